@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Memory that is freed all at once. Three kinds of arena exist: the process's (config, catalog), a
+ * component's (one open source or sink), a batch's (pooled, reset between uses). Nothing inside is
+ * freed alone. Not for sharing between threads without a hand-off. */
+#pragma once
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/bytes.h"
+
+struct arena_chunk;
+struct arena {
+    struct arena_chunk *chunks; /* newest first */
+    uint8_t *next;              /* free space of the newest chunk */
+    uint8_t *end;
+    size_t total; /* bytes held from the system, for budgets */
+};
+
+/* A zeroed struct arena is ready for use. All of these never return NULL: out of memory ends the
+ * process, which the checkpoint makes safe. Aligned for any type. */
+void *arena_alloc(struct arena *arena, size_t size);  /* not initialized */
+void *arena_zalloc(struct arena *arena, size_t size); /* zeroed */
+void *arena_array(struct arena *arena, size_t count, size_t size); /* zeroed, overflow-checked */
+
+/* Bytes need no alignment: packs tightly. */
+uint8_t *arena_raw(struct arena *arena, size_t size);
+
+/* A copy of the view, with a NUL behind it that is not counted; NULL data stays NULL. */
+struct bytes arena_copy(struct arena *arena, struct bytes view);
+char *arena_text(struct arena *arena, struct bytes view); /* the same as a C string */
+__attribute__((format(printf, 2, 3))) struct bytes arena_printf(struct arena *arena,
+                                                                const char *format, ...);
+
+void arena_reset(struct arena *arena); /* keeps one ordinary chunk for the next use */
+void arena_done(struct arena *arena);  /* frees all; zeroed again */

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What survives a crash, in RocksDB: the position, the table versions, each target's applied mark,
+ * the intents (loads whose outcome is not yet recorded) and the progress of snapshots. One
+ * directory per pipeline and sink, locked against a second agent.
+ *
+ * Changes are gathered in a write and committed at once, in one atomic record with its own
+ * checksum. Writes may be made by several threads; each struct checkpoint_write by one. */
+#pragma once
+
+#include "engine/batch.h"
+#include "schema/catalog.h"
+
+/* Progress of a table's snapshot: the state of the table, and of each of its ranges. */
+enum table_state { TABLE_WAITING, TABLE_SNAPSHOT, TABLE_STREAMING, TABLE_PAUSED, TABLE_PARKED,
+                   TABLE_RESYNC };
+const char *table_state_name(enum table_state state); /* "waiting", "snapshot", ... */
+
+struct table_record {
+    uint32_t table_id;
+    enum table_state state;
+    uint32_t range_count; /* SNAPSHOT: how many range records belong to it */
+    uint32_t epoch;       /* raised whenever the target is emptied or the snapshot starts anew */
+    struct bytes reason;  /* PARKED: the error */
+};
+
+/* A chunk that is durable: range `range` of the table is done up to `cursor`. */
+struct chunk_record {
+    uint32_t table_id, range;
+    struct bytes cursor; /* encoded key of the last row; NULL data: nothing read yet */
+    struct bytes until;  /* encoded end of the range, inclusive; NULL data: no end */
+    bool complete;
+    uint64_t rows; /* of this range so far */
+};
+
+/* A load that was going to be sent. At most one a target. */
+struct intent {
+    struct bytes database, name; /* the target */
+    struct bytes label;
+    uint64_t first, last;        /* marks of its events */
+    uint64_t applied;            /* the target's applied mark once it is done */
+    uint32_t rows;
+    const struct chunk_record *chunks; /* that become durable with it */
+    uint32_t chunk_count;
+};
+
+struct target_record {
+    struct bytes database, name;
+    uint64_t applied; /* stream events at or below are durable */
+};
+
+/* Everything that a checkpoint holds, in one arena. */
+struct checkpoint_image {
+    struct arena arena;
+    bool fresh; /* nothing was ever stored */
+    struct position position; /* token.data NULL: none yet */
+    uint64_t chunk_mark; /* the highest mark given to a snapshot chunk: not to be given again */
+    uint64_t epoch;      /* grows by one with each open: part of every label */
+    struct table **tables; size_t table_count;
+    struct table_record *records; size_t record_count;
+    struct chunk_record *ranges; size_t range_count; /* one a (table, range): the newest */
+    struct intent *intents; size_t intent_count;
+    struct target_record *targets; size_t target_count;
+};
+
+struct checkpoint;
+struct checkpoint_write;
+
+/* Opens or makes `directory` (parents too, mode 0700). `identity` names what the checkpoint is for
+ * ("mysql 127.0.0.1:3306 -> clickhouse olap"): a directory that belongs to another one is refused.
+ * ERROR_CONFIG with a clear text: locked by another agent (says which pid), not ours, damaged,
+ * made by a newer version, not writable. */
+bool checkpoint_open(const char *directory, struct bytes identity, struct checkpoint **out,
+                     struct checkpoint_image *image, struct error *err);
+/* Read-only look for `millrace status` while an agent runs: a copy of what was last committed. */
+bool checkpoint_peek(const char *directory, struct checkpoint_image *image, struct error *err);
+void checkpoint_image_done(struct checkpoint_image *image);
+void checkpoint_close(struct checkpoint *checkpoint); /* NULL is fine */
+
+struct checkpoint_write *checkpoint_begin(struct checkpoint *checkpoint);
+void checkpoint_put_position(struct checkpoint_write *write, const struct position *position);
+void checkpoint_put_table(struct checkpoint_write *write, const struct table *table);
+void checkpoint_forget_table(struct checkpoint_write *write, uint32_t table_id); /* versions, record, ranges */
+void checkpoint_put_record(struct checkpoint_write *write, const struct table_record *record);
+void checkpoint_put_range(struct checkpoint_write *write, const struct chunk_record *range);
+void checkpoint_clear_ranges(struct checkpoint_write *write, uint32_t table_id);
+void checkpoint_put_chunk_mark(struct checkpoint_write *write, uint64_t mark);
+void checkpoint_put_intent(struct checkpoint_write *write, const struct intent *intent);
+/* The load is visible: its intent goes, its chunks and the applied mark stay. */
+void checkpoint_put_done(struct checkpoint_write *write, const struct intent *intent);
+void checkpoint_drop_intent(struct checkpoint_write *write, const struct intent *intent);
+void checkpoint_put_target(struct checkpoint_write *write, const struct target_record *target);
+/* Applies all and frees the write, in success and failure. sync: on disk when it returns. A failed
+ * sync is final (ERROR_CONFIG, "disk full" and the like): the agent must stop, never go on. */
+bool checkpoint_commit(struct checkpoint_write *write, bool sync, struct error *err);
+void checkpoint_abandon(struct checkpoint_write *write);

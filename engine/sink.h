@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a sink driver is. The engine batches, orders, retries, labels, resolves and measures; a
+ * driver creates tables, encodes rows and talks to its server. One instance a worker thread; an
+ * instance is never used by two threads, except interrupt(). */
+#pragma once
+
+#include "engine/base/buf.h"
+#include "engine/base/error.h"
+#include "engine/event.h"
+#include "engine/source.h"
+
+struct setting;
+struct sink { const struct sink_driver *driver; };              /* first in a driver's struct */
+
+/* A table on the other side. Made by the intake from the routes, used by one worker. `database` and
+ * `name` never change: a renamed source table is routed to another target. */
+struct target {
+    uint32_t id; /* index in the pipeline's list */
+    uint32_t worker;
+    struct bytes database, name;
+    void *sink_data;  /* the driver's, in the arena of its instance: what it knows of the target */
+    struct load *load; /* the worker's open load, or NULL */
+    uint64_t applied; /* worker: stream events at or below are durable since before the restart */
+    bool parked;      /* worker: an error that needs a person; events are not delivered */
+    struct target_metrics *metrics;
+    void *engine_data; /* the delivery's */
+};
+
+/* Rows on their way to one target under one label. `parts` are the driver's encoded columns or
+ * body: as many as prepare() asked for. */
+struct load {
+    struct target *target;
+    char label[96];        /* unique for ever: pipeline, epoch, target, number */
+    const struct table *table; /* version of the first row */
+    struct buf *parts;
+    uint32_t part_count;
+    uint32_t rows;         /* of the target: a keyless UPDATE is two */
+    size_t bytes;          /* sum of the parts, kept by the engine after each encode */
+    uint64_t first, last;  /* marks */
+    bool repeat;           /* sent before under the same label with the same rows */
+};
+
+enum load_state { LOAD_VISIBLE, LOAD_ABSENT, LOAD_RUNNING };
+
+struct sink_counters { /* values that a policy changed, by worker; never silent */
+    atomic_ullong zero_dates, out_of_range, replaced_text;
+};
+
+struct sink_driver {
+    const char *name, *help;
+    const struct setting *settings;
+    size_t options_size;
+    bool transient; /* keeps nothing (blackhole, stdout): no intents are written for it */
+
+    /* Connects or at least checks options. `counters` lives as long as the sink. */
+    bool (*open)(const void *options, struct arena *arena, struct sink_counters *counters,
+                 struct sink **out, struct error *err);
+
+    /* Makes the target ready for rows of this version: creates database and table when missing,
+     * adds what is missing where that is safe, refuses with ERROR_DATA and a clear text where a
+     * value could be lost. Keeps what encode() needs in target->sink_data. Called before the first
+     * row of each (target, table version), and again after an error that says the shape moved.
+     * *parts: how many bufs a load has. */
+    bool (*prepare)(struct sink *sink, struct target *target, const struct table *table,
+                    uint32_t *parts, struct error *err);
+
+    /* Appends one event's row or rows to load->parts and counts them in load->rows. Keyed table:
+     * an UPDATE whose key changed is a tombstone of the old key and the new row. Keyless: signed
+     * rows. ERROR_DATA: this row cannot be carried; the load is then as before the call. */
+    bool (*encode)(struct sink *sink, struct load *load, const struct event *event,
+                   struct error *err);
+
+    /* Sends a load. true: durable and visible. ERROR_UNKNOWN: it may or may not be there. Sending
+     * the same label again with the same rows is safe within the sink's window. */
+    bool (*write)(struct sink *sink, const struct load *load, struct error *err);
+
+    /* Is the load of this label (marks first..last) visible in the target? Asked after a restart
+     * and after ERROR_UNKNOWN. RUNNING: ask again later. NULL for sinks that cannot tell. */
+    bool (*resolve)(struct sink *sink, struct target *target, const char *label, uint64_t first,
+                    uint64_t last, enum load_state *out, struct error *err);
+
+    /* Follows a schema change; idempotent: compares with the target first. For RENAME_TABLE
+     * `target` is the old one and `renamed` the new; otherwise `renamed` is NULL. Rows so far are
+     * durable. target may be NULL for changes of a database. */
+    bool (*change)(struct sink *sink, struct target *target, struct target *renamed,
+                   const struct schema_change *change, struct error *err);
+
+    /* Empties the target for a table that is read again from the start (keyless snapshots). */
+    bool (*truncate)(struct sink *sink, struct target *target, struct error *err);
+
+    void (*interrupt)(struct sink *sink); /* any thread: a write under way soon fails */
+    void (*close)(struct sink *sink);     /* half-built is fine; NULL too */
+
+    bool (*check)(const void *options, struct findings *findings, struct error *err);
+};
