@@ -47,6 +47,8 @@ static void batch_reset(struct batch *batch)
     batch->stream_mark = 0;
     batch->sequence = 0;
     batch->chunk = NULL;
+    batch->chunk_target = NULL;
+    batch->chunk_table = NULL;
 }
 
 void pool_init(struct pool *pool, uint32_t count)

@@ -42,7 +42,9 @@ struct batch {
     struct position end;  /* token.data NULL: the batch ends inside a transaction */
     uint64_t stream_mark; /* set by the intake: all events up to here were delivered, held or dropped */
     uint64_t sequence;    /* set by the intake: place in the ring */
-    struct chunk_record *chunk; /* a batch of snapshot rows, engine/snapshot.h; else NULL */
+    struct target *chunk_target; /* a batch of snapshot rows: where they go; else NULL */
+    const struct table *chunk_table;
+    struct chunk_record *chunk;  /* what is done once these rows are durable; may be NULL */
     atomic_uint holders;
     struct pool *pool;
     struct batch *next_free;

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A sink worker: takes batches from its inbox, encodes the rows of its targets into loads, sends
+ * each load under the protocol of exactly-once (intend, write, done), and tells the ring what is
+ * durable. One thread and one sink instance a worker; a table has one worker, which keeps its order.
+ *
+ * The protocol, for each flush: the intents of all loads are written in one synced record; each load
+ * is sent; one record makes them done and moves the position. After a restart, or when an answer
+ * was lost, a load whose outcome is not known is resolved by asking the sink before anything else
+ * is sent to that table. A load that is absent is sent again under its old label with the same rows
+ * (its last mark cuts it), so that even the original, arriving late, changes nothing. */
+#pragma once
+
+#include "engine/checkpoint.h"
+#include "engine/gate.h"
+#include "engine/inflight.h"
+#include "engine/pipeline.h"
+#include "engine/queue.h"
+
+/* What all workers of a pipeline share. Set up before they start; then read-only but for the parts
+ * with locks or atomics of their own. */
+struct delivery_shared {
+    const struct pipeline_options *options;
+    const struct sink_driver *driver;
+    const void *sink_options;
+    struct checkpoint *checkpoint; /* NULL: nothing is kept */
+    struct inflight *inflight;
+    struct pipeline_metrics *metrics;
+    struct sink_counters counters;
+    struct gate gate;
+    uint64_t epoch;
+    atomic_bool stopping; /* asked to stop: one attempt, no retries */
+    atomic_bool failed;   /* a worker gave up: error holds why */
+    pthread_mutex_t lock; /* of error */
+    struct error error;
+    /* Called when a source position became durable; any worker's thread. */
+    void (*confirmed)(void *context, const struct position *position);
+    void *context;
+};
+
+struct worker;
+/* A load that was under way when the agent last ended. The worker sets `visible` before it is
+ * ready: its chunks then count as read. */
+struct pending_intent { const struct intent *intent; struct target *target; bool visible; };
+
+bool worker_start(struct delivery_shared *shared, uint32_t index,
+                  struct pending_intent *pending, uint32_t pending_count,
+                  struct worker **out, struct error *err);
+/* Hands a batch on; the worker releases it. False: the worker has ended. */
+bool worker_push(struct worker *worker, struct batch *batch);
+void worker_interrupt(struct worker *worker); /* a write under way fails soon */
+void worker_join(struct worker *worker);      /* no more batches come; flushes, ends, frees */
+
+/* Waits until the pending intents of all workers are decided; false when one failed. */
+bool worker_wait_ready(struct worker *worker);

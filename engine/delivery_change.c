@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Schema changes at the sink: what the user's policy lets through, and what happens when the target
+ * cannot follow. Rows of the table before the change are durable when this is called. */
+#include "engine/base/log.h"
+#include "engine/delivery_internal.h"
+
+static uint32_t change_bits(const struct schema_change *change)
+{
+    switch (change->kind) {
+    case CHANGE_CREATE_TABLE:
+    case CHANGE_CREATE_DATABASE:
+        return CHANGE_BIT_CREATE_TABLE;
+    case CHANGE_DROP_TABLE:
+    case CHANGE_DROP_DATABASE:
+        return CHANGE_BIT_DROP_TABLE;
+    case CHANGE_TRUNCATE_TABLE:
+        return CHANGE_BIT_TRUNCATE_TABLE;
+    case CHANGE_ALTER_TABLE:
+    case CHANGE_RENAME_TABLE:
+    case CHANGE_RESYNC_TABLE:
+        break; /* parts of an ALTER are told apart by the driver's diff; a rename always follows */
+    }
+    return 0;
+}
+
+static bool change_is_wanted(const struct pipeline_options *options,
+                             const struct schema_change *change)
+{
+    if (change->kind == CHANGE_RESYNC_TABLE)
+        return true;
+    if (options->schema_behavior == SCHEMA_IGNORE)
+        return false;
+    uint32_t bits = change_bits(change);
+    return (options->schema_changes & bits) == bits;
+}
+
+static bool change_apply(struct worker *worker, const struct event *event, struct error *err)
+{
+    const struct sink_driver *driver = worker->shared->driver;
+    const struct schema_change *change = event->change;
+    struct target *target = event->target;
+    if (change->kind == CHANGE_RESYNC_TABLE)
+        return !event->truncates || !driver->truncate || driver->truncate(worker->sink, target, err);
+    if (change->kind == CHANGE_CREATE_TABLE) {
+        uint32_t parts;
+        struct delivery_target *state = load_state(worker, target);
+        if (!driver->prepare(worker->sink, target, event->table, &parts, err))
+            return false;
+        state->prepared = event->table;
+        state->part_count = parts;
+        return true;
+    }
+    return !driver->change ||
+           driver->change(worker->sink, target, event->renamed_target, change, err);
+}
+
+bool delivery_change(struct worker *worker, const struct event *event, struct error *err)
+{
+    const struct schema_change *change = event->change;
+    struct target *target = event->target;
+    const struct pipeline_options *options = worker->shared->options;
+    if (change->kind == CHANGE_RESYNC_TABLE && target)
+        target->parked = false; /* it is read again: whatever parked it gets a new chance */
+    if ((target && target->parked) || !change_is_wanted(options, change))
+        return true;
+    if (options->schema_behavior == SCHEMA_EXCEPTION && change->kind != CHANGE_RESYNC_TABLE)
+        return error_set(err, ERROR_CONFIG, "schema.change.behavior is 'exception' and this came: %.*s",
+                         BYTES_ARGS(change->sql));
+    if (target)
+        load_state(worker, target)->prepared = NULL; /* the next row looks at the target again */
+    for (;;) {
+        if (change_apply(worker, event, err)) {
+            if (target)
+                atomic_fetch_add(&target->metrics->schema_changes, 1);
+            log_info("schema change applied kind=%s target=%.*s.%.*s", change_kind_name(change->kind),
+                     BYTES_ARGS(target ? target->database : change->database),
+                     BYTES_ARGS(target ? target->name : (struct bytes){ 0 }));
+            return true;
+        }
+        if (err->kind == ERROR_DATA && target) {
+            load_park(worker, target, event->table ? event->table->id : 0, err->message);
+            return true;
+        }
+        if (err->kind != ERROR_RETRY && err->kind != ERROR_UNKNOWN)
+            return error_context(err, "schema change %s", change_kind_name(change->kind));
+        if (!load_back_off(worker, err, "applying a schema change"))
+            return error_set(err, ERROR_STOP, "stopping before a schema change was applied");
+    }
+}

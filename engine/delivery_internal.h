@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What delivery.c (the loop), load.c (sending one) and delivery_change.c (schema changes) share. */
+#pragma once
+
+#include "engine/base/retry.h"
+#include "engine/delivery.h"
+
+/* The delivery's side of a target. */
+struct delivery_target {
+    struct target *target;
+    const struct table *prepared; /* version that the sink was last made ready for */
+    struct load load;             /* its open load; parts NULL: none open */
+    uint32_t part_count;
+    uint64_t first_sequence; /* of the batch of the load's first row */
+    int64_t opened_us;
+    uint64_t seen;           /* stream mark up to which rows were taken in */
+    struct chunk_record *chunks; /* that become durable with the load; cursors owned */
+    uint32_t chunk_count, chunk_capacity;
+    bool has_snapshot_rows;
+    uint64_t inserts, updates, deletes, reads;
+    int64_t event_time_us;
+    uint64_t cut; /* a load sent before the restart: its last mark; 0: none */
+    char cut_label[96];
+    struct delivery_target *next_open; /* list of targets with open loads */
+    bool open;
+};
+
+struct worker {
+    struct delivery_shared *shared;
+    uint32_t index;
+    pthread_t thread;
+    struct queue inbox;
+    struct arena arena; /* the sink instance's and the targets' */
+    struct sink *sink;
+    struct delivery_target *open; /* oldest first */
+    uint64_t last_sequence;       /* of the batch taken in last */
+    uint64_t load_number;
+    int64_t last_advance_us;
+    int64_t interval_us; /* of flushes; grows when the sink asks for rarer loads */
+    size_t open_bytes;
+    struct pending_intent *pending;
+    uint32_t pending_count;
+    struct retry retry;
+    pthread_mutex_t ready_lock;
+    pthread_cond_t ready_changed;
+    bool ready, ended;
+};
+
+/* load.c */
+struct delivery_target *load_state(struct worker *worker, struct target *target);
+void load_open(struct worker *worker, struct delivery_target *state, const struct table *table);
+void load_close(struct delivery_target *state); /* frees the parts, forgets the chunks */
+/* The load from before the restart cannot be cut alike: an open load gets a label of its own. */
+void load_forget_cut(struct worker *worker, struct delivery_target *state);
+bool load_flush_all(struct worker *worker, struct error *err);
+bool load_advance(struct worker *worker, struct error *err);
+/* Waits as long as the back-off says; false when asked to stop meanwhile. */
+bool load_back_off(struct worker *worker, const struct error *why, const char *what);
+/* The target is set aside: its rows are not delivered until it is read again. */
+void load_park(struct worker *worker, struct target *target, uint32_t table_id, const char *reason);
+bool load_resolve_pending(struct worker *worker, struct error *err);
+
+/* delivery_change.c */
+bool delivery_change(struct worker *worker, const struct event *event, struct error *err);
