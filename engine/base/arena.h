@@ -28,6 +28,13 @@ void *arena_array(struct arena *arena, size_t count, size_t size); /* zeroed, ov
 /* Bytes need no alignment: packs tightly. */
 uint8_t *arena_raw(struct arena *arena, size_t size);
 
+/* Gives back what was not used of the newest arena_raw(): [used, end), where `end` was its end. */
+static inline void arena_trim(struct arena *arena, const uint8_t *end, uint8_t *used)
+{
+    if (arena->next == end)
+        arena->next = used;
+}
+
 /* A copy of the view, with a NUL behind it that is not counted; NULL data stays NULL. */
 struct bytes arena_copy(struct arena *arena, struct bytes view);
 char *arena_text(struct arena *arena, struct bytes view); /* the same as a C string */

@@ -16,6 +16,28 @@ const struct charset *charset_find(struct bytes name);
 bool charset_is_plain(const struct charset *charset); /* no conversion but the check */
 uint32_t charset_max_bytes(const struct charset *charset); /* per character */
 
+/* Eight bytes at a time: most texts are nothing else. */
+static inline bool text_is_ascii(const uint8_t *at, size_t size)
+{
+    const uint64_t high = 0x8080808080808080u;
+    uint64_t word, seen = 0;
+    if (size < sizeof word) {
+        for (size_t i = 0; i < size; i++)
+            seen |= at[i];
+        return !(seen & 0x80);
+    }
+    const uint8_t *last = at + size - sizeof word; /* read once more, overlapping, for the rest */
+    for (; at < last; at += sizeof word) {
+        memcpy(&word, at, sizeof word);
+        seen |= word;
+    }
+    memcpy(&word, last, sizeof word);
+    return !((seen | word) & high);
+}
+
+/* How many bytes from the start are valid UTF-8; `size` when all are. */
+size_t text_utf8_prefix(const uint8_t *at, size_t size);
+
 /* UTF-8 in the arena, or the input itself when it already is. Adds to *replaced what was invalid. */
 struct bytes charset_decode(const struct charset *charset, struct bytes text, struct arena *arena,
                             uint64_t *replaced);
