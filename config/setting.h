@@ -36,3 +36,22 @@ struct setting {
 };
 
 #define SETTING_FIELD(type, field) offsetof(struct type, field)
+
+struct arena;
+struct buf;
+struct error;
+struct section;
+
+/* Fills `options` from what `table` knows of the section, the rest with defaults. Several tables
+ * may share a section: each marks what it used. ERROR_CONFIG with file and line. */
+bool setting_fill(const struct setting *table, struct section *section, void *options,
+                  struct arena *arena, struct error *err);
+
+/* The row of this name, or NULL. A row of SETTING_PAIRS is found by its prefix. */
+const struct setting *setting_find(const struct setting *table, struct bytes key);
+
+/* The name in one of the tables that is nearest to `key`; NULL when none is near. */
+const char *setting_nearest(const struct setting *const *tables, size_t count, struct bytes key);
+
+/* The reference: one entry a row, as plain text or as rows of a Markdown table. */
+void setting_print(const struct setting *table, bool markdown, struct buf *out);
