@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers that Debian 12 does not have, through the package managers that the machine has.
+
+MySQL and the newer MariaDB are packages of later Debian suites, taken from the mirror that apt
+already uses, unpacked into a cache folder and run through their own loader: nothing of the machine
+is upgraded. ClickHouse is the engine inside the npm package of chDB. apt and npm check what they
+fetch.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+
+from .process import StartError
+
+CHDB = "@chdb/lib-linux-x64-gnu@26.7.3-stable.1"
+
+# Parts of the closure that a server never touches: they are large, or need maintainer scripts.
+_NOT_NEEDED = re.compile(
+    r"perl.*|libperl.*|.*-perl|libgdbm.*|libdb5.*|gcc-\d+-base|libc-gconv.*|tar|dpkg|debconf"
+    r"|libdebconf.*|lsof|psmisc|gawk|rsync|openssl-provider-legacy|libtirpc-common"
+    r"|(mariadb|mysql)-common")
+
+
+def cache_folder():
+    folder = os.environ.get("MILLRACE_CACHE") or os.path.expanduser("~/.cache/millrace")
+    os.makedirs(folder, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def _made_once(name):
+    """Yields a new folder to fill, which becomes cache/name at the end; or None if it exists."""
+    final = os.path.join(cache_folder(), name)
+    with open(final + ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.path.isdir(final):
+            yield None
+            return
+        work = tempfile.mkdtemp(prefix=name + ".", dir=cache_folder())
+        try:
+            yield work
+            os.chmod(work, 0o755)
+            os.rename(work, final)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _run(arguments, what, **options):
+    done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          **options)
+    if done.returncode != 0:
+        raise StartError(f"{what} failed:\n{(done.stderr or done.stdout)[-1500:]}")
+    return done.stdout
+
+
+def _mirror():
+    """The address of the Debian archive that apt is configured with."""
+    addresses = _run(["apt-get", "indextargets", "--format", "$(REPO_URI)",
+                      "Created-By: Packages"], "asking apt for its mirror").split()
+    for address in addresses:
+        if "security" not in address:
+            return address.rstrip("/") + "/"
+    raise StartError("apt has no Debian archive in its sources, or was never updated")
+
+
+def _suite_tree(suite):
+    """A private apt tree for another suite; its status file says that nothing is installed."""
+    with _made_once(f"apt-{suite}") as folder:
+        if folder is not None:
+            _write_apt_tree(folder, suite)
+    return os.path.join(cache_folder(), f"apt-{suite}", "apt.conf")
+
+
+def _write_apt_tree(folder, suite):
+    for name in ("state/lists/partial", "archives/partial", "etc/apt.conf.d", "etc/preferences.d",
+                 "etc/sources.list.d", "dpkg"):
+        os.makedirs(os.path.join(folder, name))
+    open(os.path.join(folder, "dpkg/status"), "w").close()
+    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    with open(os.path.join(folder, "etc/sources.list"), "w") as file:
+        file.write(f"deb [signed-by={keyring}] {_mirror()} {suite} main\n")
+    final = os.path.join(cache_folder(), f"apt-{suite}")
+    for place in (folder, final):
+        with open(os.path.join(folder, "apt.conf"), "w") as file:
+            file.write(_APT_CONFIG.format(root=place))
+        if place == folder:
+            _run(["apt-get", "-qq", "update"], f"reading the package list of {suite}",
+                 env={**os.environ, "APT_CONFIG": os.path.join(folder, "apt.conf")})
+
+
+# A mirror may carry a Release file past its date; the signature is still checked.
+_APT_CONFIG = """Dir::Etc "{root}/etc";
+Dir::State "{root}/state";
+Dir::State::status "{root}/dpkg/status";
+Dir::Cache "{root}";
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+APT::Architecture "amd64";
+APT::Install-Recommends "false";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+Acquire::GzipIndexes "true";
+Acquire::Check-Valid-Until "false";
+Acquire::Check-Date "false";
+"""
+
+
+def suite_programs(name, suite, packages):
+    """The folder with `packages` of `suite` and all that they need, unpacked."""
+    with _made_once(name) as folder:
+        if folder is not None:
+            environment = {**os.environ, "APT_CONFIG": _suite_tree(suite)}
+            plan = _run(["apt-get", "install", "-s", *packages], f"resolving {packages}",
+                        env=environment)
+            wanted = [p for p in re.findall(r"^Inst (\S+)", plan, re.M)
+                      if not _NOT_NEEDED.fullmatch(p)]
+            _unpack(wanted, folder, environment)
+    return os.path.join(cache_folder(), name)
+
+
+def _unpack(packages, folder, environment):
+    with tempfile.TemporaryDirectory(dir=cache_folder()) as debs:
+        _run(["apt-get", "-qq", "download", *packages], "downloading packages", cwd=debs,
+             env=environment)
+        for deb in sorted(os.listdir(debs)):
+            _run(["bash", "-c", 'set -o pipefail; dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2"'
+                  " --exclude=./usr/share/man --exclude=./usr/share/doc"
+                  " --exclude=./usr/share/locale", "unpack", os.path.join(debs, deb), folder],
+                 f"unpacking {deb}")
+
+
+def clickhouse_program():
+    """The launcher and the library of ClickHouse: (program, library)."""
+    with _made_once("clickhouse-" + CHDB.rsplit("@", 1)[1]) as folder:
+        if folder is not None:
+            archive = _run(["npm", "pack", "--silent", CHDB], "fetching ClickHouse by npm",
+                           cwd=folder).split()[-1]
+            _run(["tar", "-xzf", archive, "--strip-components=1", "package/libchdb.so"],
+                 "unpacking ClickHouse", cwd=folder)
+            os.unlink(os.path.join(folder, archive))
+    library = os.path.join(cache_folder(), "clickhouse-" + CHDB.rsplit("@", 1)[1], "libchdb.so")
+    return _launcher(), library
+
+
+def _launcher():
+    source = os.path.join(os.path.dirname(__file__), "clickhouse", "launcher.c")
+    program = os.path.join(cache_folder(), "clickhouse-launcher")
+    if not os.path.exists(program) or os.path.getmtime(program) < os.path.getmtime(source):
+        handle, new = tempfile.mkstemp(dir=cache_folder())
+        os.close(handle)
+        _run(["gcc", "-std=c17", "-O1", "-Wall", "-o", new, source, "-ldl", "-lpthread"],
+             "compiling the ClickHouse launcher")
+        os.chmod(new, 0o755)
+        os.rename(new, program)
+    return program
+
+
+def old_clickhouse_program():
+    """ClickHouse 18.16, as Debian 12 has it, unpacked: a server that is too old."""
+    return suite_programs("clickhouse-18.16", "bookworm", ["clickhouse-server"])
