@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A TCP proxy on the loopback whose network can be cut, frozen or ended after some bytes."""
+
+import socket
+import threading
+
+from .process import free_port
+
+
+class Proxy:
+    """Forwards connections to 127.0.0.1:target.
+
+    cut() ends all connections and refuses new ones; freeze() keeps connections open and passes
+    nothing, like a network whose packets are lost; heal() undoes both. limit_answers(n) ends each
+    connection once n bytes of the server's side have passed.
+    """
+
+    def __init__(self, target):
+        self.target = target
+        self.port = free_port()
+        self.accepted = 0
+        self._open = True
+        self._flow = threading.Event()
+        self._flow.set()
+        self._limit = None
+        self._sockets = set()
+        self._lock = threading.Lock()
+        self._listener = None
+        self._closed = False
+        self._listen()
+
+    def _listen(self):
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", self.port))
+        listener.listen(64)
+        self._listener = listener
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def _accept(self, listener):
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            self.accepted += 1
+            try:
+                server = socket.create_connection(("127.0.0.1", self.target), timeout=10)
+                server.settimeout(None)
+            except OSError:
+                client.close()
+                continue
+            with self._lock:
+                self._sockets |= {client, server}
+            for origin, goal, answers in ((client, server, False), (server, client, True)):
+                threading.Thread(target=self._pump, args=(origin, goal, answers),
+                                 daemon=True).start()
+
+    def _pump(self, origin, goal, answers):
+        passed = 0
+        try:
+            while True:
+                data = origin.recv(65536)
+                if not data:
+                    break
+                self._flow.wait()
+                goal.sendall(data)
+                passed += len(data)
+                if answers and self._limit is not None and passed >= self._limit:
+                    break
+        except OSError:
+            pass
+        self._end(origin, goal)
+
+    def _end(self, *sockets):
+        with self._lock:
+            self._sockets -= set(sockets)
+        for item in sockets:
+            try:
+                item.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            item.close()
+
+    def drop(self):
+        """Ends the connections of now; new ones are let in."""
+        with self._lock:
+            sockets = list(self._sockets)
+        self._end(*sockets)
+
+    def cut(self):
+        # shutdown() wakes the thread in accept(), which close() alone would not.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._open = False
+        self.drop()
+
+    def freeze(self):
+        self._flow.clear()
+
+    def limit_answers(self, size):
+        self._limit = size
+
+    def heal(self):
+        self._limit = None
+        self._flow.set()
+        if not self._open:
+            self._listen()
+            self._open = True
+
+    def close(self):
+        if self._open:
+            self.cut()
+        self._flow.set()
+        self.drop()
