@@ -35,6 +35,7 @@ struct table {
     uint16_t column_count;
     uint16_t key_count;          /* 0: keyless, a signed multiset */
     const uint16_t *key_columns; /* indexes into columns, in key order */
+    struct bytes key_name; /* index behind the key: "PRIMARY", "uk_a"; NULL data: none or not known */
     struct bytes charset;        /* default of the table, for columns that a DDL adds */
     struct bytes collation;
     struct bytes comment;
