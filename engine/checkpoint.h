@@ -53,6 +53,7 @@ struct target_record {
 struct checkpoint_image {
     struct arena arena;
     bool fresh; /* nothing was ever stored */
+    struct bytes identity;
     struct position position; /* token.data NULL: none yet */
     uint64_t chunk_mark; /* the highest mark given to a snapshot chunk: not to be given again */
     uint64_t epoch;      /* grows by one with each open: part of every label */

@@ -12,6 +12,7 @@
 #include "engine/base/log.h"
 #include "engine/base/wait.h"
 #include "engine/delivery_internal.h"
+#include "engine/snapshot.h"
 
 static void worker_fail(struct worker *worker, const struct error *err)
 {
@@ -108,16 +109,6 @@ static bool worker_change(struct worker *worker, const struct event *event, stru
     return true;
 }
 
-static struct bytes own(struct bytes view)
-{
-    if (!view.data)
-        return view;
-    uint8_t *copy = malloc(view.size ? view.size : 1);
-    ASSERT(copy);
-    memcpy(copy, view.data, view.size);
-    return (struct bytes){ copy, view.size };
-}
-
 static void chunk_remember(struct delivery_target *state, const struct chunk_record *chunk)
 {
     if (state->chunk_count == state->chunk_capacity) {
@@ -127,8 +118,8 @@ static void chunk_remember(struct delivery_target *state, const struct chunk_rec
     }
     struct chunk_record *copy = &state->chunks[state->chunk_count++];
     *copy = *chunk;
-    copy->cursor = own(chunk->cursor);
-    copy->until = own(chunk->until);
+    copy->cursor = bytes_own(chunk->cursor);
+    copy->until = bytes_own(chunk->until);
 }
 
 /* Rows of a snapshot, with the changes that were held for them: never cut over two loads. */

@@ -35,22 +35,42 @@ static bool change_is_wanted(const struct pipeline_options *options,
     return (options->schema_changes & bits) == bits;
 }
 
+static bool change_prepare(struct worker *worker, const struct event *event, struct error *err)
+{
+    uint32_t parts;
+    struct delivery_target *state = load_state(worker, event->target);
+    if (!worker->shared->driver->prepare(worker->sink, event->target, event->table, &parts, err))
+        return false;
+    state->prepared = event->table;
+    state->part_count = parts;
+    return true;
+}
+
+/* The table is read again. It is emptied only once it is known to be a table of ours in shape. */
+static bool change_resync(struct worker *worker, const struct event *event, struct error *err)
+{
+    const struct sink_driver *driver = worker->shared->driver;
+    if (event->recreates) {
+        const struct schema_change drop = { .kind = CHANGE_DROP_TABLE, .before = event->table,
+                                            .after = event->table, .sql = event->change->sql };
+        if (driver->change && !driver->change(worker->sink, event->target, NULL, &drop, err))
+            return false;
+    }
+    if (!change_prepare(worker, event, err))
+        return false;
+    return !event->truncates || !driver->truncate ||
+           driver->truncate(worker->sink, event->target, err);
+}
+
 static bool change_apply(struct worker *worker, const struct event *event, struct error *err)
 {
     const struct sink_driver *driver = worker->shared->driver;
     const struct schema_change *change = event->change;
     struct target *target = event->target;
     if (change->kind == CHANGE_RESYNC_TABLE)
-        return !event->truncates || !driver->truncate || driver->truncate(worker->sink, target, err);
-    if (change->kind == CHANGE_CREATE_TABLE) {
-        uint32_t parts;
-        struct delivery_target *state = load_state(worker, target);
-        if (!driver->prepare(worker->sink, target, event->table, &parts, err))
-            return false;
-        state->prepared = event->table;
-        state->part_count = parts;
-        return true;
-    }
+        return change_resync(worker, event, err);
+    if (change->kind == CHANGE_CREATE_TABLE)
+        return change_prepare(worker, event, err);
     return !driver->change ||
            driver->change(worker->sink, target, event->renamed_target, change, err);
 }

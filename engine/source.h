@@ -39,6 +39,7 @@ struct chunk_request {
     size_t bytes_max;
     struct bytes gate;  /* the snapshot must contain everything up to this processed position */
     uint32_t timeout_ms; /* for the gate */
+    bool lock; /* scans: hold the table still (LOCK TABLES .. READ) while the snapshot is taken */
 };
 
 struct chunk_result {

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The loop of the source's thread. */
+#include "engine/intake.h"
+
+#include <stdlib.h>
+
+#include "engine/base/assert.h"
+#include "engine/base/clock.h"
+#include "engine/base/fault.h"
+#include "engine/base/log.h"
+#include "engine/base/retry.h"
+
+enum { READ_TIMEOUT_MS = 100, READ_TIMEOUT_SNAPSHOT_MS = 5, TOKEN_LIMIT = 64 << 20 };
+
+void intake_init(struct intake *intake)
+{
+    catalog_init(&intake->catalog);
+    buf_init(&intake->position_text, TOKEN_LIMIT);
+    buf_init(&intake->transaction_text, TOKEN_LIMIT);
+    buf_init(&intake->confirm_token, TOKEN_LIMIT);
+    pthread_mutex_init(&intake->confirm_lock, NULL);
+    /* Half of the budget: the other half is the loads'. A batch holds about a megabyte. */
+    int64_t count = intake->options->memory_bytes / 2 / (1 << 20);
+    pool_init(&intake->pool, count < 4 ? 4 : count > 64 ? 64 : (uint32_t)count);
+}
+
+void intake_done(struct intake *intake)
+{
+    if (intake->source)
+        intake->driver->close(intake->source);
+    for (struct forgotten *forgotten = intake->forgotten, *next; forgotten; forgotten = next) {
+        next = forgotten->next;
+        free(forgotten);
+    }
+    pool_done(&intake->pool);
+    catalog_done(&intake->catalog);
+    map_done(&intake->targets);
+    buf_done(&intake->position_text);
+    buf_done(&intake->transaction_text);
+    buf_done(&intake->confirm_token);
+    pthread_mutex_destroy(&intake->confirm_lock);
+    arena_done(&intake->arena);
+}
+
+/* ---- targets ---- */
+
+struct target *intake_target(struct intake *intake, struct bytes database, struct bytes name,
+                             struct bytes source_name)
+{
+    struct arena scratch = { 0 };
+    struct bytes key = arena_printf(&scratch, "%.*s%c%.*s", BYTES_ARGS(database), 0,
+                                    BYTES_ARGS(name));
+    struct target *target = map_get(&intake->targets, key);
+    if (!target) {
+        target = arena_zalloc(&intake->arena, sizeof *target);
+        target->id = intake->target_count++;
+        target->worker = (uint32_t)(bytes_hash(key) % intake->options->sink_parallelism);
+        target->database = arena_copy(&intake->arena, database);
+        target->name = arena_copy(&intake->arena, name);
+        struct bytes shown = arena_printf(&scratch, "%.*s.%.*s", BYTES_ARGS(database),
+                                          BYTES_ARGS(name));
+        target->metrics = metrics_add_table(intake->metrics,
+                                            source_name.data ? source_name : shown, shown);
+        map_put(&intake->targets, key, target);
+    }
+    arena_done(&scratch);
+    return target;
+}
+
+/* ---- handing on ---- */
+
+bool intake_save_catalog(struct intake *intake, struct error *err)
+{
+    if (!intake->checkpoint || intake->saved_versions == intake->catalog.all_count)
+        return true;
+    struct checkpoint_write *write = checkpoint_begin(intake->checkpoint);
+    for (size_t i = intake->saved_versions; i < intake->catalog.all_count; i++)
+        checkpoint_put_table(write, intake->catalog.all[i]);
+    intake->saved_versions = (uint32_t)intake->catalog.all_count;
+    return checkpoint_commit(write, false, err);
+}
+
+bool intake_push(struct intake *intake, struct batch *batch, struct error *err)
+{
+    struct position end = batch->end;
+    int64_t time_us = batch->count ? batch->events[batch->count - 1].time_us : intake->position_time_us;
+    if (!intake_save_catalog(intake, err)) {
+        batch_release(batch);
+        return false;
+    }
+    batch->sequence = inflight_push(intake->inflight, &end, time_us);
+    intake->last_sequence = batch->sequence;
+    intake->last_push_us = clock_now_us();
+    uint32_t workers = intake->options->sink_parallelism;
+    atomic_store(&batch->holders, workers);
+    bool ok = true;
+    for (uint32_t i = 0; i < workers; i++) {
+        if (worker_push(intake->workers[i], batch))
+            continue;
+        batch_release(batch);
+        ok = false;
+    }
+    return ok || error_set(err, ERROR_STOP, "a sink worker has ended");
+}
+
+static bool emit_chunk(void *context, struct batch *batch, struct error *err)
+{
+    struct intake *intake = context;
+    struct tracked *tracked = snapshot_find(intake->snapshot, batch->chunk_table->id);
+    if (tracked && !tracked->stored && !intake_store_ranges(intake, tracked, err)) {
+        batch_release(batch);
+        return false;
+    }
+    return intake_push(intake, batch, err);
+}
+
+/* Tables whose waiting changes outgrew their limit behind a cursor, or whose scan broke. */
+static bool restart_overflowed(struct intake *intake, struct error *err)
+{
+    struct snapshot *snapshot = intake->snapshot;
+    for (uint32_t i = 0; i < snapshot->table_capacity; i++) {
+        struct tracked *tracked = snapshot->tables[i];
+        if (tracked && tracked->state == TABLE_SNAPSHOT && tracked->overflowed &&
+            !intake_resync(intake, tracked, true, err))
+            return false;
+    }
+    return true;
+}
+
+static bool intake_close_windows(struct intake *intake, struct error *err)
+{
+    struct merge_context merge = { .snapshot = intake->snapshot, .source = intake->source,
+                                   .stream_mark = intake->stream_mark, .inside = intake->inside,
+                                   .emit = emit_chunk, .context = intake };
+    pthread_mutex_lock(&intake->snapshot->lock);
+    bool ok = merge_close_windows(&merge, err) && restart_overflowed(intake, err);
+    pthread_mutex_unlock(&intake->snapshot->lock);
+    return ok;
+}
+
+/* What a chunk that opens now must contain. A replay after a lost connection does not lower it. */
+static void gate_set(struct intake *intake)
+{
+    buf_reset(&intake->snapshot->gate);
+    intake->driver->processed(intake->source, &intake->snapshot->gate);
+}
+
+/* ---- a batch from the log ---- */
+
+static void sort_snapshot_event(struct intake *intake, struct tracked *tracked, struct event *event)
+{
+    if (atomic_load_explicit(&tracked->target->metrics->state, memory_order_relaxed) == TABLE_PARKED)
+        event->dropped = true;
+    else
+        merge_sort_event(intake->snapshot, tracked, event, intake->transaction, intake->source);
+}
+
+static void note_transaction(struct intake *intake, const struct transaction *transaction)
+{
+    if (transaction->continued)
+        return;
+    buf_reset(&intake->transaction_text);
+    buf_bytes(&intake->transaction_text, transaction->id);
+    intake->transaction = buf_view(&intake->transaction_text);
+}
+
+/* Gives every event its target. True when one of them is to be delivered. */
+static bool sort_events(struct intake *intake, struct batch *batch, bool reading)
+{
+    const struct table *table = NULL;
+    struct tracked *tracked = NULL;
+    uint32_t next = 0;
+    bool visible = false;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        struct event *event = &batch->events[i];
+        while (next < batch->transaction_count && batch->transactions[next].first_event <= i)
+            note_transaction(intake, &batch->transactions[next++]);
+        if (event->table != table) {
+            table = event->table;
+            tracked = snapshot_find(intake->snapshot, table->id);
+        }
+        /* Given before the source was lost and connected again: seen already. */
+        if (!tracked || event->mark <= intake->stream_mark) {
+            event->dropped = true;
+            continue;
+        }
+        event->target = tracked->target;
+        if (reading && tracked->state == TABLE_SNAPSHOT)
+            sort_snapshot_event(intake, tracked, event);
+        visible |= !event->dropped;
+    }
+    while (next < batch->transaction_count)
+        note_transaction(intake, &batch->transactions[next++]);
+    return visible;
+}
+
+static void note_position(struct intake *intake, const struct batch *batch)
+{
+    if (batch->count > 0) {
+        uint64_t last = batch->events[batch->count - 1].mark;
+        intake->driver_mark = last;
+        if (last > intake->stream_mark)
+            intake->stream_mark = last;
+        intake->position_time_us = batch->events[batch->count - 1].time_us;
+        atomic_store(&intake->metrics->read_time_us, intake->position_time_us);
+    }
+    intake->inside = !batch->end.token.data && (batch->count > 0 || intake->inside);
+    if (!batch->end.token.data)
+        return;
+    if (batch->end.mark > intake->driver_mark)
+        intake->driver_mark = batch->end.mark;
+    if (batch->end.mark > intake->stream_mark)
+        intake->stream_mark = batch->end.mark;
+    buf_reset(&intake->position_text);
+    buf_bytes(&intake->position_text, batch->end.token);
+    intake->position = (struct position){ batch->end.mark, buf_view(&intake->position_text) };
+    intake->position_unsent = true;
+}
+
+static bool take_rows(struct intake *intake, struct batch *batch, struct error *err)
+{
+    bool reading = atomic_load(&intake->snapshot->active) > 0;
+    if (reading)
+        pthread_mutex_lock(&intake->snapshot->lock);
+    bool visible = sort_events(intake, batch, reading);
+    note_position(intake, batch);
+    if (reading) {
+        if (intake->driver_mark >= intake->stream_mark)
+            gate_set(intake);
+        pthread_mutex_unlock(&intake->snapshot->lock);
+    }
+    batch->stream_mark = intake->stream_mark;
+    if (!visible) {
+        batch_release(batch);
+        return true;
+    }
+    if (batch->end.token.data)
+        intake->position_unsent = false;
+    return intake_push(intake, batch, err);
+}
+
+/* The position moved, but no row of ours came along: tell it now and then. */
+static bool push_idle(struct intake *intake, struct error *err)
+{
+    int64_t now_us = clock_now_us();
+    if (!intake->position_unsent ||
+        now_us - intake->last_push_us < intake->options->checkpoint_interval_ms * 1000)
+        return true;
+    struct batch *batch = pool_take(&intake->pool, 0);
+    if (!batch)
+        return true;
+    batch->end = (struct position){ intake->position.mark,
+                                    arena_copy(&batch->arena, intake->position.token) };
+    batch->stream_mark = intake->stream_mark;
+    intake->position_unsent = false;
+    return intake_push(intake, batch, err);
+}
+
+static bool confirm_durable(struct intake *intake, struct error *err)
+{
+    pthread_mutex_lock(&intake->confirm_lock);
+    bool some = intake->confirm.token.data != NULL;
+    struct position position = intake->confirm;
+    struct arena arena = { 0 };
+    if (some)
+        position.token = arena_copy(&arena, position.token);
+    intake->confirm.token = (struct bytes){ 0 };
+    pthread_mutex_unlock(&intake->confirm_lock);
+    bool ok = !some || intake->driver->confirm(intake->source, &position, err);
+    if (some && ok)
+        ok = intake_forget_tables(intake, position.mark, err);
+    if (some && ok) {
+        struct buf shown;
+        buf_init(&shown, 4096);
+        intake->driver->describe(intake->source, position.token, &shown);
+        pthread_mutex_lock(&intake->metrics->lock);
+        snprintf(intake->metrics->position, sizeof intake->metrics->position, "%.*s",
+                 BYTES_ARGS(buf_view(&shown)));
+        pthread_mutex_unlock(&intake->metrics->lock);
+        buf_done(&shown);
+    }
+    arena_done(&arena);
+    return ok;
+}
+
+void intake_confirmed(void *context, const struct position *position)
+{
+    struct intake *intake = context;
+    pthread_mutex_lock(&intake->confirm_lock);
+    buf_reset(&intake->confirm_token);
+    buf_bytes(&intake->confirm_token, position->token);
+    intake->confirm = (struct position){ position->mark, buf_view(&intake->confirm_token) };
+    pthread_mutex_unlock(&intake->confirm_lock);
+}
+
+static void count_read(struct intake *intake, const struct batch *batch)
+{
+    struct pipeline_metrics *metrics = intake->metrics;
+    atomic_fetch_add_explicit(&metrics->source_bytes, batch->bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&metrics->source_events, batch->count, memory_order_relaxed);
+    atomic_fetch_add_explicit(&metrics->source_transactions, batch->transaction_count,
+                              memory_order_relaxed);
+    atomic_store_explicit(&metrics->caught_up, batch->count == 0, memory_order_relaxed);
+}
+
+/* One turn of the loop while connected. */
+static bool intake_turn(struct intake *intake, struct error *err)
+{
+    struct batch *batch = pool_take(&intake->pool, READ_TIMEOUT_MS);
+    bool reading = atomic_load(&intake->snapshot->active) > 0;
+    if (batch) {
+        int timeout_ms = reading ? READ_TIMEOUT_SNAPSHOT_MS : READ_TIMEOUT_MS;
+        if (!intake->driver->read(intake->source, batch, timeout_ms, err)) {
+            batch_release(batch);
+            return false;
+        }
+        count_read(intake, batch);
+        bool schema = batch->count > 0 && batch->events[0].op == EVENT_SCHEMA;
+        if (schema && batch->events[0].mark <= intake->stream_mark) {
+            batch_release(batch); /* a replay: it was applied before the source was lost */
+            return true;
+        }
+        if (schema)
+            note_position(intake, batch);
+        if (schema ? !intake_schema(intake, batch, err) : !take_rows(intake, batch, err))
+            return false;
+    }
+    if (reading && !intake_close_windows(intake, err))
+        return false;
+    return push_idle(intake, err) && confirm_durable(intake, err);
+}
+
+/* ---- connecting ---- */
+
+static bool store_begin(struct intake *intake, const struct position *begin, struct error *err)
+{
+    buf_reset(&intake->position_text);
+    buf_bytes(&intake->position_text, begin->token);
+    intake->position = (struct position){ begin->mark, buf_view(&intake->position_text) };
+    intake->stream_mark = begin->mark;
+    if (!intake->checkpoint)
+        return true;
+    if (!intake_save_catalog(intake, err))
+        return false;
+    struct checkpoint_write *write = checkpoint_begin(intake->checkpoint);
+    checkpoint_put_position(write, &intake->position);
+    return checkpoint_commit(write, true, err);
+}
+
+static bool intake_connect(struct intake *intake, struct error *err)
+{
+    bool fresh = !intake->position.token.data;
+    intake->driver_mark = 0;
+    struct position begin = { 0 };
+    if (!intake->driver->start(intake->source, &intake->position, &intake->catalog,
+                               &intake->filter, &begin, err))
+        return false;
+    if (fresh && !store_begin(intake, &begin, err))
+        return false;
+    if (!intake->snapshot_stored) {
+        if (!intake_adopt_tables(intake, fresh, err))
+            return false;
+        intake->snapshot_stored = true;
+        pthread_mutex_lock(&intake->snapshot->lock);
+        gate_set(intake);
+        pthread_mutex_unlock(&intake->snapshot->lock);
+        snapshot_start(intake->snapshot);
+    }
+    intake->connected = true;
+    atomic_store(&intake->metrics->connected, true);
+    metrics_trouble(intake->metrics, "");
+    log_info("%s", fresh ? "streaming begins" : "streaming goes on");
+    return true;
+}
+
+/* The log reader was lost in the middle of things: what it gave stays valid, for a replay gives the
+ * same events under the same marks. */
+static bool intake_back_off(struct intake *intake, struct retry *retry, struct error *err)
+{
+    if (err->kind != ERROR_RETRY)
+        return false;
+    uint32_t attempts = intake->options->retry_attempts;
+    if (attempts && retry->attempts >= attempts)
+        return error_context(err, "gave up after %u attempts", attempts);
+    uint32_t wait_ms = retry_next_ms(retry);
+    log_warn("source: %s; trying again in %u ms", err->message, wait_ms);
+    metrics_trouble(intake->metrics, err->message);
+    atomic_store(&intake->metrics->connected, false);
+    atomic_fetch_add(&intake->metrics->reconnects, 1);
+    for (uint32_t waited = 0; waited < wait_ms && !atomic_load(intake->stopping); waited += 20)
+        clock_sleep_us(20 * 1000);
+    return true;
+}
+
+static bool backfill_is_over(struct intake *intake)
+{
+    if (!intake->options->until_snapshot_done || !intake->snapshot_stored)
+        return false;
+    struct snapshot *snapshot = intake->snapshot;
+    bool over = true;
+    pthread_mutex_lock(&snapshot->lock);
+    for (uint32_t i = 0; i < snapshot->table_capacity && over; i++) {
+        struct tracked *tracked = snapshot->tables[i];
+        over = !tracked || tracked->state != TABLE_SNAPSHOT ||
+               atomic_load(&tracked->target->metrics->state) == TABLE_PARKED;
+    }
+    pthread_mutex_unlock(&snapshot->lock);
+    return over && !intake->inside;
+}
+
+bool intake_run(struct intake *intake, struct error *err)
+{
+    struct retry retry = { .initial_ms = intake->options->retry_initial_ms,
+                           .maximum_ms = intake->options->retry_maximum_ms };
+    if (!intake->driver->open(intake->source_options, &intake->arena, &intake->source, err))
+        return false;
+    while (!atomic_load(intake->stopping) && !atomic_load(&intake->delivery->failed)) {
+        bool ok = (intake->connected || intake_connect(intake, err)) && intake_turn(intake, err);
+        if (ok) {
+            retry_succeeded(&retry);
+            if (backfill_is_over(intake))
+                return true;
+            continue;
+        }
+        intake->connected = false;
+        if (atomic_load(intake->stopping))
+            break;
+        if (!intake_back_off(intake, &retry, err))
+            return false;
+    }
+    return true;
+}

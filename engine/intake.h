@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The source's thread: connects, reads batches, finds each event's target, sorts the changes of
+ * tables that are being read, hands batches to the workers, closes chunks, and backs off and
+ * connects again when the source is away. */
+#pragma once
+
+#include "engine/delivery.h"
+#include "engine/snapshot.h"
+
+struct intake {
+    const struct pipeline_options *options;
+    const struct source_driver *driver;
+    const void *source_options;
+    const struct route *route;
+    struct table_filter filter;
+    struct checkpoint *checkpoint; /* NULL: nothing is kept */
+    struct inflight *inflight;
+    struct pipeline_metrics *metrics;
+    struct snapshot *snapshot;
+    struct delivery_shared *delivery;
+    struct worker **workers;
+    atomic_bool *stopping;
+    struct pool pool;
+
+    struct arena arena;        /* the driver's, and targets' */
+    struct source *source;
+    struct catalog catalog;
+    uint32_t saved_versions;   /* of catalog.all: how many are in the checkpoint */
+    struct map targets;        /* "database\0name" -> struct target */
+    uint32_t target_count;
+    struct position position;  /* newest complete one given by read(); token owned in position_text */
+    struct buf position_text;
+    bool position_unsent;
+    int64_t position_time_us, last_push_us;
+    uint64_t stream_mark;
+    uint64_t driver_mark;      /* newest mark since the last connect: below stream_mark in a replay */
+    bool inside;               /* the newest transaction is not over */
+    struct bytes transaction;  /* id of the one under way, owned in transaction_text */
+    struct buf transaction_text;
+    bool connected;
+    bool snapshot_stored;      /* table records are in the checkpoint */
+    uint64_t last_sequence;
+    struct forgotten { uint32_t table_id; uint64_t mark; struct forgotten *next; } *forgotten;
+    pthread_mutex_t confirm_lock; /* of the two below */
+    struct buf confirm_token;
+    struct position confirm;
+};
+
+/* Restores catalog, targets and tables from the image (fresh or not). */
+void intake_init(struct intake *intake);
+bool intake_restore(struct intake *intake, const struct checkpoint_image *image, struct error *err);
+void intake_done(struct intake *intake);
+
+/* Runs until told to stop, until a backfill is over, or until an error for a person. */
+bool intake_run(struct intake *intake, struct error *err);
+
+struct target *intake_target(struct intake *intake, struct bytes database, struct bytes name,
+                             struct bytes source_name);
+/* A position became durable: any worker's thread. */
+void intake_confirmed(void *context, const struct position *position);
+
+/* engine/intake_schema.c and intake_tables.c: a schema event, in order with the rows. */
+bool intake_schema(struct intake *intake, struct batch *batch, struct error *err);
+/* What a table's first chunk needs in the checkpoint before it is sent: the bounds of all ranges. */
+bool intake_store_ranges(struct intake *intake, struct tracked *tracked, struct error *err);
+/* Dropped tables whose drop is durable leave the checkpoint. */
+bool intake_forget_tables(struct intake *intake, uint64_t durable_mark, struct error *err);
+/* Tables that the catalog has and the pipeline does not know yet. */
+bool intake_adopt_tables(struct intake *intake, bool fresh, struct error *err);
+/* Reads a table anew, its target emptied first when `truncate`. */
+bool intake_resync(struct intake *intake, struct tracked *tracked, bool truncate, struct error *err);
+bool intake_push(struct intake *intake, struct batch *batch, struct error *err);
+bool intake_save_catalog(struct intake *intake, struct error *err);

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Puts the parts together: checkpoint, workers, snapshot readers, intake. Started in the order in
+ * which they depend on each other (what was undecided before a restart is decided before anything
+ * is read), stopped from the source's end, so that what was read is delivered if the sink lets it. */
+#include "engine/pipeline.h"
+
+#include <stdlib.h>
+
+#include "engine/base/assert.h"
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+#include "engine/base/retry.h"
+#include "engine/intake.h"
+
+struct pipeline {
+    struct pipeline_options options;
+    const struct source_driver *source_driver;
+    const struct sink_driver *sink_driver;
+    const void *source_options, *sink_options;
+    struct route *route;
+    struct pipeline_metrics metrics;
+    struct checkpoint *checkpoint;
+    struct inflight inflight;
+    struct delivery_shared delivery;
+    struct snapshot snapshot;
+    struct intake intake;
+    struct worker *workers[INFLIGHT_WORKERS_MAX];
+    struct pending_intent *pending[INFLIGHT_WORKERS_MAX];
+    uint32_t pending_count[INFLIGHT_WORKERS_MAX];
+    atomic_bool stopping;
+    pthread_mutex_t lock; /* of running */
+    bool running;
+};
+
+static bool captures(void *context, struct bytes database, struct bytes schema, struct bytes name)
+{
+    return route_captures(context, database, schema, name);
+}
+
+bool pipeline_open(const struct pipeline_options *options, const struct source_driver *source,
+                   const void *source_options, const struct sink_driver *sink,
+                   const void *sink_options, struct pipeline **out, struct error *err)
+{
+    struct route *route;
+    if (!route_compile(&options->routes, &route, err))
+        return false;
+    ASSERT(options->sink_parallelism > 0 && options->sink_parallelism <= INFLIGHT_WORKERS_MAX);
+    struct pipeline *pipeline = calloc(1, sizeof *pipeline);
+    ASSERT(pipeline);
+    pipeline->options = *options;
+    pipeline->source_driver = source;
+    pipeline->sink_driver = sink;
+    pipeline->source_options = source_options;
+    pipeline->sink_options = sink_options;
+    pipeline->route = route;
+    metrics_init(&pipeline->metrics);
+    snprintf(pipeline->metrics.name, sizeof pipeline->metrics.name, "%.*s",
+             BYTES_ARGS(options->name));
+    snprintf(pipeline->metrics.source, sizeof pipeline->metrics.source, "%s", source->name);
+    snprintf(pipeline->metrics.sink, sizeof pipeline->metrics.sink, "%s", sink->name);
+    pthread_mutex_init(&pipeline->lock, NULL);
+    *out = pipeline;
+    return true;
+}
+
+void pipeline_close(struct pipeline *pipeline)
+{
+    if (!pipeline)
+        return;
+    route_free(pipeline->route);
+    metrics_done(&pipeline->metrics);
+    pthread_mutex_destroy(&pipeline->lock);
+    free(pipeline);
+}
+
+struct pipeline_metrics *pipeline_metrics(struct pipeline *pipeline) { return &pipeline->metrics; }
+
+static void parts_init(struct pipeline *pipeline, uint64_t epoch)
+{
+    inflight_init(&pipeline->inflight, pipeline->options.sink_parallelism);
+    snapshot_init(&pipeline->snapshot, &pipeline->options, pipeline->source_driver,
+                  pipeline->source_options, &pipeline->metrics);
+    pipeline->delivery = (struct delivery_shared){
+        .options = &pipeline->options, .driver = pipeline->sink_driver,
+        .sink_options = pipeline->sink_options, .checkpoint = pipeline->checkpoint,
+        .inflight = &pipeline->inflight, .metrics = &pipeline->metrics, .epoch = epoch,
+        .confirmed = intake_confirmed, .context = &pipeline->intake };
+    gate_init(&pipeline->delivery.gate, pipeline->options.sink_parallelism);
+    pthread_mutex_init(&pipeline->delivery.lock, NULL);
+    pipeline->intake = (struct intake){
+        .options = &pipeline->options, .driver = pipeline->source_driver,
+        .source_options = pipeline->source_options, .route = pipeline->route,
+        .filter = { captures, pipeline->route }, .checkpoint = pipeline->checkpoint,
+        .inflight = &pipeline->inflight, .metrics = &pipeline->metrics,
+        .snapshot = &pipeline->snapshot, .delivery = &pipeline->delivery,
+        .workers = pipeline->workers, .stopping = &pipeline->stopping };
+    intake_init(&pipeline->intake);
+}
+
+static void parts_done(struct pipeline *pipeline)
+{
+    snapshot_done(&pipeline->snapshot);
+    intake_done(&pipeline->intake);
+    inflight_done(&pipeline->inflight);
+    gate_done(&pipeline->delivery.gate);
+    pthread_mutex_destroy(&pipeline->delivery.lock);
+}
+
+/* Loads that were under way at the last end go to the worker of their target, which asks the sink. */
+static void intents_assign(struct pipeline *pipeline, const struct checkpoint_image *image)
+{
+    for (size_t i = 0; i < image->intent_count; i++) {
+        const struct intent *intent = &image->intents[i];
+        struct target *target = intake_target(&pipeline->intake, intent->database, intent->name,
+                                              (struct bytes){ 0 });
+        uint32_t worker = target->worker;
+        pipeline->pending[worker] = realloc(pipeline->pending[worker],
+            (pipeline->pending_count[worker] + 1) * sizeof(struct pending_intent));
+        ASSERT(pipeline->pending[worker]);
+        pipeline->pending[worker][pipeline->pending_count[worker]++] =
+            (struct pending_intent){ .intent = intent, .target = target };
+    }
+}
+
+static void chunk_visible(struct checkpoint_image *image, const struct chunk_record *chunk)
+{
+    for (size_t i = 0; i < image->range_count; i++) {
+        struct chunk_record *range = &image->ranges[i];
+        if (range->table_id == chunk->table_id && range->range == chunk->range) {
+            *range = *chunk;
+            return;
+        }
+    }
+    struct chunk_record *ranges = arena_array(&image->arena, image->range_count + 1, sizeof *ranges);
+    if (image->range_count)
+        memcpy(ranges, image->ranges, image->range_count * sizeof *ranges);
+    ranges[image->range_count++] = *chunk;
+    image->ranges = ranges;
+}
+
+/* Chunks of loads that turned out to be there are read. */
+static void intents_apply(struct pipeline *pipeline, struct checkpoint_image *image)
+{
+    for (uint32_t w = 0; w < pipeline->options.sink_parallelism; w++)
+        for (uint32_t i = 0; i < pipeline->pending_count[w]; i++) {
+            const struct pending_intent *pending = &pipeline->pending[w][i];
+            for (uint32_t c = 0; pending->visible && c < pending->intent->chunk_count; c++)
+                chunk_visible(image, &pending->intent->chunks[c]);
+        }
+}
+
+static void set_running(struct pipeline *pipeline, bool running)
+{
+    pthread_mutex_lock(&pipeline->lock);
+    pipeline->running = running;
+    pthread_mutex_unlock(&pipeline->lock);
+}
+
+/* A sink that is away when the agent starts is waited for, as it is when it goes away later. */
+static bool worker_start_patiently(struct pipeline *pipeline, uint32_t index, struct error *err)
+{
+    struct retry retry = { .initial_ms = pipeline->options.retry_initial_ms,
+                           .maximum_ms = pipeline->options.retry_maximum_ms };
+    while (!worker_start(&pipeline->delivery, index, pipeline->pending[index],
+                         pipeline->pending_count[index], &pipeline->workers[index], err)) {
+        uint32_t attempts = pipeline->options.retry_attempts;
+        if (err->kind != ERROR_RETRY || (attempts && retry.attempts >= attempts))
+            return false;
+        uint32_t wait_ms = retry_next_ms(&retry);
+        log_warn("sink: %s; trying again in %u ms", err->message, wait_ms);
+        metrics_trouble(&pipeline->metrics, err->message);
+        for (uint32_t waited = 0; waited < wait_ms; waited += 20) {
+            if (atomic_load(&pipeline->stopping))
+                return error_set(err, ERROR_STOP, "stopping");
+            clock_sleep_us(20 * 1000);
+        }
+    }
+    metrics_trouble(&pipeline->metrics, "");
+    return true;
+}
+
+static bool workers_start(struct pipeline *pipeline, struct checkpoint_image *image,
+                          struct error *err)
+{
+    uint32_t count = pipeline->options.sink_parallelism;
+    intents_assign(pipeline, image);
+    for (uint32_t i = 0; i < count; i++)
+        if (!worker_start_patiently(pipeline, i, err))
+            return false;
+    set_running(pipeline, true);
+    for (uint32_t i = 0; i < count; i++)
+        if (!worker_wait_ready(pipeline->workers[i]))
+            return error_set(err, ERROR_STOP, "a sink worker has ended");
+    intents_apply(pipeline, image);
+    return true;
+}
+
+static void workers_join(struct pipeline *pipeline)
+{
+    set_running(pipeline, false);
+    for (uint32_t i = 0; i < pipeline->options.sink_parallelism; i++) {
+        worker_join(pipeline->workers[i]);
+        pipeline->workers[i] = NULL;
+        free(pipeline->pending[i]);
+        pipeline->pending[i] = NULL;
+        pipeline->pending_count[i] = 0;
+    }
+}
+
+static uint32_t count_parked(const struct pipeline *pipeline)
+{
+    uint32_t parked = 0;
+    for (struct target_metrics *table = atomic_load(&pipeline->metrics.tables); table;
+         table = table->next)
+        parked += atomic_load(&table->state) == TABLE_PARKED;
+    return parked;
+}
+
+/* The error that counts: a worker's own comes before what the others saw of it. */
+static bool verdict(struct pipeline *pipeline, bool ok, struct error *err)
+{
+    if (atomic_load(&pipeline->delivery.failed)) {
+        *err = pipeline->delivery.error;
+        ok = false;
+    }
+    if (!ok && err->kind == ERROR_STOP && atomic_load(&pipeline->stopping))
+        return true;
+    return ok;
+}
+
+static bool pipeline_work(struct pipeline *pipeline, struct checkpoint_image *image,
+                          struct error *err)
+{
+    bool ok = workers_start(pipeline, image, err);
+    if (ok)
+        ok = intake_restore(&pipeline->intake, image, err) && intake_run(&pipeline->intake, err);
+    snapshot_stop(&pipeline->snapshot);
+    workers_join(pipeline); /* delivers what was read, unless asked to stop while the sink is away */
+    return verdict(pipeline, ok, err);
+}
+
+bool pipeline_run(struct pipeline *pipeline, uint32_t *parked_tables, struct error *err)
+{
+    char name[120];
+    snprintf(name, sizeof name, "pipeline=%.80s part=intake", pipeline->metrics.name);
+    log_context(name);
+    struct checkpoint_image image = { 0 };
+    image.fresh = true;
+    struct bytes directory = pipeline->options.checkpoint_directory;
+    if (directory.data) {
+        struct arena scratch = { 0 };
+        struct bytes identity = arena_printf(&scratch, "%s -> %s", pipeline->metrics.source,
+                                             pipeline->metrics.sink);
+        bool opened = checkpoint_open(arena_text(&scratch, directory), identity,
+                                      &pipeline->checkpoint, &image, err);
+        arena_done(&scratch);
+        if (!opened)
+            return false;
+    }
+    parts_init(pipeline, image.epoch);
+    bool ok = pipeline_work(pipeline, &image, err);
+    parts_done(pipeline);
+    checkpoint_image_done(&image);
+    checkpoint_close(pipeline->checkpoint);
+    pipeline->checkpoint = NULL;
+    *parked_tables = count_parked(pipeline);
+    return ok;
+}
+
+void pipeline_stop(struct pipeline *pipeline)
+{
+    atomic_store(&pipeline->stopping, true);
+    pthread_mutex_lock(&pipeline->lock);
+    if (pipeline->running) {
+        atomic_store(&pipeline->delivery.stopping, true);
+        if (pipeline->intake.source)
+            pipeline->source_driver->interrupt(pipeline->intake.source);
+    }
+    pthread_mutex_unlock(&pipeline->lock);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The tables that are being read, their ranges and windows: state and its changes. The threads are
+ * in chunk_reader.c, the sorting and closing in merge.c. */
+#include "engine/snapshot.h"
+
+#include <stdlib.h>
+
+#include "engine/base/assert.h"
+#include "engine/base/wait.h"
+#include "schema/key.h"
+
+void snapshot_init(struct snapshot *snapshot, const struct pipeline_options *options,
+                   const struct source_driver *driver, const void *source_options,
+                   struct pipeline_metrics *metrics)
+{
+    *snapshot = (struct snapshot){ .options = options, .driver = driver,
+                                   .source_options = source_options, .metrics = metrics };
+    pthread_mutex_init(&snapshot->lock, NULL);
+    wait_init(&snapshot->changed);
+    pool_init(&snapshot->pool, options->snapshot_parallelism + 2);
+    buf_init(&snapshot->gate, 64 << 20);
+    snapshot->ready_end = &snapshot->ready;
+}
+
+struct bytes bytes_own(struct bytes view)
+{
+    if (!view.data)
+        return view;
+    uint8_t *copy = malloc(view.size + 1);
+    ASSERT(copy);
+    memcpy(copy, view.data, view.size);
+    return (struct bytes){ copy, view.size };
+}
+
+struct window *window_new(void)
+{
+    struct window *window = calloc(1, sizeof *window);
+    ASSERT(window);
+    window->held_end = &window->held;
+    return window;
+}
+
+struct chunk_record range_record(const struct tracked *tracked, uint32_t index)
+{
+    const struct range *range = &tracked->ranges[index];
+    return (struct chunk_record){ .table_id = tracked->id, .range = index, .cursor = range->cursor,
+                                  .until = range->until, .complete = range->complete,
+                                  .rows = range->rows };
+}
+
+void window_free(struct window *window)
+{
+    if (window->batch)
+        batch_release(window->batch);
+    arena_done(&window->arena);
+    free(window);
+}
+
+void range_drop_windows(struct range *range)
+{
+    for (struct window *window = range->windows, *next; window; window = next) {
+        next = window->next;
+        if (window->stage == WINDOW_READING || window->attended) {
+            window->cancelled = true; /* its reader still holds it, and frees it */
+            window->next = NULL;
+            continue;
+        }
+        window_free(window);
+    }
+    range->windows = NULL;
+    range->windows_end = &range->windows;
+}
+
+static void tracked_drop_scan(struct tracked *tracked)
+{
+    if (tracked->scan_window)
+        window_free(tracked->scan_window);
+    tracked->scan_window = NULL;
+}
+
+static void tracked_clear_ranges(struct tracked *tracked)
+{
+    for (uint32_t i = 0; i < tracked->range_count; i++) {
+        struct range *range = &tracked->ranges[i];
+        range_drop_windows(range);
+        if (range->carry)
+            window_free(range->carry);
+        free((void *)(uintptr_t)range->cursor.data);
+    }
+    free(tracked->ranges);
+    tracked->ranges = NULL;
+    tracked->range_count = 0;
+    tracked->split = false;
+    tracked_drop_scan(tracked);
+    tracked->scan = SCAN_NONE;
+    arena_reset(&tracked->arena);
+}
+
+static void tracked_free(struct tracked *tracked)
+{
+    tracked_clear_ranges(tracked);
+    arena_done(&tracked->arena);
+    free(tracked);
+}
+
+void snapshot_done(struct snapshot *snapshot)
+{
+    for (uint32_t i = 0; i < snapshot->table_capacity; i++)
+        if (snapshot->tables[i])
+            tracked_free(snapshot->tables[i]);
+    free(snapshot->tables);
+    for (struct tracked *tracked = snapshot->removed, *next; tracked; tracked = next) {
+        next = tracked->next_removed;
+        tracked_free(tracked);
+    }
+    for (struct batch *batch = snapshot->ready, *next; batch; batch = next) {
+        next = batch->next_free;
+        batch_release(batch);
+    }
+    buf_done(&snapshot->gate);
+    pool_done(&snapshot->pool);
+    pthread_cond_destroy(&snapshot->changed);
+    pthread_mutex_destroy(&snapshot->lock);
+}
+
+struct tracked *snapshot_find(struct snapshot *snapshot, uint32_t table_id)
+{
+    return table_id < snapshot->table_capacity ? snapshot->tables[table_id] : NULL;
+}
+
+struct tracked *snapshot_add(struct snapshot *snapshot, const struct table *table,
+                             struct target *target)
+{
+    if (table->id >= snapshot->table_capacity) {
+        uint32_t capacity = table->id + table->id / 2 + 64;
+        snapshot->tables = realloc(snapshot->tables, capacity * sizeof(struct tracked *));
+        ASSERT(snapshot->tables);
+        memset(snapshot->tables + snapshot->table_capacity, 0,
+               (capacity - snapshot->table_capacity) * sizeof(struct tracked *));
+        snapshot->table_capacity = capacity;
+    }
+    ASSERT(!snapshot->tables[table->id]);
+    struct tracked *tracked = calloc(1, sizeof *tracked);
+    ASSERT(tracked);
+    *tracked = (struct tracked){ .id = table->id, .table = table, .target = target,
+                                 .state = TABLE_STREAMING };
+    tracked->keyless = table->key_count == 0;
+    tracked->comparable = !tracked->keyless && key_comparable(table);
+    snapshot->tables[table->id] = tracked;
+    return tracked;
+}
+
+static void tracked_leave_snapshot(struct snapshot *snapshot, struct tracked *tracked)
+{
+    if (tracked->state == TABLE_SNAPSHOT)
+        atomic_fetch_sub(&snapshot->active, 1);
+}
+
+void snapshot_remove(struct snapshot *snapshot, uint32_t table_id)
+{
+    struct tracked *tracked = snapshot_find(snapshot, table_id);
+    if (!tracked)
+        return;
+    tracked_leave_snapshot(snapshot, tracked);
+    tracked->state = TABLE_PAUSED;
+    tracked->generation++;
+    tracked_clear_ranges(tracked);
+    tracked->next_removed = snapshot->removed;
+    snapshot->removed = tracked;
+    snapshot->tables[table_id] = NULL;
+    pthread_cond_broadcast(&snapshot->changed);
+}
+
+void snapshot_begin_table(struct snapshot *snapshot, struct tracked *tracked)
+{
+    if (tracked->state != TABLE_SNAPSHOT)
+        atomic_fetch_add(&snapshot->active, 1);
+    tracked->state = TABLE_SNAPSHOT;
+    tracked->epoch++;
+    tracked->generation++;
+    tracked->scan_attempts = 0;
+    tracked->overflowed = false;
+    tracked->stored = false;
+    tracked->claimed = false;
+    tracked->keyless = tracked->table->key_count == 0;
+    tracked->comparable = !tracked->keyless && key_comparable(tracked->table);
+    tracked_clear_ranges(tracked);
+    atomic_store(&tracked->target->metrics->state, TABLE_SNAPSHOT);
+    atomic_store(&tracked->target->metrics->snapshot_rows, 0);
+    pthread_cond_broadcast(&snapshot->changed);
+}
+
+void snapshot_schema_changed(struct snapshot *snapshot, struct tracked *tracked,
+                             const struct table *table)
+{
+    tracked->table = table;
+    tracked->generation++;
+    if (tracked->state != TABLE_SNAPSHOT)
+        return;
+    for (uint32_t i = 0; i < tracked->range_count; i++)
+        range_drop_windows(&tracked->ranges[i]);
+    tracked_drop_scan(tracked);
+    tracked->scan = SCAN_AGAIN;
+    pthread_cond_broadcast(&snapshot->changed);
+}
+
+void snapshot_finish_table(struct snapshot *snapshot, struct tracked *tracked)
+{
+    ASSERT(tracked->state == TABLE_SNAPSHOT);
+    tracked_leave_snapshot(snapshot, tracked);
+    tracked->state = TABLE_STREAMING;
+    tracked_clear_ranges(tracked);
+    if (atomic_load(&tracked->target->metrics->state) != TABLE_PARKED)
+        atomic_store(&tracked->target->metrics->state, TABLE_STREAMING);
+}
