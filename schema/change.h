@@ -25,6 +25,7 @@ struct schema_change {
     /* Renamed columns, which before and after alone cannot tell from drop + add: pairs old, new. */
     const struct column_rename { struct bytes from, to; } *renames;
     uint16_t rename_count;
+    uint32_t excluded; /* enum change_bit: parts of an ALTER that the user's policy keeps from a sink */
 };
 
 const char *change_kind_name(enum change_kind kind); /* "create.table", "alter.table", ... */

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Canonical values as a person, or a target that takes texts, reads them. */
+#pragma once
+
+#include "engine/base/buf.h"
+#include "schema/type.h"
+#include "schema/value.h"
+
+/* "2020-01-31", of days since 1970-01-01. */
+void date_text(int64_t days, struct buf *out);
+
+/* "2020-01-31 12:30:00.250" with `scale` digits of fraction, of microseconds since 1970. */
+void datetime_text(int64_t micros, uint8_t scale, struct buf *out);
+
+/* "-838:59:59.500", as MySQL prints a TIME. */
+void time_text(int64_t micros, uint8_t scale, struct buf *out);
+
+/* "-12.50", of units of 10^-scale. */
+void decimal_text(int64_t units, uint8_t scale, struct buf *out);
+
+/* "8c8e9bd0-...", of 16 bytes in text order. */
+void uuid_text(const uint8_t raw[16], struct buf *out);
