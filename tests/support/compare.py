@@ -2,7 +2,7 @@
 """Compares tables of a source with their targets in ClickHouse, value by value.
 
 Both servers print each row as one text, a canonical text per cell: characters and bytes in
-hexadecimal (or their MD5 when they are long), numbers in plain decimal, times as
+hexadecimal (or their SHA-256 when they are long), numbers in plain decimal, times as
 `YYYY-MM-DD hh:mm:ss.ffffff`, NULL as `~`. Floating point numbers are read back and compared by
 their bits. Rows are then a multiset of texts on each side: tables with a key are read with FINAL,
 tables without one through the view `<table>_rows`.
@@ -83,7 +83,7 @@ def source_tables(database, schema):
 # ---- the canonical text of a cell, in the words of each server ----
 
 def _long_hex(text, length):
-    return f"IF({length} > {LONG}, CONCAT('md5:', LOWER(MD5({text}))), HEX({text}))"
+    return f"IF({length} > {LONG}, CONCAT('sha:', SHA2({text}, 256)), HEX({text}))"
 
 
 def source_cell(column):
@@ -91,7 +91,7 @@ def source_cell(column):
     kind = column.kind
     if kind in ("float", "double"):
         return f"CAST(CAST({name} AS DOUBLE) AS CHAR)"
-    if kind in ("bit", "year"):
+    if kind in ("bit", "year") or kind in INTEGERS:
         return f"CAST({name} + 0 AS CHAR)"
     if kind in ("date", "datetime", "timestamp"):
         otherwise = "NULL" if column.nullable else _epoch(column)
@@ -113,7 +113,8 @@ def _epoch(column):
 
 
 def _long_hex_target(text):
-    return f"if(length({text}) > {LONG}, concat('md5:', lower(hex(MD5({text})))), hex({text}))"
+    return (f"if(length({text}) > {LONG}, concat('sha:', lower(hex(SHA256({text})))), "
+            f"hex({text}))")
 
 
 def _time_of_microseconds(name, fraction):
@@ -211,7 +212,7 @@ def _readable(cell, column):
         return "NULL"
     if column.kind in ("float", "double"):
         return repr(float.fromhex(cell))
-    if (column.kind in TEXTS or column.kind == "json") and not cell.startswith("md5:"):
+    if (column.kind in TEXTS or column.kind == "json") and not cell.startswith("sha:"):
         return repr(bytes.fromhex(cell).decode(errors="replace"))[:120]
     return cell[:120]
 
