@@ -8,15 +8,13 @@
 #include "engine/batch.h"
 #include "sources/mysql/charset.h"
 
-
-
 /* One TABLE_MAP. Everything lies in the arena it was parsed into. */
 struct table_map {
     uint64_t table_id;
     struct bytes database, name;
     uint16_t column_count;
     const uint8_t *types;      /* wire types; STRING already unfolded to its real type */
-    const uint16_t *metadata;  /* per column, as unfolded: length, fsp, (precision << 8 | scale) */
+    const uint16_t *metadata;  /* per column, as unfolded: length, fsp, bits, (precision << 8 | scale) */
     const uint8_t *nullable;   /* bitmap */
     bool has_signedness, has_names, has_charsets, has_keys;
     const bool *is_unsigned;   /* per column, with has_signedness */
@@ -27,6 +25,10 @@ struct table_map {
     const bool *invisible;     /* NULL: not told */
     const uint32_t *vector_dimension; const uint8_t *geometry_type; /* NULL: not told */
 };
+/* Only whose table it is, which costs nothing: for tables that are not captured. */
+struct table_map_name { uint64_t table_id; struct bytes database, name; };
+bool table_map_peek(struct bytes body, struct table_map_name *out, struct error *err);
+
 bool table_map_parse(struct bytes body, struct arena *arena, struct table_map **out,
                      struct error *err);
 
@@ -56,22 +58,22 @@ struct rows_event {
     uint16_t flags;
     struct bytes body; /* from the column count on; must stay valid while rows are decoded */
 };
+enum { ROWS_STMT_END = 1, ROWS_DUMMY_TABLE = 0xffffff }; /* a dummy only ends its statement */
 bool rows_event_parse(struct bytes event_body, uint8_t type, struct rows_event *out,
                       struct error *err);
 
 /* Decodes rows until the body is used up or the batch is full; call again with the same cursor to go
- * on. The body's bytes are copied once into the batch's arena; texts are views into that copy.
- * Fills op, table, before, after, time; the caller sets mark and target. ERROR_DATA with the
- * column's name when a value is malformed or the plan does not fit.
- * `changed_json` columns of PARTIAL_UPDATE are applied to the before image. */
+ * on. The body's bytes are copied once into the batch's arena, by pieces in a big event; texts are
+ * views into that copy. Fills op, table, before, after, time; the caller sets mark and target.
+ * ERROR_DATA with the column's name when a value is malformed or the plan does not fit; the rows
+ * before it are in the batch. Diffs of JSON columns of PARTIAL_UPDATE are applied to the before image,
+ * which must hold the column. */
 struct rows_cursor {
     struct rows_event event;
     const struct row_plan *plan;
     int64_t time_us;
     struct bytes rest;     /* what is not decoded yet; starts as NULL */
     bool started;
+    uint64_t replaced;     /* characters so far that were invalid in their character set */
 };
 bool rows_decode(struct rows_cursor *cursor, struct batch *batch, bool *end, struct error *err);
-
-/* Counts the rows of an event without decoding values where that can be told cheaply: for marks of
- * skipped rows on replay. Not needed for tables that are not captured. */

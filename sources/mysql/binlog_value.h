@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * MySQL's values in their canonical form (schema/value.h). The first part is shared by the log and
- * by the snapshot reader, so that one value has one form on both ways; the second decodes the
- * binary values of row events. Formats: MySQL internals "Rows_event", strings/decimal.c and
- * sql-common/my_time.c describe the layouts of DECIMAL and of the temporal types. */
+ * MySQL's values in their canonical form (schema/value.h), shared by the log and by the snapshot
+ * reader, so that one value has one form on both ways. */
 #pragma once
 
 #include "engine/base/arena.h"
-#include "engine/base/error.h"
 #include "schema/table.h"
 #include "schema/value.h"
-#include "sources/mysql/charset.h"
-
-/* ---- the canonical forms ---- */
 
 /* A wall clock as the server sends it, in the calendar or not. */
 struct value_clock {
@@ -48,3 +42,25 @@ struct value value_padded(struct bytes raw, uint32_t length, struct arena *arena
 /* ENUM by number (0: the error value "") and SET by bitmap, to labels. False: out of range. */
 bool value_enum(const struct type *type, uint64_t number, struct value *out);
 bool value_set(const struct type *type, uint64_t bits, struct arena *arena, struct value *out);
+
+/* ---- DECIMAL as rows and JSON documents hold it ---- */
+
+/* Digits in groups of nine, four bytes each, big endian; what is left over in front of the integer
+ * part and behind the fraction takes as many bytes as it needs. The first bit is flipped, so that
+ * the bytes sort; a negative number has all its bits flipped. */
+enum { DECIMAL_DIGITS_MAX = 81, DECIMAL_TEXT_MAX = DECIMAL_DIGITS_MAX + 4 };
+
+struct decimal_layout {
+    uint8_t precision, scale;
+    uint8_t group_count;      /* at most 5 + 5, or one more for each part that has leftovers */
+    uint8_t integer_groups;   /* of them, before the point */
+    uint8_t size;             /* in bytes */
+    uint8_t digits[12], widths[12]; /* by group */
+};
+
+/* False: no such DECIMAL. */
+bool decimal_layout_of(uint8_t precision, uint8_t scale, struct decimal_layout *out);
+/* `raw` has layout->size bytes. At most DECIMAL_INT_PRECISION digits. False: malformed. */
+bool decimal_scaled(const struct decimal_layout *layout, const uint8_t *raw, int64_t *out);
+/* Up to DECIMAL_TEXT_MAX bytes in the canonical form; returns how many, 0 for malformed ones. */
+size_t decimal_print(const struct decimal_layout *layout, const uint8_t *raw, uint8_t *out);

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How one column of row events is decoded: a function and its parameters, chosen once for a table
+ * map and a version. */
+#pragma once
+
+#include "engine/base/error.h"
+#include "sources/mysql/binlog_value.h"
+#include "sources/mysql/charset.h"
+
+/* Types of columns in a TABLE_MAP (enum_field_types). */
+enum wire_type {
+    WIRE_DECIMAL = 0, WIRE_TINY = 1, WIRE_SHORT = 2, WIRE_LONG = 3, WIRE_FLOAT = 4,
+    WIRE_DOUBLE = 5, WIRE_NULL = 6, WIRE_TIMESTAMP = 7, WIRE_LONGLONG = 8, WIRE_INT24 = 9,
+    WIRE_DATE = 10, WIRE_TIME = 11, WIRE_DATETIME = 12, WIRE_YEAR = 13, WIRE_NEWDATE = 14,
+    WIRE_VARCHAR = 15, WIRE_BIT = 16, WIRE_TIMESTAMP2 = 17, WIRE_DATETIME2 = 18, WIRE_TIME2 = 19,
+    WIRE_BLOB_COMPRESSED = 140, WIRE_VARCHAR_COMPRESSED = 141, WIRE_VECTOR = 242, WIRE_JSON = 245,
+    WIRE_NEWDECIMAL = 246, WIRE_ENUM = 247, WIRE_SET = 248, WIRE_TINY_BLOB = 249,
+    WIRE_MEDIUM_BLOB = 250, WIRE_LONG_BLOB = 251, WIRE_BLOB = 252, WIRE_VAR_STRING = 253,
+    WIRE_STRING = 254, WIRE_GEOMETRY = 255,
+};
+
+/* What the decoding of rows shares. */
+struct decode_scope {
+    struct arena *arena; /* the batch's */
+    const uint8_t *end;  /* of the bytes under way, which stay valid as long as the arena */
+    uint64_t replaced;   /* characters that were invalid in their set */
+    const char *reason;  /* of the last failure */
+};
+
+/* Decodes the value at `at`. Returns what follows it, or NULL with scope->reason. */
+struct column_decoder;
+typedef const uint8_t *column_decode(const struct column_decoder *self, const uint8_t *at,
+                                     struct decode_scope *scope, struct value *out);
+
+struct column_decoder {
+    column_decode *decode;
+    const struct column *column;
+    const struct charset *charset; /* of texts */
+    uint32_t width;                /* of the whole value, when `prefix` is 0 */
+    uint32_t length;               /* of BINARY(n), to pad */
+    uint8_t prefix;                /* bytes of the length in front, 0 to 4 */
+    uint8_t wire, scale;
+    struct decimal_layout decimal;
+};
+
+/* `metadata` as in struct table_map. ERROR_DATA, naming the column, when the log's type is not one
+ * that its version's type can be read from. */
+bool column_decoder_make(uint8_t wire, uint16_t metadata, const struct column *column,
+                         const struct charset *charset, struct column_decoder *out,
+                         struct error *err);
+
+/* Steps over a value; NULL when it is cut off. */
+static inline const uint8_t *column_skip(const struct column_decoder *self, const uint8_t *at,
+                                         const uint8_t *end)
+{
+    size_t left = (size_t)(end - at), size = self->width;
+    if (self->prefix) {
+        if (left < self->prefix)
+            return NULL;
+        size = 0;
+        for (size_t i = self->prefix; i > 0; i--)
+            size = size << 8 | at[i - 1];
+        size += self->prefix;
+    }
+    return left < size ? NULL : at + size;
+}
