@@ -141,8 +141,11 @@ class Agent:
 
     def wait_log(self, pattern, timeout=30, after=0):
         """The first match of a regular expression in the log beyond character `after`."""
-        return wait_for(lambda: re.compile(pattern, re.I).search(self.log(), after), timeout,
-                        f"'{pattern}' in the log, which ends:\n{self.log(15)}", interval=0.1)
+        try:
+            return wait_for(lambda: re.compile(pattern, re.I).search(self.log(), after), timeout,
+                            f"'{pattern}' in the log", interval=0.1)
+        except TimeoutError as error:
+            raise AssertionError(f"{error}, which ends:\n{self.log(15)}") from None
 
     def get(self, path):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
@@ -151,15 +154,13 @@ class Agent:
     def status(self):
         return json.loads(self.get("/status"))
 
-    def pipeline_status(self):
-        """The status of the one pipeline."""
-        status = self.status()
-        return status["pipelines"][0] if "pipelines" in status else status
+    def sink_status(self):
+        """The part of /status that is about the one sink."""
+        return self.status()["sinks"][0]
 
     def table_states(self):
         """{"db.table": state}"""
-        return {table.get("source") or table.get("name") or table.get("table"): table["state"]
-                for table in self.pipeline_status()["tables"]}
+        return {table["source"]: table["state"] for table in self.sink_status()["tables"]}
 
     def metrics(self):
         """{name{labels}: value} of /metrics."""
@@ -176,7 +177,10 @@ class Agent:
             self.check_alive()
             states = self.table_states()
             return states and all(state == "streaming" for state in states.values())
-        wait_for(streaming, timeout, f"all tables to stream; {self.log(10)}", interval=0.05)
+        try:
+            wait_for(streaming, timeout, "all tables to stream", interval=0.05)
+        except TimeoutError as error:
+            raise AssertionError(f"{error}: {self.table_states()}\n{self.log(30)}") from None
 
     # ---- what it costs ----
 
