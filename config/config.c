@@ -32,7 +32,7 @@ const struct setting config_source_settings[] = {
 };
 
 const struct setting config_sink_settings[] = {
-    { "type", SETTING_TEXT, SINK(type), NULL, "The driver that writes: clickhouse or blackhole.",
+    { "type", SETTING_TEXT, SINK(type), NULL, "The driver that writes: clickhouse, stdout or blackhole.",
       0, 0, NULL },
     { "name", SETTING_TEXT, SINK(name), "",
       "A name of your own, for messages, metrics and the checkpoint's folder; the type when empty.",
@@ -381,11 +381,11 @@ bool config_read(const char *name, struct bytes text, struct config *out, struct
     return parse_text(out->path, text, &out->arena, &out->root, err) && read_parts(out, err);
 }
 
-bool config_load(const char *path, struct config *out, struct error *err)
+bool config_load(const char *path, bool lenient, struct config *out, struct error *err)
 {
     *out = (struct config){ 0 };
     out->path = arena_text(&out->arena, bytes_from(path));
-    return parse_file(out->path, &out->arena, &out->root, err) && read_parts(out, err);
+    return parse_file(out->path, lenient, &out->arena, &out->root, err) && read_parts(out, err);
 }
 
 void config_done(struct config *config)

@@ -67,8 +67,8 @@ struct config {
 extern const struct setting config_source_settings[], config_sink_settings[],
     config_route_settings[], config_pipeline_settings[];
 
-/* ERROR_CONFIG with file and line. `out` may be given to config_done in any case. */
-bool config_load(const char *path, struct config *out, struct error *err);
+/* ERROR_CONFIG with file and line. `lenient` as in parse_file. `out` may be given to config_done in any case. */
+bool config_load(const char *path, bool lenient, struct config *out, struct error *err);
 /* The same from memory, for tests. */
 bool config_read(const char *name, struct bytes text, struct config *out, struct error *err);
 void config_done(struct config *config); /* secrets are overwritten first */

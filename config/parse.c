@@ -40,6 +40,7 @@ struct parser {
     struct error *err;
     struct anchor anchors[ANCHORS_MAX];
     uint32_t anchor_count, depth, nodes;
+    bool lenient;
 };
 
 bool parse_error(struct error *err, const char *file, uint32_t line, const char *format, ...)
@@ -234,7 +235,7 @@ static bool split_pieces(struct parser *parser, struct bytes text, struct pieces
         struct bytes name = { text.data + i + 2, (size_t)(end - text.data) - i - 2 };
         struct bytes value = { 0 };
         bool wipe = false;
-        if (!variable_value(parser, name, &value, &wipe))
+        if (!variable_value(parser, name, &value, &wipe) && !parser->lenient)
             return false;
         if (!pieces_add(pieces, value, wipe))
             return error_set(parser->err, ERROR_CONFIG, "more than %d variables", PIECES_MAX / 2);
@@ -481,28 +482,37 @@ static void parser_done(struct parser *parser)
     yaml_parser_delete(yaml);
 }
 
+static bool parse(struct parser *parser, struct node **root)
+{
+    if (!yaml_parser_initialize(&parser->yaml))
+        return error_set(parser->err, ERROR_CONFIG, "%s: out of memory", parser->file);
+    yaml_parser_set_encoding(&parser->yaml, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&parser->yaml, parser->text.data, parser->text.size);
+    bool ok = build_document(parser, root);
+    parser_done(parser);
+    return ok;
+}
+
 bool parse_text(const char *name, struct bytes text, struct arena *arena, struct node **root,
                 struct error *err)
 {
-    if (text.size > PARSE_FILE_MAX)
-        return error_set(err, ERROR_CONFIG, "%s: larger than %d bytes", name, PARSE_FILE_MAX);
-    CLEANUP(parser_done)
     struct parser parser = { .file = name, .text = text, .arena = arena, .err = err };
-    if (!yaml_parser_initialize(&parser.yaml))
-        return error_set(err, ERROR_CONFIG, "%s: out of memory", name);
-    yaml_parser_set_encoding(&parser.yaml, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser.yaml, text.data, text.size);
-    return build_document(&parser, root);
+    return parse(&parser, root);
 }
 
-bool parse_file(const char *path, struct arena *arena, struct node **root, struct error *err)
+bool parse_file(const char *path, bool lenient, struct arena *arena, struct node **root,
+                struct error *err)
 {
     CLEANUP(arena_done) struct arena temporary = { 0 };
     uint8_t *data = arena_raw(&temporary, PARSE_FILE_MAX + 1);
     size_t size = 0;
     if (!read_whole(path, data, PARSE_FILE_MAX, &size, err))
         return false;
-    bool ok = parse_text(path, (struct bytes){ data, size }, arena, root, err);
+    if (size > PARSE_FILE_MAX)
+        return error_set(err, ERROR_CONFIG, "%s: larger than %d bytes", path, PARSE_FILE_MAX);
+    struct parser parser = { .file = path, .text = { data, size }, .arena = arena, .err = err,
+                             .lenient = lenient };
+    bool ok = parse(&parser, root);
     explicit_bzero(data, size);
     return ok;
 }

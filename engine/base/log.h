@@ -20,6 +20,10 @@ bool log_enabled(enum log_level level);
 /* Copied (at most 120 bytes); "" ends it. E.g. log_context("pipeline=shop part=intake"). */
 void log_context(const char *context);
 
+/* Called before each line is put out, one at a time: whoever draws on the terminal clears it. NULL
+ * ends it. It must not log. */
+void log_before(void (*hook)(void));
+
 __attribute__((format(printf, 2, 3))) void log_write(enum log_level level, const char *format, ...);
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(...) log_write(LOG_LEVEL_WARN, __VA_ARGS__)

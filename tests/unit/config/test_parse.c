@@ -189,9 +189,6 @@ static void test_limits(void **state)
         buf_text(&text, "${env:MILLRACE_TEST_A}");
     expect_limit(&text, "more than 16 variables");
 
-    for (int i = 0; i <= PARSE_FILE_MAX; i++)
-        buf_text(&text, "#");
-    expect_limit(&text, "larger than 1048576 bytes");
 }
 
 static void test_no_secret_in_errors(void **state)
@@ -240,10 +237,27 @@ static void test_file(void **state)
     CLEANUP(arena_done) struct arena arena = { 0 };
     struct node *root = NULL;
     struct error err = { 0 };
-    assert_false(parse_file("/nonexistent/x.yaml", &arena, &root, &err));
+    assert_false(parse_file("/nonexistent/x.yaml", false, &arena, &root, &err));
     assert_string_equal(err.message, "open '/nonexistent/x.yaml': No such file or directory");
-    assert_false(parse_file("/dev/zero", &arena, &root, &err));
+    assert_false(parse_file("/dev/zero", false, &arena, &root, &err));
     assert_string_equal(err.message, "/dev/zero: larger than 1048576 bytes");
+}
+
+static void test_lenient(void **state)
+{
+    (void)state;
+    CLEANUP(arena_done) struct arena arena = { 0 };
+    struct node *root = NULL;
+    struct error err = { 0 };
+    char path[] = "/tmp/millrace-test-config-XXXXXX";
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    assert_true(dprintf(file, "a: <${env:MILLRACE_TEST_NOT_SET}>\n") > 0);
+    close(file);
+    assert_false(parse_file(path, false, &arena, &root, &err));
+    assert_true(parse_file(path, true, &arena, &root, &err));
+    assert_string_equal((const char *)value_of(root, "a")->text.data, "<>");
+    unlink(path);
 }
 
 static int setup(void **state)
@@ -271,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_values),   cmocka_unit_test(test_wrongs),
         cmocka_unit_test(test_limits),   cmocka_unit_test(test_no_secret_in_errors),
         cmocka_unit_test(test_section),  cmocka_unit_test(test_file),
+        cmocka_unit_test(test_lenient),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

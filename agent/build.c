@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A driver is found by the word behind `type`, its options are as large as it says and are filled
+ * from its own table. One thing of a driver's options matters to the engine too: where to start.
+ * It is found by its name, `scan.startup.mode`, so that no driver's struct is known here. */
+#include "agent/build.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "config/nearest.h"
+#include "engine/base/assert.h"
+#include "sinks/sinks.h"
+#include "sources/sources.h"
+
+enum { DRIVERS_MAX = 32 };
+
+static const struct change_name {
+    const char *name;
+    uint32_t bit;
+} change_names[] = {
+    { "add.column", CHANGE_BIT_ADD_COLUMN },
+    { "alter.column.type", CHANGE_BIT_ALTER_COLUMN_TYPE },
+    { "create.table", CHANGE_BIT_CREATE_TABLE },
+    { "drop.column", CHANGE_BIT_DROP_COLUMN },
+    { "drop.table", CHANGE_BIT_DROP_TABLE },
+    { "rename.column", CHANGE_BIT_RENAME_COLUMN },
+    { "truncate.table", CHANGE_BIT_TRUNCATE_TABLE },
+    { "alter.table.comment", CHANGE_BIT_ALTER_TABLE_COMMENT },
+};
+
+/* "drop" is a prefix of "drop.table", "dro" is not. */
+static bool names_change(struct bytes word, const char *name)
+{
+    size_t size = strlen(name);
+    return word.size <= size && memcmp(word.data, name, word.size) == 0 &&
+           (name[word.size] == '\0' || name[word.size] == '.');
+}
+
+static bool list_bits(struct setting_list list, uint32_t *bits, struct error *err)
+{
+    uint32_t all = 0;
+    for (size_t i = 0; i < list.count; i++) {
+        uint32_t found = 0, best = UINT32_MAX;
+        const char *nearest = "";
+        for (size_t k = 0; k < ARRAY_SIZE(change_names); k++) {
+            if (list.items[i].size > 0 && names_change(list.items[i], change_names[k].name))
+                found |= change_names[k].bit;
+            uint32_t distance = nearest_distance(list.items[i], bytes_from(change_names[k].name));
+            if (distance < best) {
+                best = distance;
+                nearest = change_names[k].name;
+            }
+        }
+        if (!found)
+            return error_set(err, ERROR_CONFIG,
+                             "'%.*s' is no schema change; the nearest is '%s'",
+                             BYTES_ARGS(list.items[i]), nearest);
+        all |= found;
+    }
+    *bits = all;
+    return true;
+}
+
+/* As in Flink CDC, `lenient` keeps what the source dropped unless the user says what to leave out. */
+bool build_change_bits(const struct change_names *names, enum schema_behavior behavior,
+                       uint32_t *bits, struct error *err)
+{
+    uint32_t included = CHANGE_BITS_ALL, excluded = 0;
+    if (names->include.count > 0 && !list_bits(names->include, &included, err))
+        return error_context(err, "include.schema.changes");
+    if (!list_bits(names->exclude, &excluded, err))
+        return error_context(err, "exclude.schema.changes");
+    if (names->exclude.count == 0 && names->include.count == 0 && behavior == SCHEMA_LENIENT)
+        excluded = CHANGE_BIT_DROP_TABLE | CHANGE_BIT_TRUNCATE_TABLE;
+    *bits = included & ~excluded & CHANGE_BITS_ALL;
+    if (!names->enabled)
+        *bits &= CHANGE_BIT_CREATE_TABLE;
+    return true;
+}
+
+enum start_mode build_start_mode(const char *word)
+{
+    static const char *const words[] = {
+        [START_INITIAL] = "initial",           [START_EARLIEST] = "earliest-offset",
+        [START_LATEST] = "latest-offset",      [START_SPECIFIC] = "specific-offset",
+        [START_TIMESTAMP] = "timestamp",       [START_SNAPSHOT] = "snapshot",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        if (strcmp(words[i], word) == 0)
+            return (enum start_mode)i;
+    return START_INITIAL;
+}
+
+static enum start_mode start_of(const struct source_driver *driver, const void *options)
+{
+    const struct setting *row =
+        setting_find(driver->settings, BYTES_LITERAL("scan.startup.mode"));
+    if (!row || row->type != SETTING_CHOICE)
+        return START_INITIAL;
+    int index = 0;
+    memcpy(&index, (const uint8_t *)options + row->offset, sizeof index);
+    return build_start_mode(row->choices[index]);
+}
+
+/* Which of the drivers' names is the word behind `type`? */
+static bool find_type(const struct section *section, struct bytes type, const char *const *names,
+                      size_t count, size_t *index, struct error *err)
+{
+    char known[200] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (bytes_is(type, names[i])) {
+            *index = i;
+            return true;
+        }
+        int length =
+            snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", names[i]);
+        if (length > 0 && used + (size_t)length < sizeof known)
+            used += (size_t)length;
+    }
+    const struct section_item *item = section_find(section, "type");
+    return parse_error(err, section->file, item ? item->line : section->line,
+                       "%s: there is no type '%.*s', but %s", section->title, BYTES_ARGS(type),
+                       known);
+}
+
+static bool find_source(const struct config_source *source, const struct source_driver **out,
+                        struct error *err)
+{
+    const char *names[DRIVERS_MAX];
+    size_t count = 0, index = 0;
+    for (; source_drivers[count]; count++) {
+        ASSERT(count < DRIVERS_MAX);
+        names[count] = source_drivers[count]->name;
+    }
+    if (!find_type(&source->section, source->type, names, count, &index, err))
+        return false;
+    *out = source_drivers[index];
+    return true;
+}
+
+static bool find_sink(const struct config_sink *sink, const struct sink_driver **out,
+                      struct error *err)
+{
+    const char *names[DRIVERS_MAX];
+    size_t count = 0, index = 0;
+    for (; sink_drivers[count]; count++) {
+        ASSERT(count < DRIVERS_MAX);
+        names[count] = sink_drivers[count]->name;
+    }
+    if (!find_type(&sink->section, sink->type, names, count, &index, err))
+        return false;
+    *out = sink_drivers[index];
+    return true;
+}
+
+static struct route_options routes_for(struct config *config, const struct config_sink *sink)
+{
+    struct route_rule *rules =
+        arena_array(&config->arena, config->route_count + 1, sizeof *rules);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < config->route_count; i++) {
+        const struct config_route *route = &config->routes[i];
+        if (route->sink.size > 0 && !bytes_equal(route->sink, sink->name))
+            continue;
+        rules[count++] = (struct route_rule){
+            .source_table = route->source_table, .sink_table = route->sink_table,
+            .replace_symbol = route->replace_symbol.size ? route->replace_symbol
+                                                         : (struct bytes){ 0 },
+            .line = route->line,
+        };
+    }
+    const struct config_source *source = &config->source;
+    return (struct route_options){ .tables = source->tables.items,
+                                   .table_count = (uint32_t)source->tables.count,
+                                   .exclude = source->exclude.items,
+                                   .exclude_count = (uint32_t)source->exclude.count,
+                                   .rules = rules, .rule_count = count };
+}
+
+static void fill_options(struct config *config, struct plan *plan)
+{
+    const struct config_pipeline *pipeline = &config->pipeline;
+    const struct config_sink *sink = plan->sink_config;
+    struct pipeline_options *options = &plan->options;
+    options->name = config_folder(&config->arena, pipeline->name);
+    options->checkpoint_directory =
+        arena_printf(&config->arena, "%.*s/%.*s", BYTES_ARGS(pipeline->checkpoint_directory),
+                     BYTES_ARGS(sink->folder));
+    options->checkpoint_interval_ms = pipeline->checkpoint_interval_ms;
+    options->routes = routes_for(config, sink);
+    options->start = start_of(plan->source, plan->source_options);
+    options->schema_behavior = (enum schema_behavior)pipeline->schema_behavior;
+    options->on_lost_position = (enum lost_policy)pipeline->lost_policy;
+    options->snapshot_parallelism = (uint32_t)pipeline->snapshot_parallelism;
+    options->chunk_rows = (uint32_t)config->source.chunk_rows;
+    options->memory_bytes = pipeline->memory_bytes;
+    options->sink_parallelism = (uint32_t)sink->parallelism;
+    options->flush_rows = sink->flush_rows;
+    options->flush_bytes = sink->flush_bytes;
+    options->flush_interval_ms = sink->flush_interval_ms;
+    options->retry_initial_ms = (uint32_t)pipeline->retry_initial_ms;
+    options->retry_maximum_ms = (uint32_t)pipeline->retry_maximum_ms;
+    options->retry_attempts = (uint32_t)pipeline->retry_attempts;
+    options->until_snapshot_done = options->start == START_SNAPSHOT;
+}
+
+static bool build_sink(struct config *config, struct config_sink *sink, struct plan *plan,
+                       struct error *err)
+{
+    plan->sink_config = sink;
+    if (!find_sink(sink, &plan->sink, err))
+        return false;
+    plan->sink_options = arena_zalloc(&config->arena, plan->sink->options_size + 1);
+    if (!config_fill(config, &sink->section, FLINK_SINK, config_sink_settings,
+                     plan->sink->settings, plan->sink_options, err))
+        return false;
+    fill_options(config, plan);
+    struct change_names names = { sink->include_changes, sink->exclude_changes,
+                                  config->source.schema_changes };
+    if (!build_change_bits(&names, plan->options.schema_behavior, &plan->options.schema_changes,
+                           err))
+        return error_context(err, "%s:%u: %s", config->path, sink->section.line,
+                             sink->section.title);
+    return true;
+}
+
+bool build_plans(struct config *config, struct plan **plans, uint32_t *count, struct error *err)
+{
+    const struct source_driver *source = NULL;
+    if (!find_source(&config->source, &source, err))
+        return false;
+    void *options = arena_zalloc(&config->arena, source->options_size + 1);
+    if (!config_fill(config, &config->source.section, FLINK_SOURCE, config_source_settings,
+                     source->settings, options, err))
+        return false;
+    struct plan *all = arena_array(&config->arena, config->sink_count, sizeof *all);
+    for (uint32_t i = 0; i < config->sink_count; i++) {
+        all[i].source = source;
+        all[i].source_options = options;
+        if (!build_sink(config, &config->sinks[i], &all[i], err))
+            return false;
+    }
+    *plans = all;
+    *count = config->sink_count;
+    return true;
+}
+
+void build_narrow(struct config *config, struct plan *plan, const char *pattern)
+{
+    struct bytes *tables = arena_array(&config->arena, 1, sizeof *tables);
+    tables[0] = bytes_from(pattern);
+    plan->options.routes.tables = tables;
+    plan->options.routes.table_count = 1;
+    plan->options.checkpoint_directory =
+        arena_printf(&config->arena, "%.*s-backfill-%016" PRIx64,
+                     BYTES_ARGS(plan->options.checkpoint_directory), bytes_hash(tables[0]));
+}

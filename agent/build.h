@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From the sections of a config to pipelines: the only place that knows every layer. */
+#pragma once
+
+#include "config/config.h"
+#include "engine/pipeline.h"
+
+/* One pipeline: the source into one of the sinks. Lives in the config's arena. */
+struct plan {
+    const struct config_sink *sink_config;
+    const struct source_driver *source;
+    const struct sink_driver *sink;
+    void *source_options, *sink_options;
+    struct pipeline_options options;
+};
+
+/* Finds the drivers, fills their options and makes a plan for each sink. config->warnings is
+ * complete afterwards. ERROR_CONFIG with file and line. */
+bool build_plans(struct config *config, struct plan **plans, uint32_t *count, struct error *err);
+
+/* Narrows a plan to one pattern of tables. It then keeps a checkpoint of its own, because its
+ * position would pass the changes of tables that it does not look at. */
+void build_narrow(struct config *config, struct plan *plan, const char *pattern);
+
+/* The bits of the schema changes that are let through. `names` are Flink CDC's, or their prefixes
+ * up to a dot. ERROR_CONFIG names an unknown one. */
+struct change_names { struct setting_list include, exclude; bool enabled; };
+bool build_change_bits(const struct change_names *names, enum schema_behavior behavior,
+                       uint32_t *bits, struct error *err);
+
+/* "initial", "latest-offset", ... START_INITIAL when there is no such word. */
+enum start_mode build_start_mode(const char *word);

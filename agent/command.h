@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The commands of the program: one function each, listed in main.c, which reads the arguments. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "engine/base/error.h"
+
+/* What the program ends with; documented in the README and by `millrace help`. */
+enum exit_code {
+    EXIT_DONE = 0,
+    EXIT_TABLES = 1,   /* done, but some tables failed and were set aside */
+    EXIT_CONFIG = 2,   /* the config, the source or a sink needs a person */
+    EXIT_INTERNAL = 3, /* a fault of the program, or ended at once by a second signal */
+    EXIT_USAGE = 64,   /* the command line */
+};
+
+struct arguments {
+    const char *config; /* NULL where the command takes none */
+    const char *table;  /* --table PATTERN; NULL: all */
+    bool json, markdown;
+};
+
+int command_run(const struct arguments *arguments);
+int command_backfill(const struct arguments *arguments);
+int command_check(const struct arguments *arguments);
+int command_status(const struct arguments *arguments);
+int command_tables(const struct arguments *arguments);
+int command_options(const struct arguments *arguments);
+
+/* Says on standard error what is wrong, and gives the exit code that the kind of error asks for. */
+int command_failed(const struct error *err);

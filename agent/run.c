@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The main thread makes everything, then waits for signals, tells systemd, draws progress, and
+ * collects the threads. A pipeline that ends with an error leaves the others running: one dead sink
+ * holds nobody else back; /healthz and the exit code tell of it.
+ *
+ * SIGTERM, SIGINT or SIGHUP asks the pipelines to stop: what is on its way is finished or will be resolved
+ * by the next start. A second one ends the process at once, which is as safe as kill -9. */
+#include "agent/run.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/build.h"
+#include "agent/http.h"
+#include "agent/progress.h"
+#include "agent/service.h"
+#include "engine/base/assert.h"
+#include "engine/base/cleanup.h"
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+
+enum { WAIT_MS = 500, STATUS_US = 5000000 };
+
+struct agent {
+    struct config config;
+    struct plan *plans;
+    struct running_set set;
+    uint32_t started; /* threads */
+    struct http *http;
+    struct progress *progress;
+    bool backfill, stopping;
+    int64_t watchdog_ms, watched_us, told_us;
+};
+
+/* ---- making ---- */
+
+static void setup_log(const struct config_pipeline *pipeline)
+{
+    enum log_format format = LOG_FORMAT_TEXT;
+    switch ((enum config_log_format)pipeline->log_format) {
+    case CONFIG_LOG_AUTO:
+        format = service_log_format();
+        break;
+    case CONFIG_LOG_JOURNAL:
+        format = LOG_FORMAT_JOURNAL;
+        break;
+    case CONFIG_LOG_JSON:
+        format = LOG_FORMAT_JSON;
+        break;
+    case CONFIG_LOG_TEXT:
+        break;
+    }
+    log_setup((enum log_level)pipeline->log_level, format);
+}
+
+static bool agent_build(struct agent *agent, const char *path, const char *table,
+                        struct error *err)
+{
+    uint32_t count = 0;
+    if (!config_load(path, false, &agent->config, err))
+        return false;
+    setup_log(&agent->config.pipeline);
+    if (!build_plans(&agent->config, &agent->plans, &count, err))
+        return false;
+    for (uint32_t i = 0; i < agent->config.warning_count; i++)
+        log_warn("%s", (const char *)agent->config.warnings[i].data);
+    agent->set.items = arena_array(&agent->config.arena, count, sizeof *agent->set.items);
+    for (uint32_t i = 0; i < count; i++) {
+        struct plan *plan = &agent->plans[i];
+        struct running *running = &agent->set.items[i];
+        plan->options.until_snapshot_done |= agent->backfill;
+        if (table)
+            build_narrow(&agent->config, plan, table);
+        running->pipeline_name = (const char *)plan->options.name.data;
+        running->sink_name = (const char *)plan->sink_config->name.data;
+        if (!pipeline_open(&plan->options, plan->source, plan->source_options, plan->sink,
+                           plan->sink_options, &running->pipeline, err))
+            return error_context(err, "sink '%s'", running->sink_name);
+        running->metrics = pipeline_metrics(running->pipeline);
+        snprintf(running->metrics->sink, sizeof running->metrics->sink, "%s %s", plan->sink->name,
+                 running->sink_name);
+        agent->set.count++;
+    }
+    return true;
+}
+
+/* The default port may belong to another agent of this machine: only a chosen one must be had. */
+static bool agent_listen(struct agent *agent, struct error *err)
+{
+    const struct config_pipeline *pipeline = &agent->config.pipeline;
+    struct http_address address;
+    bool wanted = !bytes_is(pipeline->http_listen, "none") &&
+                  (!agent->backfill || pipeline->http_chosen);
+    if (!wanted)
+        return true;
+    if (!http_address(pipeline->http_listen, &address, err))
+        return false;
+    if (http_start(&address, &agent->set, &agent->http, err))
+        return true;
+    if (pipeline->http_chosen)
+        return error_context(err, "%.*s", BYTES_ARGS(pipeline->http_listen));
+    log_warn("%.*s: %s; going on without", BYTES_ARGS(pipeline->http_listen), err->message);
+    return true;
+}
+
+/* ---- the threads ---- */
+
+static void *run_thread(void *context)
+{
+    struct running *running = context;
+    uint32_t parked = 0;
+    struct error err = { 0 };
+    enum running_state state = RUNNING_DONE;
+    if (!pipeline_run(running->pipeline, &parked, &err) && err.kind != ERROR_STOP) {
+        running->err = err;
+        state = RUNNING_FAILED;
+        log_error("the pipeline ended: %s sink=%s", err.message, running->sink_name);
+    }
+    running->parked_tables = parked;
+    atomic_store(&running->state, state);
+    service_wake();
+    return NULL;
+}
+
+static bool agent_start(struct agent *agent, struct error *err)
+{
+    for (uint32_t i = 0; i < agent->set.count; i++) {
+        struct running *running = &agent->set.items[i];
+        int code = pthread_create(&running->thread, NULL, run_thread, running);
+        if (code != 0)
+            return error_code(err, ERROR_NONE, code, "cannot start a thread: %s", strerror(code));
+        agent->started++;
+    }
+    return true;
+}
+
+static void agent_stop(struct agent *agent)
+{
+    agent->stopping = true;
+    for (uint32_t i = 0; i < agent->started; i++)
+        pipeline_stop(agent->set.items[i].pipeline);
+}
+
+static uint32_t live_count(const struct agent *agent)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < agent->started; i++)
+        count += atomic_load(&agent->set.items[i].state) == RUNNING_LIVE;
+    return count;
+}
+
+/* ---- while they run ---- */
+
+static void on_signal(struct agent *agent, int number)
+{
+    if (number != SIGTERM && number != SIGINT && number != SIGHUP)
+        return; /* SIGUSR1: a pipeline ended */
+    if (agent->stopping) {
+        log_error("ended at once by a second signal");
+        _exit(EXIT_INTERNAL);
+    }
+    log_info("stopping signal=%s", strsignal(number));
+    service_notify("STOPPING=1\nSTATUS=stopping");
+    agent_stop(agent);
+}
+
+static void tell_status(struct agent *agent)
+{
+    char text[200];
+    uint64_t rows = 0;
+    int64_t lag_ms = 0;
+    for (uint32_t i = 0; i < agent->set.count; i++) {
+        struct pipeline_metrics *metrics = agent->set.items[i].metrics;
+        int64_t lag = metrics_lag_ms(metrics);
+        rows += atomic_load(&metrics->rows_durable);
+        lag_ms = lag > lag_ms ? lag : lag_ms;
+    }
+    snprintf(text, sizeof text, "STATUS=%u of %u sinks run, %" PRIu64 " rows, lag %" PRId64 " ms",
+             live_count(agent), agent->set.count, rows, lag_ms);
+    service_notify(text);
+}
+
+static void tell_systemd(struct agent *agent)
+{
+    int64_t now_us = clock_now_us();
+    if (agent->watchdog_ms > 0 && now_us - agent->watched_us >= agent->watchdog_ms * 1000) {
+        agent->watched_us = now_us;
+        service_notify("WATCHDOG=1");
+    }
+    if (!agent->stopping && now_us - agent->told_us >= STATUS_US) {
+        agent->told_us = now_us;
+        tell_status(agent);
+    }
+}
+
+static void agent_watch(struct agent *agent)
+{
+    agent->watchdog_ms = service_watchdog_ms();
+    int64_t wait_ms = agent->watchdog_ms > 0 && agent->watchdog_ms < WAIT_MS ? agent->watchdog_ms
+                                                                            : WAIT_MS;
+    service_notify("READY=1");
+    while (live_count(agent) > 0) {
+        on_signal(agent, service_wait_signal((int)wait_ms));
+        tell_systemd(agent);
+        progress_tick(agent->progress);
+    }
+}
+
+static void agent_join(struct agent *agent)
+{
+    for (uint32_t i = 0; i < agent->started; i++)
+        pthread_join(agent->set.items[i].thread, NULL);
+}
+
+/* ---- the end ---- */
+
+static int agent_result(const struct agent *agent)
+{
+    int code = EXIT_DONE;
+    for (uint32_t i = 0; i < agent->set.count; i++) {
+        const struct running *running = &agent->set.items[i];
+        if (atomic_load(&running->state) == RUNNING_FAILED)
+            return running->err.kind == ERROR_NONE ? EXIT_INTERNAL : EXIT_CONFIG;
+        if (agent->backfill && !agent->stopping && running->parked_tables > 0)
+            code = EXIT_TABLES;
+    }
+    return code;
+}
+
+static void tell_result(const struct agent *agent)
+{
+    for (uint32_t i = 0; i < agent->set.count; i++) {
+        const struct running *running = &agent->set.items[i];
+        if (atomic_load(&running->state) == RUNNING_DONE)
+            log_info("%s sink=%s rows=%llu parked=%u",
+                     agent->stopping ? "stopped" : "all is done", running->sink_name,
+                     (unsigned long long)atomic_load(&running->metrics->rows_durable),
+                     running->parked_tables);
+    }
+}
+
+static void agent_done(struct agent *agent)
+{
+    http_stop(agent->http);
+    for (uint32_t i = 0; i < agent->set.count; i++)
+        pipeline_close(agent->set.items[i].pipeline);
+    config_done(&agent->config);
+}
+
+int run_pipelines(const char *config, bool backfill, const char *table)
+{
+    CLEANUP(agent_done) struct agent agent = { .backfill = backfill };
+    struct error err = { 0 };
+    service_block_signals();
+    if (!agent_build(&agent, config, table, &err) || !agent_listen(&agent, &err))
+        return command_failed(&err);
+    agent.progress = progress_begin(&agent.set, &agent.config.arena, true, backfill);
+    bool started = agent_start(&agent, &err);
+    if (!started)
+        agent_stop(&agent);
+    agent_watch(&agent);
+    agent_join(&agent);
+    progress_end(agent.progress);
+    tell_result(&agent);
+    return started ? agent_result(&agent) : command_failed(&err);
+}
+
+int command_run(const struct arguments *arguments)
+{
+    return run_pipelines(arguments->config, false, NULL);
+}

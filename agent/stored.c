@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A checkpoint is opened for reading only, so that an agent which runs but does not answer is not
+ * disturbed. Where a table goes is not stored: the routes of the config say it. */
+#include "agent/stored.h"
+
+#include "agent/build.h"
+#include "engine/base/cleanup.h"
+#include "engine/base/json_write.h"
+
+struct look {
+    struct json_writer json;
+    const struct plan *plan;
+    const struct checkpoint_image *image;
+    struct route *route;
+};
+
+static const struct table_record *record_of(const struct checkpoint_image *image, uint32_t id)
+{
+    for (size_t i = 0; i < image->record_count; i++)
+        if (image->records[i].table_id == id)
+            return &image->records[i];
+    return NULL;
+}
+
+static bool is_newest(const struct checkpoint_image *image, const struct table *table)
+{
+    for (size_t i = 0; i < image->table_count; i++)
+        if (image->tables[i]->id == table->id && image->tables[i]->version > table->version)
+            return false;
+    return true;
+}
+
+static uint64_t snapshot_rows(const struct checkpoint_image *image, uint32_t id)
+{
+    uint64_t rows = 0;
+    for (size_t i = 0; i < image->range_count; i++)
+        rows += image->ranges[i].table_id == id ? image->ranges[i].rows : 0;
+    return rows;
+}
+
+static void put_pair(struct json_writer *json, const char *key, struct arena *arena,
+                     struct bytes database, struct bytes name)
+{
+    json_member_string(json, key,
+                       arena_printf(arena, "%.*s.%.*s", BYTES_ARGS(database), BYTES_ARGS(name)));
+}
+
+static void put_stored_table(struct look *look, const struct table *table,
+                             const struct table_record *record)
+{
+    CLEANUP(arena_done) struct arena arena = { 0 };
+    struct bytes database, name;
+    route_target(look->route, table->database, table->schema, table->name, &arena, &database,
+                 &name);
+    json_object(&look->json);
+    put_pair(&look->json, "source", &arena, table->database, table->name);
+    put_pair(&look->json, "target", &arena, database, name);
+    json_member_string(&look->json, "state", bytes_from(table_state_name(record->state)));
+    json_member_string(&look->json, "reason",
+                       record->reason.data ? record->reason : BYTES_LITERAL(""));
+    json_member_uint(&look->json, "snapshot_rows", snapshot_rows(look->image, table->id));
+    json_object_end(&look->json);
+}
+
+/* The driver alone can read its token. */
+static void put_position(struct look *look)
+{
+    CLEANUP(arena_done) struct arena arena = { 0 };
+    CLEANUP(buf_done) struct buf text;
+    const struct source_driver *driver = look->plan->source;
+    struct source *source = NULL;
+    struct error ignored;
+    buf_init(&text, 65536);
+    if (look->image->position.token.data &&
+        driver->open(look->plan->source_options, &arena, &source, &ignored)) {
+        driver->describe(source, look->image->position.token, &text);
+        driver->close(source);
+    }
+    json_member_string(&look->json, "position", buf_view(&text));
+}
+
+static void put_image(struct look *look)
+{
+    const struct checkpoint_image *image = look->image;
+    put_position(look);
+    json_key(&look->json, BYTES_LITERAL("tables"));
+    json_array(&look->json);
+    for (size_t i = 0; i < image->table_count; i++) {
+        const struct table_record *record = record_of(image, image->tables[i]->id);
+        if (record && is_newest(image, image->tables[i]))
+            put_stored_table(look, image->tables[i], record);
+    }
+    json_array_end(&look->json);
+}
+
+static bool put_checkpoint(struct look *look, struct error *err)
+{
+    const struct plan *plan = look->plan;
+    struct checkpoint_image image = { 0 };
+    struct error why = { 0 };
+    const char *directory = (const char *)plan->options.checkpoint_directory.data;
+    if (!route_compile(&plan->options.routes, &look->route, err))
+        return false;
+    json_object(&look->json);
+    json_member_string(&look->json, "name", plan->sink_config->name);
+    json_member_string(&look->json, "source", bytes_from(plan->source->name));
+    json_member_string(&look->json, "sink", bytes_from(plan->sink->name));
+    json_member_string(&look->json, "state", BYTES_LITERAL("stopped"));
+    json_member_string(&look->json, "directory", bytes_from(directory));
+    look->image = &image;
+    bool found = checkpoint_peek(directory, &image, &why);
+    json_member_string(&look->json, "error", bytes_from(found ? "" : why.message));
+    put_image(look);
+    json_object_end(&look->json);
+    if (found)
+        checkpoint_image_done(&image);
+    route_free(look->route);
+    return true;
+}
+
+bool stored_status(struct config *config, struct buf *out, struct error *err)
+{
+    struct plan *plans = NULL;
+    uint32_t count = 0;
+    if (!build_plans(config, &plans, &count, err))
+        return false;
+    struct look look = { .json = json_writer_of(out) };
+    json_object(&look.json);
+    json_member_string(&look.json, "version", bytes_from(MILLRACE_VERSION));
+    json_member_string(&look.json, "pipeline", plans[0].options.name);
+    json_key(&look.json, BYTES_LITERAL("live"));
+    json_bool(&look.json, false);
+    json_key(&look.json, BYTES_LITERAL("sinks"));
+    json_array(&look.json);
+    for (uint32_t i = 0; i < count; i++) {
+        look.plan = &plans[i];
+        if (!put_checkpoint(&look, err))
+            return false;
+    }
+    json_array_end(&look.json);
+    json_object_end(&look.json);
+    return true;
+}
