@@ -2,7 +2,7 @@
  *
  * Table versions: copying, finding columns, and their record in the checkpoint:
  *   u8 format, u32 id, u32 version, u64 valid_from, database, schema, name, charset, collation,
- *   comment (each sized), u8 flags (1: system versioned), u16 columns, then a column each:
+ *   comment, key_name (each sized), u8 flags (1: system versioned), u16 columns, then a column each:
  *   name, charset, collation, source_type, default, comment (sized), u8 kind, u8 bits,
  *   u8 precision, u8 scale, u32 length, u8 flags, u8 generated, u16 key_order, u16 members, labels. */
 #include "schema/table.h"
@@ -76,6 +76,7 @@ struct table *table_copy(struct arena *arena, const struct table *table)
     copy->charset = arena_copy(arena, table->charset);
     copy->collation = arena_copy(arena, table->collation);
     copy->comment = arena_copy(arena, table->comment);
+    copy->key_name = arena_copy(arena, table->key_name);
     struct column *columns = arena_array(arena, table->column_count + 1u, sizeof *columns);
     for (uint16_t i = 0; i < table->column_count; i++)
         column_copy(arena, &columns[i], &table->columns[i]);
@@ -124,6 +125,7 @@ void table_encode(const struct table *table, struct buf *out)
     buf_sized(out, table->charset);
     buf_sized(out, table->collation);
     buf_sized(out, table->comment);
+    buf_sized(out, table->key_name);
     buf_u8(out, table->system_versioned);
     buf_le(out, table->column_count, 2);
     for (uint16_t i = 0; i < table->column_count; i++)
@@ -195,6 +197,7 @@ bool table_decode(struct bytes record, struct arena *arena, struct table **out, 
     table->charset = take_sized(&in, arena);
     table->collation = take_sized(&in, arena);
     table->comment = take_sized(&in, arena);
+    table->key_name = take_sized(&in, arena);
     table->system_versioned = reader_u8(&in) != 0;
     table->column_count = (uint16_t)reader_le(&in, 2);
     if (in.failed || (size_t)table->column_count * COLUMN_BYTES_MIN > in.rest.size || !table->name.data)
