@@ -17,7 +17,7 @@ from .compare import Comparison, explain
 from .database import FLAVORS
 from .process import StartError, end_process, started_at, wait_for
 
-LAB = os.path.join(ROOT, ".lab")
+LAB = os.path.abspath(os.environ.get("MILLRACE_LAB", os.path.join(ROOT, ".lab")))
 STATE = os.path.join(LAB, "running.json")
 WRITERS, WRITING_SECONDS = 3, 3
 
@@ -145,7 +145,7 @@ def print_tables(results):
 
 def show(lab):
     """True when every table is equal at the end."""
-    say(f"Starting {lab.database.label} and {lab.clickhouse.label} in .lab/")
+    say(f"Starting {lab.database.label} and {lab.clickhouse.label} in {os.path.relpath(LAB)}/")
     lab.start_servers()
     say(f"Loading the shop: {len(sample_shop.TABLES)} tables, {sample_shop.ROWS:,} rows")
     sample_shop.load(lab.database)

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers that live as long as the session, and a database of its own for each test."""
+
+import itertools
+import os
+import re
+import shutil
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from support.agent import Agent  # noqa: E402
+from support.clickhouse_server import ClickHouse, OldClickHouse  # noqa: E402
+from support.compare import Comparison  # noqa: E402
+from support.database import FLAVORS  # noqa: E402
+from support.proxy import Proxy  # noqa: E402
+
+_numbers = itertools.count(1)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--full", action="store_true",
+                     help="repeat races and crashes as often as a release asks for")
+
+
+@pytest.fixture(scope="session")
+def full(request):
+    return request.config.getoption("--full")
+
+
+class Servers:
+    """Starts each server when it is first asked for."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.running = {}
+
+    def get(self, name):
+        if name not in self.running:
+            kind = {"clickhouse": ClickHouse, "old-clickhouse": OldClickHouse, **FLAVORS}[name]
+            self.running[name] = kind(os.path.join(self.folder, name)).start()
+        return self.running[name]
+
+    def remove(self):
+        for server in self.running.values():
+            server.remove()
+
+
+@pytest.fixture(scope="session")
+def lab_folder():
+    folder = tempfile.mkdtemp(prefix="mr-tests-")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def servers(lab_folder):
+    servers = Servers(lab_folder)
+    yield servers
+    servers.remove()
+
+
+@pytest.fixture
+def clickhouse(servers):
+    server = servers.get("clickhouse")
+    if not server.process.alive():
+        server.start()
+    return server
+
+
+@pytest.fixture(params=["mariadb", "mysql"])
+def flavor(request):
+    return request.param
+
+
+@pytest.fixture
+def source(servers, flavor):
+    """A MariaDB 10.11 or a MySQL 9.7 that all tests share; override `flavor` for others."""
+    server = servers.get(flavor)
+    if not server.process.alive():
+        server.start()
+    return server
+
+
+@pytest.fixture
+def own_server(lab_folder):
+    """A function that starts a server for this test alone: own_server(flavor, **settings)."""
+    started = []
+
+    def start(flavor, **settings):
+        folder = os.path.join(lab_folder, f"own-{flavor}-{next(_numbers)}")
+        started.append(FLAVORS[flavor](folder, settings))
+        return started[-1].start()
+
+    yield start
+    for server in started:
+        server.remove()
+
+
+@pytest.fixture
+def own_clickhouse(lab_folder):
+    server = ClickHouse(os.path.join(lab_folder, f"own-clickhouse-{next(_numbers)}"))
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def proxy():
+    """A function that puts a proxy in front of a port."""
+    made = []
+
+    def make(port):
+        made.append(Proxy(port))
+        return made[-1]
+
+    yield make
+    for item in made:
+        item.close()
+
+
+class Sync:
+    """One database of a source, the database of the same name in ClickHouse, and agents for it."""
+
+    def __init__(self, source, clickhouse, schema, folder):
+        self.source, self.clickhouse = source, clickhouse
+        self.schema, self.folder = schema, folder
+        self.comparison = Comparison(source, clickhouse)
+        self.agents = []
+        self.schemas = [schema]
+
+    def agent(self, source=None, sink=None, pipeline=None, route=None, **more):
+        """An agent for this database; `source`, `sink` and `pipeline` add or change settings."""
+        folder = os.path.join(self.folder, f"agent{len(self.agents)}")
+        agent = Agent(
+            folder, self.source.source_options(**{"tables": rf"{self.schema}.\.*",
+                                                  **(source or {})}),
+            self.clickhouse.sink_options(**{"sink.buffer-flush.interval": "100ms",
+                                            **(sink or {})}),
+            pipeline={"name": self.schema, **(pipeline or {})}, route=route, **more)
+        self.agents.append(agent)
+        return agent
+
+    def execute(self, *statements):
+        self.source.execute(*statements, database=self.schema)
+
+    def wait_equal(self, timeout=60, tables=None, agent=None, target=None):
+        agent = agent or (self.agents[-1] if self.agents else None)
+        try:
+            return self.comparison.wait_equal(self.schema, timeout, target, tables,
+                                              agent.check_alive if agent else None)
+        except AssertionError as error:
+            log = agent.log(25) if agent else ""
+            raise AssertionError(f"{error}\nthe agent's log ends:\n{log}") from None
+
+    def rows(self, query):
+        """Rows of ClickHouse; {db} stands for the database."""
+        return self.clickhouse.rows(query.replace("{db}", f"`{self.schema}`"))
+
+    def value(self, query):
+        return self.rows(query)[0][0]
+
+    def end(self):
+        problems = []
+        for agent in self.agents:
+            try:
+                agent.stop()
+            except (AssertionError, TimeoutError) as error:
+                problems.append(str(error))
+                agent.kill()
+        for schema in self.schemas:
+            for drop in (lambda: self.source.execute(f"DROP DATABASE IF EXISTS `{schema}`"),
+                         lambda: self.clickhouse.execute(f"DROP DATABASE IF EXISTS `{schema}`")):
+                try:
+                    drop()
+                except Exception:  # a server that the test has ended
+                    pass
+        assert not problems, "\n".join(problems)
+
+
+def _schema_name(request):
+    words = re.sub(r"[^a-z0-9]+", "_", request.node.name.lower()).strip("_")
+    return f"{words[:40]}_{next(_numbers)}"
+
+
+@pytest.fixture
+def sync_for(request, tmp_path):
+    """A function that makes a Sync for given servers; ended with the test."""
+    made = []
+
+    def make(source, clickhouse):
+        name = _schema_name(request)
+        source.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4 COLLATE "
+                       "utf8mb4_general_ci")
+        folder = os.path.join(tmp_path, f"sync{len(made)}")
+        made.append(Sync(source, clickhouse, name, folder))
+        return made[-1]
+
+    yield make
+    for item in made:
+        item.end()
+
+
+@pytest.fixture
+def sync(sync_for, source, clickhouse):
+    return sync_for(source, clickhouse)
+
+
+@pytest.fixture
+def maria(sync_for, servers, clickhouse):
+    """A Sync on MariaDB alone, for what does not depend on the flavor."""
+    server = servers.get("mariadb")
+    if not server.process.alive():
+        server.start()
+    return sync_for(server, clickhouse)
