@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks that are cut, connections that go silent, servers that restart."""
+
+import threading
+import time
+
+import pytest
+
+from support.process import wait_for
+from support.sample_shop import numbers
+from test_crash import Load, prepare
+
+FAST = {"restart-strategy.exponential-delay.initial-backoff": "50ms",
+        "restart-strategy.exponential-delay.max-backoff": "500ms"}
+
+
+def through(sync, proxy, side):
+    """An agent one of whose sides goes through a proxy: (agent, proxy)."""
+    middle = proxy(sync.source.port if side == "source" else sync.clickhouse.port)
+    source = {"port": middle.port, "heartbeat.interval": "500ms"} if side == "source" else {}
+    sink = {"url": f"http://127.0.0.1:{middle.port}"} if side == "sink" else {}
+    return sync.agent(source=source, sink=sink, pipeline=FAST), middle
+
+
+@pytest.mark.parametrize("side", ["source", "sink"])
+def test_the_network_is_cut(sync, proxy, side):
+    """One clear line while it is gone; everything is there once it is back."""
+    prepare(sync, 500)
+    agent, middle = through(sync, proxy, side)
+    agent.start().wait_streaming()
+    load = Load(sync, schema_changes=False)
+    load.start()
+    time.sleep(0.3)
+    middle.cut()
+    wait_for(lambda: agent.sink_status()["trouble"], 20, "the trouble in /status")
+    with pytest.raises(Exception):
+        agent.get("/healthz")
+    time.sleep(1)
+    middle.heal()
+    load.stop()
+    sync.wait_equal()
+    wait_for(lambda: not agent.sink_status()["trouble"], 20, "the trouble to be over")
+    agent.get("/healthz")
+    lines = [line for line in agent.log().splitlines() if " error " in line or " warn " in line]
+    assert 1 <= len(lines) < 40, "\n".join(lines)
+
+
+@pytest.mark.parametrize("side", ["source", "sink"])
+def test_connections_end_again_and_again(sync, proxy, side):
+    """After ever more bytes, in the middle of whatever was said."""
+    prepare(sync, 2000)
+    agent, middle = through(sync, proxy, side)
+    load = Load(sync, schema_changes=False)
+    load.start()
+    agent.start()
+    for i in range(12):
+        if side == "source":
+            middle.limit_answers(3000 * (i + 1) ** 2)
+        time.sleep(0.15)
+        middle.drop()
+    middle.heal()
+    load.stop()
+    sync.wait_equal(120)
+
+
+def test_replies_that_are_lost(sync, proxy):
+    """ClickHouse has the rows, the agent never hears so: they must not come twice."""
+    prepare(sync, 500)
+    agent, middle = through(sync, proxy, "sink")
+    agent.start().wait_streaming()
+    for i in range(8):
+        middle.limit_answers(1)
+        sync.execute("INSERT INTO keyless VALUES (1), (2)", "INSERT INTO keyed (v) VALUES (1)",
+                     "UPDATE keyless SET v = 5 WHERE v = 4 LIMIT 2")
+        time.sleep(0.25)
+        middle.heal()
+        time.sleep(0.1)
+    sync.wait_equal(120)
+
+
+def test_a_connection_that_goes_silent(sync, proxy):
+    """Packets are lost without a word: heartbeats notice, and the stream goes on elsewhere."""
+    prepare(sync, 100)
+    agent, middle = through(sync, proxy, "source")
+    agent.start().wait_streaming()
+    sync.wait_equal()
+    middle.freeze()
+    sync.execute("INSERT INTO keyed (v) VALUES (77)")
+    began = time.monotonic()
+    wait_for(lambda: agent.sink_status()["trouble"] or middle.accepted > 3 and
+             agent.sink_status()["reconnects"] > 0, 30, "the silence to be noticed")
+    assert time.monotonic() - began < 20
+    middle.drop()
+    middle.heal()
+    sync.wait_equal()
+
+
+def test_the_source_restarts(own_server, clickhouse, sync_for, flavor):
+    server = own_server(flavor)
+    sync = sync_for(server, clickhouse)
+    prepare(sync, 500)
+    agent = sync.agent(pipeline=FAST).start()
+    agent.wait_streaming()
+    for _ in range(2):
+        sync.execute("INSERT INTO keyless VALUES (1)")
+        server.restart()
+        sync.execute("INSERT INTO keyless VALUES (2)", "UPDATE keyed SET v = v + 1")
+        sync.wait_equal()
+
+
+def test_clickhouse_restarts(own_clickhouse, servers, sync_for):
+    sync = sync_for(servers.get("mariadb"), own_clickhouse)
+    prepare(sync, 500)
+    agent = sync.agent(pipeline=FAST).start()
+    agent.wait_streaming()
+    load = Load(sync)
+    load.start()
+    own_clickhouse.stop()
+    time.sleep(1.5)
+    own_clickhouse.start()
+    time.sleep(0.5)
+    load.stop()
+    sync.wait_equal()
+
+
+def test_both_sides_are_away_at_the_start(own_server, own_clickhouse, sync_for):
+    """A service that starts before its servers waits for them."""
+    server = own_server("mariadb")
+    sync = sync_for(server, own_clickhouse)
+    prepare(sync, 50)
+    server.stop()
+    own_clickhouse.stop()
+    agent = sync.agent(pipeline=FAST).start()
+    wait_for(lambda: agent.sink_status()["trouble"], 20, "the trouble in /status")
+    server.start()
+    own_clickhouse.start()
+    sync.wait_equal()
+
+
+def test_other_users_of_a_server_id_are_avoided(maria):
+    """Two agents on one server choose ids of their own and do not end each other's stream."""
+    prepare(maria, 10)
+    agents = [maria.agent(sink={"type": "blackhole"}) for _ in range(3)]
+    for agent in agents:
+        for key in [k for k in agent.configuration["sink"] if k not in
+                    ("type", "sink.buffer-flush.interval")]:
+            del agent.configuration["sink"][key]
+        agent.start()
+    for agent in agents:
+        agent.wait_streaming()
+    time.sleep(2)
+    assert all(agent.sink_status()["reconnects"] == 0 for agent in agents)
+
+
+def test_inserts_that_the_server_slows(own_clickhouse, servers, sync_for):
+    """Memory limits and too many parts are answered by waiting, not by ending."""
+    sync = sync_for(servers.get("mariadb"), own_clickhouse)
+    sync.execute("CREATE TABLE t (id INT PRIMARY KEY, v INT)")
+    agent = sync.agent(sink={"table.create.properties.parts_to_throw_insert": "6",
+                             "table.create.properties.parts_to_delay_insert": "5",
+                             "sink.buffer-flush.interval": "20ms"}, pipeline=FAST).start()
+    agent.wait_streaming()
+    own_clickhouse.execute("SYSTEM STOP MERGES")
+    ended = threading.Event()
+
+    def write():
+        with sync.source.connect(database=sync.schema) as connection:
+            cursor, i = connection.cursor(), 0
+            while not ended.is_set():
+                i += 1
+                cursor.execute("INSERT INTO t VALUES (%s, 1)", (i,))
+                time.sleep(0.01)
+    writer = threading.Thread(target=write)
+    writer.start()
+    wait_for(lambda: agent.sink_status()["trouble"] or "252" in agent.log(), 30,
+             "the server to refuse inserts")
+    own_clickhouse.execute("SYSTEM START MERGES")
+    ended.set()
+    writer.join()
+    sync.wait_equal()
