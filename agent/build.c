@@ -62,7 +62,7 @@ static bool list_bits(struct setting_list list, uint32_t *bits, struct error *er
     return true;
 }
 
-/* As in Flink CDC, `lenient` keeps what the source dropped unless the user says what to leave out. */
+/* As in Flink CDC, `lenient` keeps what the source dropped unless the user says otherwise. */
 bool build_change_bits(const struct change_names *names, enum schema_behavior behavior,
                        uint32_t *bits, struct error *err)
 {
@@ -184,7 +184,12 @@ static void fill_options(struct config *config, struct plan *plan)
     const struct config_pipeline *pipeline = &config->pipeline;
     const struct config_sink *sink = plan->sink_config;
     struct pipeline_options *options = &plan->options;
-    options->name = config_folder(&config->arena, pipeline->name);
+    struct bytes name = config_folder(&config->arena, pipeline->name);
+    /* It stands in log lines and labels, which must tell the pipelines of a config apart. */
+    options->name = config->sink_count == 1
+                        ? name
+                        : arena_printf(&config->arena, "%.*s.%.*s", BYTES_ARGS(name),
+                                       BYTES_ARGS(sink->folder));
     options->checkpoint_directory =
         arena_printf(&config->arena, "%.*s/%.*s", BYTES_ARGS(pipeline->checkpoint_directory),
                      BYTES_ARGS(sink->folder));
@@ -204,6 +209,62 @@ static void fill_options(struct config *config, struct plan *plan)
     options->retry_maximum_ms = (uint32_t)pipeline->retry_maximum_ms;
     options->retry_attempts = (uint32_t)pipeline->retry_attempts;
     options->until_snapshot_done = options->start == START_SNAPSHOT;
+}
+
+static bool number_read(struct bytes text, uint64_t *out)
+{
+    uint64_t number = 0;
+    if (text.size == 0 || text.size > 10)
+        return false;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return false;
+        number = number * 10 + (uint64_t)(text.data[i] - '0');
+    }
+    *out = number;
+    return number > 0 && number <= UINT32_MAX;
+}
+
+bool build_server_id(struct bytes text, uint32_t index, uint32_t count, struct arena *arena,
+                     struct bytes *out, struct error *err)
+{
+    uint64_t first = 0, last = 0;
+    const uint8_t *dash = text.size ? memchr(text.data, '-', text.size) : NULL;
+    size_t cut = dash ? (size_t)(dash - text.data) : text.size;
+    if (text.size == 0) {
+        *out = text;
+        return true;
+    }
+    struct bytes high = dash ? (struct bytes){ dash + 1, text.size - cut - 1 } : text;
+    if (!number_read((struct bytes){ text.data, cut }, &first) || !number_read(high, &last) ||
+        first > last)
+        return error_set(err, ERROR_CONFIG,
+                         "'server-id' must be a number or a range like 5401-5404");
+    uint64_t share = (last - first + 1) / count;
+    if (share == 0)
+        return error_set(err, ERROR_CONFIG,
+                         "'server-id' must be a range of at least %u numbers, one a sink", count);
+    first += share * index;
+    *out = share == 1 ? arena_printf(arena, "%" PRIu64, first)
+                      : arena_printf(arena, "%" PRIu64 "-%" PRIu64, first, first + share - 1);
+    return true;
+}
+
+/* Options of the source for one of the pipelines: alike but for the id. */
+static bool source_options(struct config *config, const struct source_driver *driver,
+                           const void *options, struct plan *plan, uint32_t index,
+                           struct error *err)
+{
+    const struct setting *row = setting_find(driver->settings, BYTES_LITERAL("server-id"));
+    uint8_t *copy = arena_zalloc(&config->arena, driver->options_size + 1);
+    memcpy(copy, options, driver->options_size);
+    plan->source = driver;
+    plan->source_options = copy;
+    if (!row || row->type != SETTING_TEXT)
+        return true;
+    struct bytes *id = (struct bytes *)(void *)(copy + row->offset);
+    return build_server_id(*id, index, config->sink_count, &config->arena, id, err) ||
+           error_context(err, "%s: source", config->path);
 }
 
 static bool build_sink(struct config *config, struct config_sink *sink, struct plan *plan,
@@ -237,9 +298,8 @@ bool build_plans(struct config *config, struct plan **plans, uint32_t *count, st
         return false;
     struct plan *all = arena_array(&config->arena, config->sink_count, sizeof *all);
     for (uint32_t i = 0; i < config->sink_count; i++) {
-        all[i].source = source;
-        all[i].source_options = options;
-        if (!build_sink(config, &config->sinks[i], &all[i], err))
+        if (!source_options(config, source, options, &all[i], i, err) ||
+            !build_sink(config, &config->sinks[i], &all[i], err))
             return false;
     }
     *plans = all;

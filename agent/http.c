@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * libmicrohttpd with one thread of its own, a bounded number of connections and a timeout: a slow or
- * silent client holds nothing up. Nothing here changes anything, so there is nobody to log in; what
- * protects the texts is the loopback address, and the look at the Host header, without which any
- * web page could read them through the user's browser. */
+ * libmicrohttpd with one thread of its own, a bounded number of connections and a timeout: a slow
+ * or silent client holds nothing up. Nothing here changes anything, so there is nobody to log in;
+ * what protects the texts is the loopback address, and the look at the Host header, without which
+ * any web page could read them through the user's browser. */
 #include "agent/http.h"
 
 #include <arpa/inet.h>

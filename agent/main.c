@@ -12,6 +12,7 @@
 #include <mysql.h>
 
 #include "agent/command.h"
+#include "agent/service.h"
 #include "config/nearest.h"
 #include "engine/base/assert.h"
 #include "engine/base/fault.h"
@@ -51,7 +52,7 @@ static void print_help(FILE *out)
 
 int command_failed(const struct error *err)
 {
-    fprintf(stderr, "millrace: ");
+    fprintf(stderr, "%smillrace: ", service_log_format() == LOG_FORMAT_JOURNAL ? "<3>" : "");
     for (const char *at = err->message; *at; at++)
         fputc((unsigned char)*at < 0x20 || *at == 0x7f ? '?' : *at, stderr);
     fprintf(stderr, "\n");
@@ -133,7 +134,8 @@ static bool setup(void)
     signal(SIGPIPE, SIG_IGN);
     fault_setup();
     log_setup(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
-    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK && mysql_library_init(0, NULL, NULL) == 0;
+    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK &&
+           mysql_library_init(0, NULL, NULL) == 0;
 }
 
 static int run_command(const struct command *command, const struct arguments *arguments)

@@ -16,12 +16,13 @@ enum { REFERENCE_MAX = 1024 * 1024 };
 static const char introduction[] =
     "# Settings\n\n"
     "The config file is YAML with the parts `source`, `sink` (or `sinks`, a list), `route` and\n"
-    "`pipeline`, in the words of Flink CDC. Keys may be written flat (`scan.startup.mode: initial`)\n"
-    "or nested. Durations are `500ms`, `10s`, `5min`, `1h`, `2d`; sizes `64kb`, `10mb`, `1gb`; lists\n"
-    "are YAML lists or separated by commas. `${env:NAME}` stands for an environment variable,\n"
-    "`${file:/path}` for the one line of a file, such as a mounted secret; `$${` for a plain `${`.\n"
-    "Words of Flink CDC that mean nothing here are accepted with a warning; any other unknown key is\n"
-    "an error. This text is printed by `millrace options --markdown`.\n";
+    "`pipeline`, in the words of Flink CDC. Keys may be written flat\n"
+    "(`scan.startup.mode: initial`) or nested. Durations are `500ms`, `10s`, `5min`, `1h`, `2d`;\n"
+    "sizes `64kb`, `10mb`, `1gb`; lists are YAML lists or separated by commas. `${env:NAME}`\n"
+    "stands for an environment variable, `${file:/path}` for the one line of a file, such as a\n"
+    "mounted secret; `$${` for a plain `${`. Words of Flink CDC that mean nothing here are taken\n"
+    "with a warning; any other unknown key is an error. This text is printed by\n"
+    "`millrace options --markdown`.\n";
 
 static void print_part(const char *title, const char *help, const struct setting *settings,
                        bool markdown, struct buf *out)

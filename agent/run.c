@@ -4,8 +4,8 @@
  * collects the threads. A pipeline that ends with an error leaves the others running: one dead sink
  * holds nobody else back; /healthz and the exit code tell of it.
  *
- * SIGTERM, SIGINT or SIGHUP asks the pipelines to stop: what is on its way is finished or will be resolved
- * by the next start. A second one ends the process at once, which is as safe as kill -9. */
+ * SIGTERM, SIGINT or SIGHUP asks the pipelines to stop: what is on its way is finished, or will be
+ * resolved by the next start. A second one ends the process at once, as safely as kill -9. */
 #include "agent/run.h"
 
 #include <inttypes.h>
@@ -69,13 +69,14 @@ static bool agent_build(struct agent *agent, const char *path, const char *table
     for (uint32_t i = 0; i < agent->config.warning_count; i++)
         log_warn("%s", (const char *)agent->config.warnings[i].data);
     agent->set.items = arena_array(&agent->config.arena, count, sizeof *agent->set.items);
+    struct bytes name = config_folder(&agent->config.arena, agent->config.pipeline.name);
     for (uint32_t i = 0; i < count; i++) {
         struct plan *plan = &agent->plans[i];
         struct running *running = &agent->set.items[i];
         plan->options.until_snapshot_done |= agent->backfill;
         if (table)
             build_narrow(&agent->config, plan, table);
-        running->pipeline_name = (const char *)plan->options.name.data;
+        running->pipeline_name = (const char *)name.data;
         running->sink_name = (const char *)plan->sink_config->name.data;
         if (!pipeline_open(&plan->options, plan->source, plan->source_options, plan->sink,
                            plan->sink_options, &running->pipeline, err))

@@ -4,6 +4,8 @@
  * disturbed. Where a table goes is not stored: the routes of the config say it. */
 #include "agent/stored.h"
 
+#include <unistd.h>
+
 #include "agent/build.h"
 #include "engine/base/cleanup.h"
 #include "engine/base/json_write.h"
@@ -100,16 +102,17 @@ static bool put_checkpoint(struct look *look, struct error *err)
     struct checkpoint_image image = { 0 };
     struct error why = { 0 };
     const char *directory = (const char *)plan->options.checkpoint_directory.data;
+    bool there = access(directory, F_OK) == 0;
     if (!route_compile(&plan->options.routes, &look->route, err))
         return false;
     json_object(&look->json);
     json_member_string(&look->json, "name", plan->sink_config->name);
     json_member_string(&look->json, "source", bytes_from(plan->source->name));
     json_member_string(&look->json, "sink", bytes_from(plan->sink->name));
-    json_member_string(&look->json, "state", BYTES_LITERAL("stopped"));
+    json_member_string(&look->json, "state", bytes_from(there ? "stopped" : "never started"));
     json_member_string(&look->json, "directory", bytes_from(directory));
     look->image = &image;
-    bool found = checkpoint_peek(directory, &image, &why);
+    bool found = there && checkpoint_peek(directory, &image, &why);
     json_member_string(&look->json, "error", bytes_from(found ? "" : why.message));
     put_image(look);
     json_object_end(&look->json);
@@ -128,7 +131,8 @@ bool stored_status(struct config *config, struct buf *out, struct error *err)
     struct look look = { .json = json_writer_of(out) };
     json_object(&look.json);
     json_member_string(&look.json, "version", bytes_from(MILLRACE_VERSION));
-    json_member_string(&look.json, "pipeline", plans[0].options.name);
+    json_member_string(&look.json, "pipeline",
+                       config_folder(&config->arena, config->pipeline.name));
     json_key(&look.json, BYTES_LITERAL("live"));
     json_bool(&look.json, false);
     json_key(&look.json, BYTES_LITERAL("sinks"));

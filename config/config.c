@@ -32,8 +32,8 @@ const struct setting config_source_settings[] = {
 };
 
 const struct setting config_sink_settings[] = {
-    { "type", SETTING_TEXT, SINK(type), NULL, "The driver that writes: clickhouse, stdout or blackhole.",
-      0, 0, NULL },
+    { "type", SETTING_TEXT, SINK(type), NULL,
+      "The driver that writes: clickhouse, stdout or blackhole.", 0, 0, NULL },
     { "name", SETTING_TEXT, SINK(name), "",
       "A name of your own, for messages, metrics and the checkpoint's folder; the type when empty.",
       0, 0, NULL },

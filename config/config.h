@@ -67,7 +67,8 @@ struct config {
 extern const struct setting config_source_settings[], config_sink_settings[],
     config_route_settings[], config_pipeline_settings[];
 
-/* ERROR_CONFIG with file and line. `lenient` as in parse_file. `out` may be given to config_done in any case. */
+/* ERROR_CONFIG with file and line. `lenient` as in parse_file. `out` may be given to config_done in
+ * any case. */
 bool config_load(const char *path, bool lenient, struct config *out, struct error *err);
 /* The same from memory, for tests. */
 bool config_read(const char *name, struct bytes text, struct config *out, struct error *err);
@@ -80,5 +81,5 @@ bool config_fill(struct config *config, struct section *section, enum flink_part
                  const struct setting *common, const struct setting *driver, void *options,
                  struct error *err);
 
-/* A text as part of a path: letters, digits, dot, dash and underscore stay, the rest becomes '_'. */
+/* A text as part of a path: letters, digits, dot, dash and underscore stay, others become '_'. */
 struct bytes config_folder(struct arena *arena, struct bytes name);

@@ -36,8 +36,9 @@ struct node {
     uint32_t count, capacity;
 };
 
-/* The tree in `arena`. `name` is what messages call the file. ERROR_CONFIG. With `lenient` a variable
- * that cannot be read is an empty text: who only looks at a running agent has no need of secrets. */
+/* The tree in `arena`. `name` is what messages call the file. ERROR_CONFIG. With `lenient` a
+ * variable that cannot be read is an empty text: who only looks at a running agent needs no
+ * secrets. */
 bool parse_file(const char *path, bool lenient, struct arena *arena, struct node **root,
                 struct error *err);
 bool parse_text(const char *name, struct bytes text, struct arena *arena, struct node **root,

@@ -338,7 +338,7 @@ static bool fill_one(const struct setting *setting, struct section *section, voi
 bool setting_fill(const struct setting *table, struct section *section, void *options,
                   struct arena *arena, struct error *err)
 {
-    /* Single names first: a row "properties." must not take "properties.x" from a row of its own. */
+    /* Single names first: a row "a." must not take "a.b" from a row of its own. */
     for (const struct setting *setting = table; setting->name; setting++) {
         void *field = (uint8_t *)options + setting->offset;
         if (setting->type != SETTING_PAIRS && !fill_one(setting, section, field, arena, err))
@@ -412,6 +412,16 @@ static void print_default(const struct setting *setting, bool markdown, struct b
         buf_printf(out, "%s%s%s", quote, setting->default_text, quote);
 }
 
+/* In a cell of Markdown a bar would end the cell, and <name> would be taken for HTML. */
+static void print_help(const char *help, bool markdown, struct buf *out)
+{
+    for (; *help; help++) {
+        if (markdown && (*help == '|' || *help == '<'))
+            buf_u8(out, '\\');
+        buf_u8(out, (uint8_t)*help);
+    }
+}
+
 void setting_print(const struct setting *table, bool markdown, struct buf *out)
 {
     for (const struct setting *setting = table; setting->name; setting++) {
@@ -420,6 +430,8 @@ void setting_print(const struct setting *table, bool markdown, struct buf *out)
         print_type(setting, out);
         buf_text(out, markdown ? " | " : "; default: ");
         print_default(setting, markdown, out);
-        buf_printf(out, markdown ? " | %s |\n" : "\n      %s\n", setting->help);
+        buf_text(out, markdown ? " | " : "\n      ");
+        print_help(setting->help, markdown, out);
+        buf_text(out, markdown ? " |\n" : "\n");
     }
 }

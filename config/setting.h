@@ -19,11 +19,14 @@ enum setting_type {
     SETTING_SIZE,     /* int64_t, bytes; "64kb", "10mb", "1gb", plain = bytes */
     SETTING_CHOICE,   /* int, the index into `choices` */
     SETTING_LIST,     /* struct setting_list: a YAML list or a comma-separated text */
-    SETTING_PAIRS,    /* struct setting_pairs: every key that begins with name (which ends in '.') */
+    SETTING_PAIRS,    /* struct setting_pairs: every key that begins with name, "a." */
 };
 
 struct setting_list { const struct bytes *items; size_t count; };
-struct setting_pairs { const struct setting_pair { struct bytes key, value; } *items; size_t count; };
+struct setting_pairs {
+    const struct setting_pair { struct bytes key, value; } *items;
+    size_t count;
+};
 
 struct setting {
     const char *name; /* as in the file, dots and all: "scan.startup.mode"; NULL ends a table */

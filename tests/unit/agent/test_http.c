@@ -117,7 +117,8 @@ static const struct { const char *request, *status, *body; } requests[] = {
     { "GET /../etc/passwd HTTP/1.1" END, "HTTP/1.1 404", "" },
     { "DELETE /status HTTP/1.1" END, "HTTP/1.1 405", "Allow: GET, HEAD" },
     { "POST /status HTTP/1.1\r\nContent-Length: 3" END "abc", "HTTP/1.1 405", "" },
-    { "GET /status HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", "HTTP/1.1 403", "" },
+    { "GET /status HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", "HTTP/1.1 403",
+      "" },
     { "GET /status HTTP/1.0\r\n\r\n", "HTTP/1.1 403", "" },
 };
 
