@@ -305,7 +305,7 @@ static enum cell put_floats(struct native_encoder *encoder, const struct native_
     (void)encoder;
     if (value->tag != VALUE_TEXT || value->size % sizeof(float) != 0)
         return cell_wrong(column, err);
-    return cell_bytes(column, value->data, value->size, out, err);
+    return value->size == 0 ? CELL_DONE : cell_bytes(column, value->data, value->size, out, err);
 }
 
 /* ---- a row ---- */

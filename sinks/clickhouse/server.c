@@ -230,8 +230,8 @@ static bool server_ask_version(struct clickhouse_server *server, struct error *e
 {
     struct reader rows;
     buf_text(server_sql(server),
-             "SELECT version(), (SELECT count() FROM system.settings WHERE name = "
-             "'enable_time_time64_type' AND value = '1') FORMAT RowBinary");
+             "SELECT version(), countIf(name = 'enable_time_time64_type' AND value = '1') "
+             "FROM system.settings FORMAT RowBinary");
     if (!server_query(server, &rows, err))
         return false;
     struct bytes version = row_string(&rows);
@@ -252,12 +252,12 @@ static bool server_ask_ranges(struct clickhouse_server *server, struct error *er
 {
     struct reader rows;
     buf_text(server_sql(server),
-             "SELECT toString(d) = if(d < 0, '0001-01-01', '9999-12-31'), "
-             "toString(t) = if(d < 0, '0001-01-01 00:00:00.000000', '9999-12-31 23:59:59.999999') "
-             "FROM (SELECT * FROM format(RowBinary, 'd Date32, t DateTime64(6, \\'UTC\\')', unhex('"
+             "SELECT toString(d) IN ('0001-01-01', '9999-12-31'), toString(t) IN "
+             "('0001-01-01 00:00:00.000000', '9999-12-31 23:59:59.999999') "
+             "FROM format(RowBinary, 'd Date32, t DateTime64(6, \\'UTC\\')', unhex('"
              /* -719162, -62135596800000000; 2932896, 253402300799999999: little endian */
              "C606F5FF0040D400014023FFA0C02C00FF5F73CC0C448403"
-             "'))) FORMAT RowBinary");
+             "')) FORMAT RowBinary");
     bool wide_date = false, wide_time = false;
     if (server_query(server, &rows, err)) {
         bool low_date = reader_u8(&rows) == 1, low_time = reader_u8(&rows) == 1;

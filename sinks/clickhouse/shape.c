@@ -20,9 +20,9 @@ static bool shape_read_table(struct clickhouse_server *server, struct bytes data
                              struct error *err)
 {
     struct buf *sql = server_sql(server);
-    buf_text(sql, "SELECT (SELECT count() FROM system.databases WHERE name = ");
+    buf_text(sql, "SELECT assumeNotNull((SELECT count() FROM system.databases WHERE name = ");
     sql_string(sql, database);
-    buf_text(sql, "), count(), any(engine), any(engine_full), any(comment), any(partition_key != '')"
+    buf_text(sql, ")), count(), any(engine), any(engine_full), any(comment), any(partition_key != '')"
                   " FROM system.tables");
     where_table(sql, "name", database, name);
     buf_text(sql, " FORMAT RowBinary");
