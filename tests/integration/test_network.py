@@ -7,7 +7,6 @@ import time
 import pytest
 
 from support.process import wait_for
-from support.sample_shop import numbers
 from test_crash import Load, prepare
 
 FAST = {"restart-strategy.exponential-delay.initial-backoff": "50ms",
