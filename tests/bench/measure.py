@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs each program over the same log and the same tables, and prints what it cost."""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+
+from support.agent import ROOT, Agent
+from support.clickhouse_server import ClickHouse
+from support.compare import Comparison, explain
+from support.database import FLAVORS
+from support.process import wait_for
+from support.sample_shop import numbers
+
+BUILD = os.path.join(ROOT, "build")
+SCHEMA = "bench"
+
+# name: (columns, share of the rows, expressions for a row n)
+NARROW = (["id INT PRIMARY KEY", "v BIGINT NOT NULL"], ["n", "n * 7"])
+MIXED = ([
+    "id BIGINT UNSIGNED PRIMARY KEY", "customer INT NOT NULL", "placed DATETIME(3) NOT NULL",
+    "state ENUM('new','paid','sent') NOT NULL", "total DECIMAL(14,4) NOT NULL",
+    "note VARCHAR(120) NULL", "country CHAR(2) NOT NULL", "updated TIMESTAMP(6) NOT NULL",
+    "weight DOUBLE NULL", "flags BIT(8) NOT NULL", "born DATE NULL", "tag VARBINARY(16) NULL"],
+    ["n", "n % 5000", "'2024-01-01' + INTERVAL n SECOND", "1 + n % 3", "n / 100",
+     "IF(n % 3, CONCAT('note of order ', n), NULL)", "'DE'", "'2024-01-01' + INTERVAL n SECOND",
+     "n / 7", "n % 256", "'1970-01-01' + INTERVAL n % 9000 DAY", "LEFT(SHA2(n, 256), 16)"])
+_WIDE = ["INT NULL", "BIGINT NOT NULL", "VARCHAR(60) NOT NULL", "DECIMAL(18,4) NULL",
+         "DATETIME NOT NULL", "DOUBLE NOT NULL", "TINYINT NOT NULL", "CHAR(10) NULL"]
+_WIDE_VALUES = ["IF(n % 4, n, NULL)", "n * 1000003", "CONCAT('some text of row ', n)", "n / 10000",
+                "'2023-01-01' + INTERVAL n SECOND", "n / 3", "n % 100", "LPAD(n, 10, '0')"]
+WIDE = (["id INT PRIMARY KEY"] + [f"c{i} {_WIDE[i % 8]}" for i in range(39)],
+        ["n"] + [_WIDE_VALUES[i % 8] for i in range(39)])
+TABLES = {"narrow": (NARROW, 5), "mixed": (MIXED, 4), "wide": (WIDE, 3)}
+TRANSACTION = 2000
+
+
+@dataclass
+class Cost:
+    rows: int
+    seconds: float
+    cpu: float
+    rss: int
+
+    @property
+    def cpu_per_million(self):
+        return self.cpu * 1e6 / self.rows
+
+    @property
+    def speed(self):
+        return self.rows / self.seconds
+
+
+def run_child(arguments, **options):
+    """Runs a program to its end: (output, seconds, CPU seconds, peak memory)."""
+    began = time.monotonic()
+    child = subprocess.Popen([str(a) for a in arguments], stdout=subprocess.PIPE, text=True,
+                             **options)
+    output = child.stdout.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        raise RuntimeError(f"{arguments[0]} ended with status {child.returncode}: {output}")
+    return (output, time.monotonic() - began, usage.ru_utime + usage.ru_stime,
+            usage.ru_maxrss * 1024)
+
+
+def median(costs):
+    """The run whose CPU is in the middle."""
+    return sorted(costs, key=lambda cost: cost.cpu)[len(costs) // 2]
+
+
+class Bench:
+    """The servers, the log and the tables; each measure_... gives a Cost."""
+
+    def __init__(self, folder, flavor, rows):
+        self.folder, self.rows = folder, rows
+        self.source = FLAVORS[flavor](os.path.join(folder, "source"),
+                                      {"max_binlog_size": "1G"}).start()
+        self.clickhouse = ClickHouse(os.path.join(folder, "clickhouse")).start()
+        self.agents = 0
+        self.events = 0
+
+    def remove(self):
+        self.source.remove()
+        self.clickhouse.remove()
+
+    # ---- the data ----
+
+    def fill(self):
+        """Makes the tables and a log of inserts, updates and deletes."""
+        self.source.execute(f"CREATE DATABASE {SCHEMA}")
+        for name, ((columns, _), _) in TABLES.items():
+            self.source.execute(f"CREATE TABLE {SCHEMA}.{name} ({', '.join(columns)})")
+        self.source.execute("FLUSH BINARY LOGS")
+        self.begin = self.source.binlog_position()
+        with self.source.connect(database=SCHEMA) as connection:
+            cursor = connection.cursor()
+            cursor.execute("SET time_zone = '+00:00'")
+            for name, ((_, values), share) in TABLES.items():
+                # Ten parts of events: seven inserts, two updates and one delete.
+                inserts = self.rows * share // sum(s for _, s in TABLES.values()) * 7 // 10
+                self._fill_table(cursor, name, values, inserts)
+
+    def _fill_table(self, cursor, name, values, rows):
+        for first in range(0, rows, TRANSACTION):
+            count = min(TRANSACTION, rows - first)
+            row = ", ".join(values)
+            self.events += cursor.execute(
+                f"INSERT INTO {name} SELECT {row} FROM (SELECT n + {first} AS n FROM "
+                f"{numbers(count)}) numbers")
+        column = {"narrow": "v", "mixed": "customer", "wide": "c1"}[name]
+        for first in range(0, rows, TRANSACTION * 3):
+            between = f"id BETWEEN {first + 1} AND {first + TRANSACTION * 3}"
+            self.events += cursor.execute(
+                f"UPDATE {name} SET {column} = {column} + 1 WHERE {between} AND id % 7 < 2")
+            self.events += cursor.execute(f"DELETE FROM {name} WHERE {between} AND id % 7 = 6")
+
+    def count_rows(self):
+        return sum(self.source.value(f"SELECT COUNT(*) FROM {SCHEMA}.{name}") for name in TABLES)
+
+    # ---- the limits ----
+
+    def login(self):
+        return ["127.0.0.1", self.source.port, "admin", "admin"]
+
+    def raw_walk(self):
+        output, seconds, cpu, rss = run_child([f"{BUILD}/tests/bench/raw_walk", *self.login(),
+                                               *self.begin])
+        rows = int(re.search(r"rows=(\d+)", output).group(1))
+        if rows != self.events:
+            raise RuntimeError(f"the raw walk saw {rows} row events of {self.events}")
+        return Cost(rows, seconds, cpu, rss)
+
+    def use_result(self):
+        output, seconds, cpu, rss = run_child([f"{BUILD}/tests/bench/use_result", *self.login(),
+                                               SCHEMA, *TABLES])
+        return Cost(int(re.search(r"rows=(\d+)", output).group(1)), seconds, cpu, rss)
+
+    # ---- Millrace ----
+
+    def agent(self, sink, source=None, pipeline=None):
+        self.agents += 1
+        return Agent(os.path.join(self.folder, f"agent{self.agents}"),
+                     self.source.source_options(**{"tables": rf"{SCHEMA}.\.*", **(source or {})}),
+                     sink, pipeline={"checkpoint.interval": "1s", **(pipeline or {})},
+                     binary=os.path.join(BUILD, "millrace"))
+
+    def log(self, sink, pipeline=None, flushed=False):
+        """Reads the whole log from where it began; ended by a signal once all is durable."""
+        file, position = self.begin
+        agent = self.agent(sink, {"scan.startup.mode": "specific-offset",
+                                  "scan.startup.specific-offset.file": file,
+                                  "scan.startup.specific-offset.pos": position}, pipeline)
+        began = time.monotonic()
+        agent.start(wait=False)
+
+        def done():
+            agent.check_alive()
+            try:
+                status = agent.sink_status()
+            except (OSError, LookupError):
+                return False
+            return (status["rows"] if flushed else status["source_events"]) >= self.events
+        wait_for(done, 600, "the log to be read", interval=0.05)
+        seconds = time.monotonic() - began
+        os.kill(agent.process.pid, 15)
+        _, status, usage = os.wait4(agent.process.pid, 0)
+        agent.process.child.returncode = os.waitstatus_to_exitcode(status)
+        return Cost(self.events, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+    def snapshot(self, sink, pipeline=None):
+        agent = self.agent(sink, pipeline=pipeline)
+        agent.write()
+        _, seconds, cpu, rss = run_child([agent.binary, "backfill", agent.path],
+                                         stderr=subprocess.DEVNULL)
+        return Cost(self.count_rows(), seconds, cpu, rss)
+
+    def into_clickhouse(self, read):
+        self.clickhouse.execute(f"DROP DATABASE IF EXISTS {SCHEMA}")
+        cost = read(self.clickhouse.sink_options())
+        bad = [result for result in Comparison(self.source, self.clickhouse).all_tables(SCHEMA)
+               if not result.equal]
+        if bad:
+            raise RuntimeError(explain(bad))
+        return cost
+
+
+def print_header():
+    print(f"\n  {'':<44} {'CPU s/M rows':>12} {'rows/s':>10} {'RSS MB':>7}  to the limit")
+
+
+def print_line(name, cost, limit=None, by="cpu"):
+    ratio = ""
+    if limit and by == "cpu":
+        ratio = f"{cost.cpu_per_million / limit.cpu_per_million:.2f} x its CPU"
+    elif limit:
+        ratio = (f"{cost.speed / limit.speed * 100:.0f} % of its rows/s, "
+                 f"{cost.cpu_per_million / limit.cpu_per_million:.2f} x its CPU")
+    print(f"  {name:<44} {cost.cpu_per_million:>12.3f} {cost.speed:>10,.0f} "
+          f"{cost.rss / 1e6:>7.0f}  {ratio}", flush=True)
+
+
+def measure(bench, repeat):
+    def often(function, *arguments, **options):
+        return median([function(*arguments, **options) for _ in range(repeat)])
+
+    blackhole = {"type": "blackhole"}
+    bench.use_result()  # warms the caches
+    print(f"\nLog: {bench.events:,} row events", end="")
+    print_header()
+    walk = often(bench.raw_walk)
+    print_line("raw walk of the binlog (limit)", walk)
+    print_line("log into blackhole", often(bench.log, blackhole), walk)
+    print_line("log into ClickHouse",
+               bench.into_clickhouse(lambda sink: bench.log(sink, flushed=True)), walk)
+
+    print(f"\nSnapshot: {bench.count_rows():,} rows", end="")
+    print_header()
+    plain = often(bench.use_result)
+    print_line("mysql_use_result (limit)", plain)
+    for connections in (1, 2):
+        print_line(f"snapshot into blackhole, {connections} connection"
+                   f"{'s' if connections > 1 else ''}",
+                   often(bench.snapshot, blackhole, {"snapshot.parallelism": connections}),
+                   plain, by="speed")
+    print_line("snapshot into ClickHouse", bench.into_clickhouse(bench.snapshot), plain,
+               by="speed")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tests/bench/run")
+    parser.add_argument("--source", choices=sorted(FLAVORS), default="mariadb")
+    parser.add_argument("--rows", type=int, default=1800000, help="row events, about")
+    parser.add_argument("--repeat", type=int, default=3, help="runs of which the median is shown")
+    options = parser.parse_args()
+    folder = tempfile.mkdtemp(prefix="mr-bench-")
+    bench = None
+    try:
+        bench = Bench(folder, options.source, options.rows)
+        print(f"{bench.source.label}, {os.cpu_count()} cores; tables of 2, 12 and 40 columns")
+        bench.fill()
+        measure(bench, options.repeat)
+    except (RuntimeError, TimeoutError, AssertionError) as error:
+        print(f"tests/bench/run: {error}", file=sys.stderr)
+        return 1
+    finally:
+        if bench:
+            bench.remove()
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
