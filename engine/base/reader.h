@@ -68,3 +68,11 @@ static inline struct bytes reader_cstring(struct reader *in)
     reader_take(in, 1);
     return text;
 }
+
+/* What buf_sized() wrote: u32 size and the bytes; NULL data where the size is UINT32_MAX. */
+static inline struct bytes reader_sized(struct reader *in)
+{
+    uint64_t size = reader_le(in, 4);
+    return !in->failed && size == UINT32_MAX ? (struct bytes){ NULL, 0 }
+                                             : reader_take(in, (size_t)size);
+}

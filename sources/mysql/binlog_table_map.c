@@ -262,6 +262,8 @@ static void key_take(struct reader *in, bool prefixes, struct arena *arena, stru
         if (prefixes)
             reader_packed(in);
         in->failed |= column >= map->column_count;
+        for (uint16_t i = 0; i < count; i++)
+            in->failed |= columns[i] == column;
         columns[count++] = (uint16_t)column;
     }
     in->failed |= in->rest.size > 0;

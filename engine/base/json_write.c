@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * JSON as RFC 8259 writes it, without spaces. Runs of plain bytes are copied whole; only quotes,
+ * backslashes, controls and bytes above 0x7f are looked at one by one. */
+#include "engine/base/json_write.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "engine/base/assert.h"
+
+enum { JSON_DEPTH_MAX = 32 };
+
+struct json_writer json_writer_of(struct buf *out) { return (struct json_writer){ .out = out }; }
+
+/* Before each item: the comma that the one before it left due. */
+static void json_begin(struct json_writer *json)
+{
+    if (json->comma[json->depth])
+        buf_u8(json->out, ',');
+    json->comma[json->depth] = true;
+}
+
+static void json_enter(struct json_writer *json, char bracket)
+{
+    json_begin(json);
+    ASSERT(json->depth < JSON_DEPTH_MAX);
+    json->comma[++json->depth] = false;
+    buf_u8(json->out, (uint8_t)bracket);
+}
+
+static void json_leave(struct json_writer *json, char bracket)
+{
+    ASSERT(json->depth > 0);
+    json->depth--;
+    buf_u8(json->out, (uint8_t)bracket);
+}
+
+void json_object(struct json_writer *json) { json_enter(json, '{'); }
+void json_object_end(struct json_writer *json) { json_leave(json, '}'); }
+void json_array(struct json_writer *json) { json_enter(json, '['); }
+void json_array_end(struct json_writer *json) { json_leave(json, ']'); }
+
+/* The size of the well-formed UTF-8 sequence at the front (RFC 3629, no surrogates, nothing
+ * overlong); 0 when there is none, and *skip is then how many bytes one U+FFFD stands for. */
+static size_t utf8_size(const uint8_t *text, size_t size, size_t *skip)
+{
+    uint8_t lead = text[0];
+    size_t need = lead >= 0xc2 && lead <= 0xdf   ? 2
+                  : lead >= 0xe0 && lead <= 0xef ? 3
+                  : lead >= 0xf0 && lead <= 0xf4 ? 4
+                                                 : 0;
+    *skip = 1;
+    if (need == 0)
+        return 0;
+    uint8_t low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+    uint8_t high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+    for (size_t i = 1; i < need; i++, low = 0x80, high = 0xbf) {
+        if (i >= size || text[i] < low || text[i] > high)
+            return 0;
+        *skip = i + 1;
+    }
+    return need;
+}
+
+static void json_escape(struct buf *out, uint8_t byte)
+{
+    static const char hex[] = "0123456789abcdef";
+    static const char letters[] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
+                                    ['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\' };
+    if (byte < sizeof letters && letters[byte]) {
+        buf_put(out, (const char[]){ '\\', letters[byte] }, 2);
+        return;
+    }
+    buf_put(out, (const char[]){ '\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15] }, 6);
+}
+
+static void json_text(struct buf *out, struct bytes text)
+{
+    if (text.size == 0) {
+        buf_text(out, "\"\"");
+        return;
+    }
+    const uint8_t *run = text.data, *end = text.data + text.size;
+    buf_u8(out, '"');
+    for (const uint8_t *p = run; p < end;) {
+        if (*p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\') {
+            p++;
+            continue;
+        }
+        size_t skip = 1;
+        size_t good = *p >= 0x80 ? utf8_size(p, (size_t)(end - p), &skip) : 0;
+        if (good) {
+            p += good;
+            continue;
+        }
+        buf_put(out, run, (size_t)(p - run));
+        if (*p < 0x80)
+            json_escape(out, *p);
+        else
+            buf_text(out, "\xef\xbf\xbd");
+        p += skip;
+        run = p;
+    }
+    buf_put(out, run, (size_t)(end - run));
+    buf_u8(out, '"');
+}
+
+void json_key(struct json_writer *json, struct bytes key)
+{
+    json_begin(json);
+    json_text(json->out, key);
+    buf_u8(json->out, ':');
+    json->comma[json->depth] = false; /* the value follows its key at once */
+}
+
+void json_string(struct json_writer *json, struct bytes text)
+{
+    json_begin(json);
+    json_text(json->out, text);
+}
+
+static void json_digits(struct buf *out, uint64_t number, bool negative)
+{
+    char text[24];
+    size_t at = sizeof text;
+    do
+        text[--at] = (char)('0' + number % 10);
+    while (number /= 10);
+    if (negative)
+        text[--at] = '-';
+    buf_put(out, text + at, sizeof text - at);
+}
+
+void json_int(struct json_writer *json, int64_t number)
+{
+    json_begin(json);
+    json_digits(json->out, number < 0 ? -(uint64_t)number : (uint64_t)number, number < 0);
+}
+
+void json_uint(struct json_writer *json, uint64_t number)
+{
+    json_begin(json);
+    json_digits(json->out, number, false);
+}
+
+void json_double(struct json_writer *json, double number)
+{
+    if (!isfinite(number)) {
+        json_string(json, bytes_from(isnan(number) ? "NaN" : number < 0 ? "-Infinity" : "Infinity"));
+        return;
+    }
+    char text[40];
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, number);
+        double back = strtod(text, NULL);
+        if (memcmp(&back, &number, sizeof back) == 0)
+            break;
+    }
+    json_begin(json);
+    buf_text(json->out, text);
+}
+
+void json_bool(struct json_writer *json, bool flag)
+{
+    json_begin(json);
+    buf_text(json->out, flag ? "true" : "false");
+}
+
+void json_null(struct json_writer *json)
+{
+    json_begin(json);
+    buf_text(json->out, "null");
+}
+
+void json_raw(struct json_writer *json, struct bytes text)
+{
+    json_begin(json);
+    buf_bytes(json->out, text);
+}
+
+void json_member_string(struct json_writer *json, const char *key, struct bytes text)
+{
+    json_key(json, bytes_from(key));
+    json_string(json, text);
+}
+
+void json_member_int(struct json_writer *json, const char *key, int64_t number)
+{
+    json_key(json, bytes_from(key));
+    json_int(json, number);
+}
+
+void json_member_uint(struct json_writer *json, const char *key, uint64_t number)
+{
+    json_key(json, bytes_from(key));
+    json_uint(json, number);
+}

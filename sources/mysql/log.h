@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The log reader's state, shared by mysql.c (the driver's table), log_start.c (connecting and
+ * choosing where to begin), log_event.c (events), log_rows.c (tables and rows), log_xa.c (prepared
+ * branches) and log_schema.c (statements). One thread, the intake's. */
+#pragma once
+
+#include <stdio.h>
+
+#include "engine/base/map.h"
+#include "engine/base/reader.h"
+#include "sources/mysql/binlog_rows.h"
+#include "sources/mysql/connection.h"
+#include "sources/mysql/gtid_set.h"
+#include "sources/mysql/tables.h"
+#include "sources/mysql/token.h"
+
+/* A table of the log, by the id that TABLE_MAP gave it. */
+struct log_table {
+    uint64_t id;
+    struct bytes body; /* the TABLE_MAP's, to know it again; owned by `arena` */
+    const struct table *table; /* NULL: not captured */
+    uint32_t catalog_generation;
+    const struct row_plan *plan;
+    struct arena arena;
+};
+
+struct xa_branch {
+    struct bytes xid; /* owned, malloc */
+    FILE *events;     /* unlinked file: u32 size and the event, one after the other */
+    struct buf position; /* token of the place before its group */
+    uint64_t position_mark;
+    struct xa_branch *next;
+};
+
+struct event_header { uint32_t time, size, position; uint16_t flags; uint8_t type; };
+
+struct log_source {
+    struct source base;
+    const struct mysql_options *options;
+    struct arena *arena;
+    struct connection *connection, *metadata;
+    _Atomic(struct connection *) interruptible;
+    atomic_bool interrupted;
+    struct catalog *catalog;
+    bool catalog_filled; /* once a process: later tables come by their CREATE */
+    const struct table_filter *filter;
+    struct arena session; /* collations: anew with each connect */
+    struct collation_table collations;
+    bool mariadb, by_gtid, checksums, streaming;
+    char server[64]; /* uuid or server id */
+
+    /* where we are */
+    struct gtid_set executed;
+    char file[512];
+    uint64_t offset;
+    bool place_known;    /* an event or a heartbeat has told file and offset */
+    uint64_t commit;     /* transactions so far */
+    uint32_t row;        /* in the one under way */
+    bool inside, announced, standalone, skipping;
+    struct gtid gtid;    /* of the one under way */
+    bool has_gtid;
+    uint64_t start_offset; /* where its group begins */
+    char start_file[512];
+    bool moved;          /* a group ended since the last position was handed out */
+    struct buf group_token; /* of the place before the group under way, when XA needs it */
+    uint64_t group_mark;
+
+    /* tables by id */
+    struct log_table *tables;
+    uint32_t table_count, table_capacity;
+    uint64_t newest_table; /* index of the last hit */
+
+    /* events under way */
+    struct rows_cursor cursor; /* rows that did not fit into the last batch */
+    bool cursor_active;
+    struct buf unpacked;       /* of MariaDB's compressed events */
+    struct buf waiting;        /* a statement that needs a batch of its own */
+    bool has_waiting;
+    struct buf payload;        /* unpacked bytes of a TRANSACTION_PAYLOAD */
+    size_t payload_at;
+    bool payload_active, payload_ended;
+    void *zstd;
+    struct bytes packed;       /* what is left of the payload's compressed bytes */
+    bool packed_plain;
+    struct buf fragments;      /* PARTIAL_ROW_DATA, joined so far */
+
+    struct xa_branch *branches;
+    struct xa_branch *branch;  /* the one under way: its events are kept, not given */
+    struct xa_branch *replay;  /* the one being given */
+    struct buf replay_event;
+
+    struct buf low_text;       /* what low_set was parsed from */
+    struct gtid_set low_set;
+    int64_t skip_before_us;    /* scan.startup.mode: timestamp */
+};
+
+/* log_start.c */
+bool log_start(struct log_source *self, const struct position *from, struct position *begin,
+               struct error *err);
+void log_disconnect(struct log_source *self);
+struct connection *log_metadata(struct log_source *self, struct error *err); /* NULL: failed */
+
+/* log_event.c */
+bool log_read(struct log_source *self, struct batch *batch, int timeout_ms, struct error *err);
+bool log_handle(struct log_source *self, struct batch *batch, struct bytes event, bool inner,
+                bool *again, struct error *err);
+void log_free_stream(struct log_source *self); /* the decompressor */
+void log_put_token(struct log_source *self, struct buf *out);
+void log_begin_group(struct log_source *self, const struct event_header *header,
+                     const struct gtid *gtid);
+void log_end_group(struct log_source *self);
+void log_stamp(struct log_source *self, struct batch *batch, uint32_t from);
+
+/* log_rows.c */
+bool log_table_map(struct log_source *self, struct batch *batch, struct bytes body, bool *again,
+                   struct error *err);
+bool log_rows(struct log_source *self, struct batch *batch, const struct event_header *header,
+              struct bytes body, struct error *err);
+bool log_rows_go_on(struct log_source *self, struct batch *batch, struct error *err);
+void log_forget_tables(struct log_source *self);
+bool log_unpack(struct log_source *self, uint8_t type, struct bytes body, struct bytes *out,
+                struct error *err);
+
+/* log_xa.c */
+bool xa_keep(struct log_source *self, struct bytes event, struct error *err);
+bool xa_start(struct log_source *self, struct error *err);
+bool xa_prepared(struct log_source *self, struct bytes body, bool *one_phase, struct error *err);
+bool xa_statement(struct log_source *self, struct bytes sql, bool *handled, struct error *err);
+bool xa_replay(struct log_source *self, struct batch *batch, struct error *err);
+void xa_forget(struct log_source *self); /* all branches: they will be read again */
+
+/* log_schema.c: *events: something was put into the batch, which is then returned by itself. */
+bool log_statement(struct log_source *self, struct batch *batch, struct bytes sql,
+                   struct bytes database, uint64_t sql_mode, int64_t time_us, struct error *err);
+bool log_statement_matters(struct log_source *self, struct bytes sql, struct bytes database,
+                           uint64_t sql_mode);
+bool log_put_alter(struct log_source *self, struct batch *batch, const struct table *before,
+                   const struct table *draft, struct bytes sql, int64_t time_us);

@@ -1,0 +1,674 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Events of the log, one after the other: what each type means for the transaction under way.
+ *
+ *   packet  := 00, event                     (fe and less than 9 bytes: the end, non-blocking dump)
+ *   event   := header, body, [crc32]
+ *   header  := u32 time, u8 type, u32 server id, u32 size, u32 end position, u16 flags
+ *
+ * A group begins with GTID, ANONYMOUS or MariaDB's GTID and ends with XID, QUERY COMMIT, XA_PREPARE,
+ * or with the one statement of a standalone group. Positions are handed out at group boundaries
+ * only. Checksums are cut off and not verified: TCP and TLS carry the bytes, and each value is
+ * bounds-checked. Sources: MySQL's "Replication Protocol" and libbinlogevents pages; MariaDB's
+ * "2-Binlog Event Header" and following. */
+#include <zstd.h>
+
+#include "engine/base/assert.h"
+#include "sources/mysql/log.h"
+
+enum { HEADER_SIZE = 19, FLAG_ARTIFICIAL = 0x20, FLAG_IGNORABLE = 0x80, EVENT_BYTES_MAX = 1 << 30,
+       PAYLOAD_STEP = 128 << 10 };
+
+enum binlog_type {
+    QUERY_EVENT = 2, STOP_EVENT = 3, ROTATE_EVENT = 4, INTVAR_EVENT = 5, RAND_EVENT = 13,
+    USER_VAR_EVENT = 14, FORMAT_DESCRIPTION_EVENT = 15, XID_EVENT = 16, BEGIN_LOAD_QUERY_EVENT = 17,
+    EXECUTE_LOAD_QUERY_EVENT = 18, TABLE_MAP_EVENT = 19, WRITE_ROWS_V1 = 23, UPDATE_ROWS_V1 = 24,
+    DELETE_ROWS_V1 = 25, INCIDENT_EVENT = 26, HEARTBEAT_EVENT = 27, IGNORABLE_EVENT = 28,
+    ROWS_QUERY_EVENT = 29, WRITE_ROWS = 30, UPDATE_ROWS = 31, DELETE_ROWS = 32, GTID_EVENT = 33,
+    ANONYMOUS_GTID_EVENT = 34, PREVIOUS_GTIDS_EVENT = 35, TRANSACTION_CONTEXT_EVENT = 36,
+    VIEW_CHANGE_EVENT = 37, XA_PREPARE_EVENT = 38, PARTIAL_UPDATE_ROWS = 39,
+    TRANSACTION_PAYLOAD_EVENT = 40, HEARTBEAT_V2_EVENT = 41, GTID_TAGGED_EVENT = 42,
+    ANNOTATE_ROWS_EVENT = 160, BINLOG_CHECKPOINT_EVENT = 161, MARIADB_GTID_EVENT = 162,
+    GTID_LIST_EVENT = 163, START_ENCRYPTION_EVENT = 164, QUERY_COMPRESSED_EVENT = 165,
+    WRITE_ROWS_COMPRESSED_V1 = 166, DELETE_ROWS_COMPRESSED = 171, PARTIAL_ROW_DATA_EVENT = 172,
+};
+
+/* ---- groups ---- */
+
+void log_put_token(struct log_source *self, struct buf *out)
+{
+    struct buf gtid;
+    buf_init(&gtid, 64 << 20);
+    gtid_set_text(&self->executed, &gtid);
+    struct token token = { .file = bytes_from(self->file), .offset = self->offset,
+                           .gtid = buf_view(&gtid), .server = bytes_from(self->server) };
+    token_encode(&token, out);
+    buf_done(&gtid);
+}
+
+void log_begin_group(struct log_source *self, const struct event_header *header,
+                     const struct gtid *gtid)
+{
+    self->group_mark = mark_make(self->commit, MARK_ROW_LAST);
+    self->commit++;
+    self->row = 0;
+    self->inside = true;
+    self->announced = false;
+    self->standalone = false;
+    self->has_gtid = gtid != NULL;
+    if (gtid)
+        self->gtid = *gtid;
+    memcpy(self->start_file, self->file, sizeof self->file);
+    self->start_offset = header->position > header->size ? header->position - header->size
+                                                         : self->offset;
+    self->skipping = (int64_t)header->time * 1000000 < self->skip_before_us;
+}
+
+void log_end_group(struct log_source *self)
+{
+    if (self->has_gtid)
+        gtid_set_add(&self->executed, &self->gtid);
+    self->inside = false;
+    self->has_gtid = false;
+    self->skipping = false;
+    self->moved = true;
+}
+
+/* Tells the batch to which transaction its next events belong. */
+static void announce(struct log_source *self, struct batch *batch)
+{
+    bool known = self->announced && batch->transaction_count > 0;
+    if (known)
+        return;
+    struct transaction *transaction = batch_add_transaction(batch);
+    transaction->continued = self->announced;
+    self->announced = true;
+    struct buf gtid, id;
+    buf_init(&gtid, 256);
+    buf_init(&id, 4096);
+    if (self->has_gtid)
+        gtid_text(&self->gtid, &gtid);
+    struct token token = { .file = bytes_from(self->start_file), .offset = self->start_offset,
+                           .gtid = buf_view(&gtid) };
+    token_encode(&token, &id);
+    transaction->id = arena_copy(&batch->arena, buf_view(&id));
+    buf_done(&gtid);
+    buf_done(&id);
+}
+
+void log_stamp(struct log_source *self, struct batch *batch, uint32_t from)
+{
+    for (uint32_t i = from; i < batch->count; i++) {
+        if (self->row > MARK_ROW_LAST) {
+            self->commit++; /* a transaction this long goes on under the next number */
+            self->row = 0;
+        }
+        batch->events[i].mark = mark_make(self->commit, self->row++);
+    }
+}
+
+/* ---- the plain events ---- */
+
+static bool malformed(struct log_source *self, const char *what, struct error *err)
+{
+    return error_set(err, ERROR_RETRY, "binlog %s:%llu: malformed %s event", self->file,
+                     (unsigned long long)self->offset, what);
+}
+
+static bool on_rotate(struct log_source *self, struct bytes body, struct error *err)
+{
+    struct reader in = reader_of(body);
+    uint64_t offset = reader_le(&in, 8);
+    if (in.failed || in.rest.size == 0 || in.rest.size >= sizeof self->file)
+        return malformed(self, "ROTATE", err);
+    memset(self->file, 0, sizeof self->file);
+    memcpy(self->file, in.rest.data, in.rest.size);
+    self->offset = offset;
+    log_forget_tables(self);
+    return true;
+}
+
+/* The checksum's algorithm is the byte before the last four, where the server knows checksums. */
+static bool on_format(struct log_source *self, struct bytes body, struct error *err)
+{
+    if (body.size < 2 + 50 + 4 + 1 + 5)
+        return malformed(self, "FORMAT_DESCRIPTION", err);
+    self->checksums = body.data[body.size - 5] == 1;
+    log_forget_tables(self);
+    return true;
+}
+
+static bool on_gtid(struct log_source *self, const struct event_header *header, struct bytes body,
+                    struct error *err)
+{
+    struct reader in = reader_of(body);
+    struct gtid gtid = { 0 };
+    reader_u8(&in);
+    struct bytes uuid = reader_take(&in, 16);
+    if (uuid.size == 16)
+        memcpy(gtid.uuid, uuid.data, 16);
+    gtid.number = reader_le(&in, 8);
+    if (in.failed)
+        return malformed(self, "GTID", err);
+    log_begin_group(self, header, header->type == GTID_EVENT ? &gtid : NULL);
+    return true;
+}
+
+/* mysql::serialization: the trailing one-bits of the first byte say how many bytes follow. */
+static uint64_t take_varlen(struct reader *in)
+{
+    uint8_t first = reader_u8(in);
+    size_t extra = first == 0xff ? 8 : (size_t)__builtin_ctz((unsigned)(uint8_t)~first | 0x100u);
+    uint64_t low = extra == 8 ? 0 : (uint64_t)first >> (extra + 1);
+    uint64_t high = extra ? reader_le(in, extra) : 0;
+    return extra == 8 ? high : low | high << (7 - extra);
+}
+
+/* Fields by id: 0 flags, 1 uuid (each byte a varlen), 2 number, 3 tag, then what we do not need. */
+static bool on_gtid_tagged(struct log_source *self, const struct event_header *header,
+                           struct bytes body, struct error *err)
+{
+    struct reader in = reader_of(body);
+    struct gtid gtid = { 0 };
+    take_varlen(&in); /* version */
+    take_varlen(&in); /* size */
+    take_varlen(&in); /* last field that must be known */
+    for (uint64_t expected = 0; expected <= 3 && !in.failed; expected++) {
+        uint64_t field = take_varlen(&in);
+        if (field != expected)
+            return malformed(self, "GTID_TAGGED", err);
+        if (field == 0)
+            take_varlen(&in);
+        for (size_t i = 0; field == 1 && i < 16; i++)
+            gtid.uuid[i] = (uint8_t)take_varlen(&in);
+        if (field == 2)
+            gtid.number = take_varlen(&in) >> 1; /* signed: zig-zag, never negative */
+        if (field == 3) {
+            struct bytes tag = reader_take(&in, (size_t)take_varlen(&in));
+            if (in.failed || tag.size > GTID_TAG_MAX)
+                return malformed(self, "GTID_TAGGED", err);
+            memcpy(gtid.tag, tag.data, tag.size);
+        }
+    }
+    if (in.failed)
+        return malformed(self, "GTID_TAGGED", err);
+    log_begin_group(self, header, &gtid);
+    return true;
+}
+
+enum { MARIADB_STANDALONE = 1, MARIADB_GROUP_COMMIT = 2, MARIADB_PREPARED_XA = 0x40,
+       MARIADB_COMPLETED_XA = 0x80 };
+
+static bool on_mariadb_gtid(struct log_source *self, const struct event_header *header,
+                            uint32_t server, struct bytes body, struct error *err)
+{
+    struct reader in = reader_of(body);
+    struct gtid gtid = { .mariadb = true, .server = server };
+    gtid.number = reader_le(&in, 8);
+    gtid.domain = (uint32_t)reader_le(&in, 4);
+    uint8_t flags = reader_u8(&in);
+    if (in.failed)
+        return malformed(self, "GTID", err);
+    log_begin_group(self, header, &gtid);
+    self->standalone = flags & MARIADB_STANDALONE;
+    return !(flags & MARIADB_PREPARED_XA) || xa_start(self, err);
+}
+
+static void move_to(struct log_source *self, uint64_t position)
+{
+    if (position == 0)
+        return;
+    /* 32 bits wrap in a file over 4 GiB. */
+    uint64_t offset = (self->offset & ~(uint64_t)UINT32_MAX) | position;
+    if (position <= UINT32_MAX && offset < self->offset && self->offset - offset > UINT32_MAX / 2)
+        offset += (uint64_t)1 << 32;
+    self->offset = offset;
+    self->place_known = true;
+}
+
+static bool on_heartbeat(struct log_source *self, const struct event_header *header,
+                         struct bytes body)
+{
+    uint64_t position = header->position;
+    struct bytes file = body;
+    if (header->type == HEARTBEAT_V2_EVENT) {
+        struct reader in = reader_of(body);
+        file = (struct bytes){ 0 };
+        while (in.rest.size > 0 && !in.failed) {
+            uint64_t tag = reader_u8(&in);
+            uint64_t size = tag ? reader_u8(&in) : 0;
+            struct bytes value = reader_take(&in, (size_t)size);
+            if (tag == 1)
+                file = value;
+            if (tag == 2 && value.size > 0) { /* a packed integer */
+                struct reader number = reader_of(value);
+                uint8_t first = reader_u8(&number);
+                position = first < 0xfb ? first
+                                        : reader_le(&number, first == 0xfc ? 2 : first == 0xfd ? 3 : 8);
+            }
+        }
+    }
+    if (self->inside || file.size == 0 || file.size >= sizeof self->file)
+        return true;
+    bool same = bytes_is(file, self->file);
+    if (!same) {
+        memset(self->file, 0, sizeof self->file);
+        memcpy(self->file, file.data, file.size);
+    }
+    if (!same || position > self->offset) {
+        self->offset = position;
+        self->moved = true;
+    }
+    self->place_known = true;
+    return true;
+}
+
+/* ---- statements ---- */
+
+/* QUERY: u32 thread, u32 time, u8 size of the database, u16 error, u16 size of the status variables,
+ * these, database, NUL, text. Of the variables sql_mode (1) is needed; it comes right behind the
+ * flags (0). */
+static bool parse_query(struct bytes body, struct bytes *database, uint64_t *sql_mode,
+                        struct bytes *sql)
+{
+    struct reader in = reader_of(body);
+    reader_take(&in, 8);
+    size_t database_size = reader_u8(&in);
+    reader_take(&in, 2);
+    struct reader status = reader_of(reader_take(&in, (size_t)reader_le(&in, 2)));
+    *database = reader_take(&in, database_size);
+    reader_u8(&in);
+    *sql = in.rest;
+    *sql_mode = 0;
+    uint8_t variable = reader_u8(&status);
+    if (variable == 0) {
+        reader_take(&status, 4);
+        variable = reader_u8(&status);
+    }
+    if (variable == 1 && !status.failed)
+        *sql_mode = reader_le(&status, 8);
+    return !in.failed;
+}
+
+static bool word_is(struct bytes sql, const char *word)
+{
+    size_t size = strlen(word);
+    if (sql.size < size)
+        return false;
+    for (size_t i = 0; i < size; i++)
+        if ((sql.data[i] & ~0x20) != (word[i] & ~0x20) && sql.data[i] != (uint8_t)word[i])
+            return false;
+    return true;
+}
+
+static bool on_query(struct log_source *self, struct batch *batch, const struct event_header *header,
+                     struct bytes body, bool *again, struct error *err)
+{
+    struct bytes database, sql;
+    uint64_t sql_mode;
+    if (!parse_query(body, &database, &sql_mode, &sql))
+        return malformed(self, "QUERY", err);
+    if (!self->inside)
+        log_begin_group(self, header, NULL); /* a log without GTIDs */
+    if (word_is(sql, "BEGIN") && sql.size <= 6)
+        return true;
+    if (word_is(sql, "COMMIT") || (word_is(sql, "ROLLBACK") && sql.size <= 9)) {
+        log_end_group(self);
+        return true;
+    }
+    if (word_is(sql, "SAVEPOINT") || word_is(sql, "ROLLBACK TO") || word_is(sql, "RELEASE"))
+        return true;
+    bool handled = false;
+    if (word_is(sql, "XA ")) {
+        if (!xa_statement(self, sql, &handled, err))
+            return false;
+        if (handled)
+            return true;
+    }
+    if (batch->count > 0 && log_statement_matters(self, sql, database, sql_mode)) {
+        *again = true; /* it needs a batch of its own */
+        return true;
+    }
+    uint32_t before = batch->count;
+    if (!log_statement(self, batch, sql, database, sql_mode, (int64_t)header->time * 1000000, err))
+        return false;
+    if (batch->count > before)
+        announce(self, batch);
+    log_stamp(self, batch, before);
+    log_end_group(self);
+    return true;
+}
+
+/* ---- packed events ---- */
+
+/* Unpacks on until at least one whole event is there; *end: nothing is left. */
+static bool payload_fill(struct log_source *self, size_t want, struct error *err)
+{
+    while (self->payload.size - self->payload_at < want && !self->payload_ended) {
+        if (self->payload_at > 0) {
+            memmove(self->payload.data, self->payload.data + self->payload_at,
+                    self->payload.size - self->payload_at);
+            self->payload.size -= self->payload_at;
+            self->payload_at = 0;
+        }
+        uint8_t *room = buf_reserve(&self->payload, PAYLOAD_STEP);
+        if (!room)
+            return error_set(err, ERROR_DATA, "an event in a packed transaction is over 1 GiB");
+        size_t made = 0;
+        if (self->packed_plain) {
+            made = self->packed.size < PAYLOAD_STEP ? self->packed.size : PAYLOAD_STEP;
+            memcpy(room, self->packed.data, made);
+            self->packed = (struct bytes){ self->packed.data + made, self->packed.size - made };
+        } else {
+            ZSTD_inBuffer in = { self->packed.data, self->packed.size, 0 };
+            ZSTD_outBuffer out = { room, PAYLOAD_STEP, 0 };
+            size_t left = ZSTD_decompressStream(self->zstd, &out, &in);
+            if (ZSTD_isError(left))
+                return malformed(self, "TRANSACTION_PAYLOAD", err);
+            self->packed = (struct bytes){ self->packed.data + in.pos, self->packed.size - in.pos };
+            made = out.pos;
+        }
+        self->payload.size += made;
+        self->payload_ended = made == 0 && self->packed.size == 0;
+        if (made == 0 && self->packed.size > 0)
+            return malformed(self, "TRANSACTION_PAYLOAD", err);
+    }
+    return true;
+}
+
+static uint64_t take_packed(struct reader *in)
+{
+    uint8_t first = reader_u8(in);
+    return first < 0xfb ? first : reader_le(in, first == 0xfc ? 2 : first == 0xfd ? 3 : 8);
+}
+
+static bool on_payload(struct log_source *self, struct bytes body, struct error *err)
+{
+    struct reader in = reader_of(body);
+    uint64_t algorithm = 255, size = body.size;
+    for (uint64_t tag = take_packed(&in); tag != 0 && !in.failed; tag = take_packed(&in)) {
+        struct reader value = reader_of(reader_take(&in, (size_t)take_packed(&in)));
+        if (tag == 1)
+            size = take_packed(&value);
+        if (tag == 2)
+            algorithm = take_packed(&value);
+    }
+    if (in.failed || size > in.rest.size || (algorithm != 0 && algorithm != 255))
+        return malformed(self, "TRANSACTION_PAYLOAD", err);
+    self->packed = (struct bytes){ in.rest.data, (size_t)size };
+    self->packed_plain = algorithm == 255;
+    if (!self->zstd)
+        self->zstd = ZSTD_createDStream();
+    ASSERT(self->zstd);
+    ZSTD_initDStream(self->zstd);
+    buf_reset(&self->payload);
+    self->payload_at = 0;
+    self->payload_ended = false;
+    self->payload_active = true;
+    return true;
+}
+
+void log_free_stream(struct log_source *self)
+{
+    ZSTD_freeDStream(self->zstd);
+    self->zstd = NULL;
+}
+
+/* The next event inside; empty when the payload is used up. */
+static bool payload_next(struct log_source *self, struct bytes *event, struct error *err)
+{
+    *event = (struct bytes){ 0 };
+    if (!payload_fill(self, HEADER_SIZE, err))
+        return false;
+    if (self->payload.size - self->payload_at == 0) {
+        self->payload_active = false;
+        return true;
+    }
+    struct reader in = reader_of((struct bytes){ self->payload.data + self->payload_at,
+                                                 self->payload.size - self->payload_at });
+    reader_take(&in, 9);
+    uint64_t size = reader_le(&in, 4);
+    if (in.failed || size < HEADER_SIZE || size > EVENT_BYTES_MAX)
+        return malformed(self, "TRANSACTION_PAYLOAD", err);
+    if (!payload_fill(self, (size_t)size, err))
+        return false;
+    if (self->payload.size - self->payload_at < size)
+        return malformed(self, "TRANSACTION_PAYLOAD", err);
+    *event = (struct bytes){ self->payload.data + self->payload_at, (size_t)size };
+    self->payload_at += (size_t)size;
+    return true;
+}
+
+/* ---- dispatch ---- */
+
+static bool on_rows(struct log_source *self, struct batch *batch, struct event_header header,
+                    struct bytes body, struct error *err)
+{
+    static const uint8_t plain[] = { WRITE_ROWS_V1, UPDATE_ROWS_V1, DELETE_ROWS_V1,
+                                     WRITE_ROWS, UPDATE_ROWS, DELETE_ROWS };
+    if (header.type >= WRITE_ROWS_COMPRESSED_V1 && header.type <= DELETE_ROWS_COMPRESSED) {
+        if (!log_unpack(self, header.type, body, &body, err))
+            return false;
+        header.type = plain[header.type - WRITE_ROWS_COMPRESSED_V1];
+    }
+    if (self->skipping)
+        return true;
+    uint32_t before = batch->count;
+    if (!log_rows(self, batch, &header, body, err))
+        return false;
+    if (batch->count > before)
+        announce(self, batch);
+    log_stamp(self, batch, before);
+    return true;
+}
+
+static bool on_xa_prepare(struct log_source *self, struct bytes body, struct error *err)
+{
+    bool one_phase;
+    if (!xa_prepared(self, body, &one_phase, err))
+        return false;
+    log_end_group(self);
+    return true;
+}
+
+/* Types that mean nothing to us, or nothing yet. */
+static bool is_harmless(uint8_t type)
+{
+    switch (type) {
+    case STOP_EVENT: case IGNORABLE_EVENT: case ROWS_QUERY_EVENT: case PREVIOUS_GTIDS_EVENT:
+    case TRANSACTION_CONTEXT_EVENT: case VIEW_CHANGE_EVENT: case ANNOTATE_ROWS_EVENT:
+    case BINLOG_CHECKPOINT_EVENT: case GTID_LIST_EVENT: case START_ENCRYPTION_EVENT:
+    case INTVAR_EVENT: case RAND_EVENT: case USER_VAR_EVENT: case BEGIN_LOAD_QUERY_EVENT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool on_event(struct log_source *self, struct batch *batch, const struct event_header *header,
+                     uint32_t server, struct bytes body, bool *again, struct error *err)
+{
+    switch (header->type) {
+    case ROTATE_EVENT:              return on_rotate(self, body, err);
+    case GTID_EVENT:
+    case ANONYMOUS_GTID_EVENT:      return on_gtid(self, header, body, err);
+    case GTID_TAGGED_EVENT:         return on_gtid_tagged(self, header, body, err);
+    case MARIADB_GTID_EVENT:        return on_mariadb_gtid(self, header, server, body, err);
+    case QUERY_EVENT:               return on_query(self, batch, header, body, again, err);
+    case TABLE_MAP_EVENT:           return log_table_map(self, batch, body, again, err);
+    case XID_EVENT:                 log_end_group(self); return true;
+    case XA_PREPARE_EVENT:          return on_xa_prepare(self, body, err);
+    case TRANSACTION_PAYLOAD_EVENT: return on_payload(self, body, err);
+    case HEARTBEAT_EVENT:
+    case HEARTBEAT_V2_EVENT:        return on_heartbeat(self, header, body);
+    case QUERY_COMPRESSED_EVENT: {
+        struct bytes plain;
+        return log_unpack(self, header->type, body, &plain, err) &&
+               on_query(self, batch, header, plain, again, err);
+    }
+    case INCIDENT_EVENT:
+        return error_set(err, ERROR_LOST, "binlog %s:%llu: the server says that it lost events "
+                         "(INCIDENT): the tables must be read again", self->file,
+                         (unsigned long long)self->offset);
+    default:
+        break;
+    }
+    if ((header->type >= WRITE_ROWS_V1 && header->type <= DELETE_ROWS_V1) ||
+        (header->type >= WRITE_ROWS && header->type <= DELETE_ROWS) ||
+        header->type == PARTIAL_UPDATE_ROWS ||
+        (header->type >= WRITE_ROWS_COMPRESSED_V1 && header->type <= DELETE_ROWS_COMPRESSED))
+        return on_rows(self, batch, *header, body, err);
+    if (is_harmless(header->type) || header->flags & FLAG_IGNORABLE)
+        return true;
+    return error_set(err, ERROR_CONFIG, "binlog %s:%llu: event type %u is not known to this "
+                     "version: a newer millrace may know it", self->file,
+                     (unsigned long long)self->offset, header->type);
+}
+
+static bool is_kept_for_xa(const struct log_source *self, uint8_t type)
+{
+    return self->branch && !self->replay &&
+           (type == TABLE_MAP_EVENT || (type >= WRITE_ROWS_V1 && type <= DELETE_ROWS_V1) ||
+            (type >= WRITE_ROWS && type <= DELETE_ROWS) || type == PARTIAL_UPDATE_ROWS ||
+            (type >= WRITE_ROWS_COMPRESSED_V1 && type <= DELETE_ROWS_COMPRESSED));
+}
+
+/* One event. `inner`: from a payload or a kept branch, without checksum and position. *again: it was
+ * not taken in, the batch must go first. */
+bool log_handle(struct log_source *self, struct batch *batch, struct bytes event, bool inner,
+                bool *again, struct error *err)
+{
+    struct reader in = reader_of(event);
+    struct event_header header = { .time = (uint32_t)reader_le(&in, 4), .type = reader_u8(&in) };
+    uint32_t server = (uint32_t)reader_le(&in, 4);
+    header.size = (uint32_t)reader_le(&in, 4);
+    header.position = (uint32_t)reader_le(&in, 4);
+    header.flags = (uint16_t)reader_le(&in, 2);
+    if (in.failed)
+        return malformed(self, "too short an", err);
+    struct bytes body = in.rest;
+    bool format = header.type == FORMAT_DESCRIPTION_EVENT;
+    if (format && !on_format(self, body, err))
+        return false;
+    if (!inner && self->checksums) {
+        if (body.size < 4)
+            return malformed(self, "too short an", err);
+        body.size -= 4;
+        event.size -= 4;
+    }
+    bool ok = format ? true
+              : is_kept_for_xa(self, header.type) ? xa_keep(self, event, err)
+                                                  : on_event(self, batch, &header, server, body,
+                                                             again, err);
+    bool heartbeat = header.type == HEARTBEAT_EVENT || header.type == HEARTBEAT_V2_EVENT;
+    if (ok && !*again && !inner && !heartbeat && !(header.flags & FLAG_ARTIFICIAL) &&
+        header.type != ROTATE_EVENT)
+        move_to(self, header.position);
+    return ok;
+}
+
+/* ---- reading ---- */
+
+static bool next_packet(struct log_source *self, int timeout_ms, bool *none, struct bytes *event,
+                        struct error *err)
+{
+    *none = !connection_wait(self->connection, timeout_ms);
+    if (*none)
+        return true;
+    struct bytes packet;
+    if (!connection_packet(self->connection, &packet, err))
+        return false;
+    if (packet.size < 9 && packet.size > 0 && packet.data[0] == 0xfe)
+        return error_set(err, ERROR_RETRY, "the server ended the dump");
+    if (packet.size < 1 + HEADER_SIZE || packet.data[0] != 0)
+        return malformed(self, "packet without an", err);
+    *event = (struct bytes){ packet.data + 1, packet.size - 1 };
+    return true;
+}
+
+/* Keeps an event that could not be taken in until the batch has gone. */
+static void put_back(struct log_source *self, struct bytes event, bool inner)
+{
+    buf_reset(&self->waiting);
+    buf_u8(&self->waiting, inner);
+    buf_bytes(&self->waiting, event);
+    self->has_waiting = true;
+}
+
+/* Where the batch ends, when that is between two groups. */
+static void end_batch(struct log_source *self, struct batch *batch)
+{
+    if (self->inside || !self->moved)
+        return;
+    struct buf token;
+    buf_init(&token, 64 << 20);
+    uint64_t mark = mark_make(self->commit, MARK_ROW_LAST);
+    if (self->branches) { /* a restart must read the oldest prepared branch again */
+        buf_bytes(&token, buf_view(&self->branches->position));
+        mark = self->branches->position_mark;
+    } else {
+        log_put_token(self, &token);
+    }
+    batch->end = (struct position){ mark, arena_copy(&batch->arena, buf_view(&token)) };
+    self->moved = false;
+    buf_done(&token);
+}
+
+static bool is_alone(const struct batch *batch)
+{
+    return batch->count > 0 && batch->events[0].op == EVENT_SCHEMA;
+}
+
+static bool step(struct log_source *self, struct batch *batch, int timeout_ms, bool *none,
+                 struct error *err)
+{
+    bool inner = false, again = false;
+    struct bytes event = { 0 };
+    *none = false;
+    if (self->cursor_active) {
+        uint32_t before = batch->count;
+        if (!log_rows_go_on(self, batch, err))
+            return false;
+        if (batch->count > before)
+            announce(self, batch);
+        log_stamp(self, batch, before);
+        return true;
+    }
+    if (self->replay)
+        return xa_replay(self, batch, err);
+    if (self->has_waiting) {
+        self->has_waiting = false;
+        inner = self->waiting.data[0];
+        event = (struct bytes){ self->waiting.data + 1, self->waiting.size - 1 };
+        return log_handle(self, batch, event, inner, &again, err);
+    }
+    if (self->payload_active) {
+        inner = true;
+        if (!payload_next(self, &event, err) || event.size == 0)
+            return event.size == 0 && !self->payload_active;
+    } else if (!next_packet(self, timeout_ms, none, &event, err) || *none) {
+        return *none;
+    }
+    batch->bytes += event.size;
+    if (!log_handle(self, batch, event, inner, &again, err))
+        return false;
+    if (again)
+        put_back(self, event, inner);
+    return true;
+}
+
+bool log_read(struct log_source *self, struct batch *batch, int timeout_ms, struct error *err)
+{
+    bool none = false;
+    while (!none && !batch_is_full(batch) && !is_alone(batch)) {
+        bool held = self->has_waiting;
+        if (held && batch->count > 0)
+            break;
+        /* With something in hand only what has already come is taken along. */
+        int patience_ms = batch->count > 0 || self->moved ? 0 : timeout_ms;
+        if (!step(self, batch, patience_ms, &none, err))
+            return false;
+    }
+    end_batch(self, batch);
+    return true;
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Statements of the log: what they do to the catalog, and the schema events that tell it on. What is
+ * not understood is looked up on the server and compared; nothing here ever stops the stream. */
+#include "schema/diff.h"
+#include "schema/mysql_ddl.h"
+#include "sources/mysql/log.h"
+
+enum { SQL_SHOWN_MAX = 400 };
+
+struct statement {
+    struct log_source *self;
+    struct batch *batch;
+    struct bytes sql;
+    int64_t time_us;
+    struct arena *arena;
+};
+
+static struct schema_change *change_add(struct batch *batch, enum change_kind kind,
+                                        const struct table *before, const struct table *after,
+                                        struct bytes sql, int64_t time_us)
+{
+    struct schema_change *change = arena_zalloc(&batch->arena, sizeof *change);
+    *change = (struct schema_change){ .kind = kind, .before = before, .after = after };
+    sql.size = sql.size > SQL_SHOWN_MAX ? SQL_SHOWN_MAX : sql.size;
+    change->sql = arena_copy(&batch->arena, sql);
+    struct event *event = batch_add(batch);
+    *event = (struct event){ .op = EVENT_SCHEMA, .table = after ? after : before, .change = change,
+                             .time_us = time_us };
+    return change;
+}
+
+static uint64_t next_mark(const struct log_source *self)
+{
+    return mark_make(self->commit, self->row);
+}
+
+static bool wanted(const struct log_source *self, struct ddl_name name)
+{
+    return self->filter->matches(self->filter->context, name.database, (struct bytes){ 0 },
+                                 name.name);
+}
+
+static const struct table *tracked(const struct log_source *self, struct ddl_name name)
+{
+    return catalog_find(self->catalog, name.database, (struct bytes){ 0 }, name.name);
+}
+
+static bool same_shape(const struct table *a, const struct table *b, struct arena *arena)
+{
+    const struct schema_change change = { .kind = CHANGE_ALTER_TABLE, .before = a, .after = b };
+    size_t count;
+    diff_tables(&change, arena, &count);
+    return count == 0 && a->column_count == b->column_count;
+}
+
+bool log_put_alter(struct log_source *self, struct batch *batch, const struct table *before,
+                   const struct table *draft, struct bytes sql, int64_t time_us)
+{
+    const struct table *after = catalog_put(self->catalog, draft, before, next_mark(self));
+    if (before)
+        change_add(batch, CHANGE_ALTER_TABLE, before, after, sql, time_us);
+    else
+        change_add(batch, CHANGE_CREATE_TABLE, NULL, after, sql, time_us);
+    return true;
+}
+
+static void put_create(const struct statement *s, const struct table *draft)
+{
+    const struct table *after = catalog_put(s->self->catalog, draft, NULL, next_mark(s->self));
+    change_add(s->batch, CHANGE_CREATE_TABLE, NULL, after, s->sql, s->time_us);
+}
+
+static void put_drop(const struct statement *s, const struct table *table)
+{
+    catalog_drop(s->self->catalog, table);
+    change_add(s->batch, CHANGE_DROP_TABLE, table, NULL, s->sql, s->time_us);
+}
+
+/* The table as the server has it now. False: it cannot be asked. */
+static bool read_now(const struct statement *s, struct ddl_name name, struct table **draft,
+                     struct error *err)
+{
+    struct connection *metadata = log_metadata(s->self, err);
+    return metadata && tables_read(metadata, s->self->options, name.database, name.name, s->arena,
+                                   draft, err);
+}
+
+/* Compares the table with the server's and follows it. */
+static bool reread(const struct statement *s, struct ddl_name name, struct error *err)
+{
+    if (!wanted(s->self, name))
+        return true;
+    struct table *draft;
+    if (!read_now(s, name, &draft, err))
+        return false;
+    const struct table *table = tracked(s->self, name);
+    if (!draft)
+        return true; /* gone meanwhile: its DROP will come */
+    if (!table)
+        put_create(s, draft);
+    else if (!same_shape(table, draft, s->arena))
+        log_put_alter(s->self, s->batch, table, draft, s->sql, s->time_us);
+    return true;
+}
+
+static bool on_create(const struct statement *s, const struct ddl_statement *ddl, struct error *err)
+{
+    if (!wanted(s->self, ddl->name))
+        return true;
+    const struct table *old = tracked(s->self, ddl->name);
+    if (old && !ddl->or_replace)
+        return true; /* IF NOT EXISTS, or seen in a snapshot of the catalog that is newer */
+    if (old)
+        put_drop(s, old);
+    if (ddl->like.name.data) {
+        const struct table *model = tracked(s->self, ddl->like);
+        if (!model)
+            return reread(s, ddl->name, err);
+        struct table *draft = table_copy(s->arena, model);
+        draft->database = ddl->name.database;
+        draft->name = ddl->name.name;
+        put_create(s, draft);
+        return true;
+    }
+    if (!ddl->created)
+        return reread(s, ddl->name, err);
+    put_create(s, ddl->created);
+    return true;
+}
+
+static void put_resync(const struct statement *s, const struct table *table)
+{
+    change_add(s->batch, CHANGE_RESYNC_TABLE, table, table, s->sql, s->time_us);
+}
+
+static bool on_rename(const struct statement *s, struct ddl_name from, struct ddl_name to,
+                      struct error *err)
+{
+    const struct table *table = tracked(s->self, from);
+    bool into = wanted(s->self, to);
+    if (table && !into) {
+        put_drop(s, table); /* it left the captured tables */
+        return true;
+    }
+    if (!table && into) {
+        if (!reread(s, to, err))
+            return false;
+        const struct table *made = tracked(s->self, to);
+        if (made)
+            put_resync(s, made); /* its rows were never sent */
+        return true;
+    }
+    if (!table)
+        return true;
+    struct table *draft = table_copy(s->arena, table);
+    draft->database = to.database;
+    draft->name = to.name;
+    const struct table *after = catalog_put(s->self->catalog, draft, table, next_mark(s->self));
+    change_add(s->batch, CHANGE_RENAME_TABLE, table, after, s->sql, s->time_us);
+    return true;
+}
+
+static bool on_alter(const struct statement *s, const struct ddl_statement *ddl, struct error *err)
+{
+    const struct table *table = tracked(s->self, ddl->name);
+    if (!table)
+        return true;
+    struct table *draft;
+    const struct column_rename *renames = NULL;
+    uint16_t rename_count = 0;
+    if (!ddl_apply(table, ddl, s->arena, &draft, &renames, &rename_count)) {
+        if (!reread(s, ddl->name, err))
+            return false;
+    } else if (rename_count > 0 || !same_shape(table, draft, s->arena)) {
+        draft->database = table->database;
+        draft->name = table->name;
+        const struct table *after = catalog_put(s->self->catalog, draft, table, next_mark(s->self));
+        struct schema_change *change = change_add(s->batch, CHANGE_ALTER_TABLE, table, after, s->sql,
+                                                  s->time_us);
+        struct column_rename *kept =
+            arena_array(&s->batch->arena, rename_count + 1u, sizeof *kept);
+        for (uint16_t i = 0; i < rename_count; i++)
+            kept[i] = (struct column_rename){ arena_copy(&s->batch->arena, renames[i].from),
+                                              arena_copy(&s->batch->arena, renames[i].to) };
+        change->renames = kept;
+        change->rename_count = rename_count;
+    }
+    for (uint16_t i = 0; i < ddl->alter_count; i++)
+        if (ddl->alters[i].kind == ALTER_RENAME_TABLE &&
+            !on_rename(s, ddl->name, ddl->alters[i].to, err))
+            return false;
+    return true;
+}
+
+static void on_drop_database(const struct statement *s, struct bytes database)
+{
+    struct catalog *catalog = s->self->catalog;
+    for (bool found = true; found;) {
+        found = false;
+        for (struct map_entry *entry = NULL; !found && (entry = map_next(&catalog->by_name, entry));) {
+            const struct table *table = entry->value;
+            if (!bytes_equal(table->database, database))
+                continue;
+            put_drop(s, table); /* changes the map: begin anew */
+            found = true;
+        }
+    }
+}
+
+static bool on_statement(const struct statement *s, const struct ddl_statement *ddl,
+                         struct error *err)
+{
+    const struct table *table = ddl->name.name.data ? tracked(s->self, ddl->name) : NULL;
+    if (ddl->temporary)
+        return true;
+    switch (ddl->kind) {
+    case DDL_CREATE_TABLE:
+        return on_create(s, ddl, err);
+    case DDL_DROP_TABLE:
+        if (table)
+            put_drop(s, table);
+        return true;
+    case DDL_RENAME_TABLE:
+        return on_rename(s, ddl->name, ddl->to, err);
+    case DDL_TRUNCATE_TABLE:
+        if (table)
+            change_add(s->batch, CHANGE_TRUNCATE_TABLE, table, table, s->sql, s->time_us);
+        return true;
+    case DDL_ALTER_TABLE:
+        return on_alter(s, ddl, err);
+    case DDL_DROP_DATABASE:
+        on_drop_database(s, ddl->name.database);
+        return true;
+    case DDL_REREAD_TABLE:
+        return reread(s, ddl->name, err);
+    case DDL_RESYNC_TABLE:
+    case DDL_STATEMENT_DML:
+        if (table)
+            put_resync(s, table);
+        return true;
+    case DDL_IGNORED:
+    case DDL_CREATE_DATABASE:
+    case DDL_ALTER_DATABASE:
+        return true;
+    }
+    return true;
+}
+
+static struct ddl_context context_of(const struct log_source *self, struct bytes database,
+                                     uint64_t sql_mode)
+{
+    const struct server_info *server = connection_server(self->connection);
+    return (struct ddl_context){ .database = database, .sql_mode = sql_mode,
+                                 .server_version = server->version, .mariadb = self->mariadb };
+}
+
+bool log_statement_matters(struct log_source *self, struct bytes sql, struct bytes database,
+                           uint64_t sql_mode)
+{
+    struct arena arena = { 0 };
+    struct ddl_context context = context_of(self, database, sql_mode);
+    const struct ddl_statement *statements;
+    size_t count;
+    bool doubt = false, matters = false;
+    ddl_parse(sql, &context, &arena, &statements, &count, &doubt);
+    for (size_t i = 0; i < count; i++)
+        matters |= statements[i].kind != DDL_IGNORED;
+    arena_done(&arena);
+    return matters || doubt;
+}
+
+/* The default character set of a database, for a table that does not say one. */
+static void database_defaults(struct log_source *self, struct bytes database,
+                              struct ddl_context *context, struct arena *arena)
+{
+    struct error err;
+    struct connection *metadata = log_metadata(self, &err);
+    struct buf sql;
+    buf_init(&sql, 4096);
+    buf_text(&sql, "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM "
+                   "information_schema.SCHEMATA WHERE SCHEMA_NAME = ");
+    mysql_quote_text(&sql, database);
+    struct result result;
+    if (metadata && connection_query(metadata, buf_view(&sql), 1, arena, &result, &err) &&
+        result.row_count == 1) {
+        context->default_charset = result.cells[0];
+        context->default_collation = result.cells[1];
+    }
+    buf_done(&sql);
+}
+
+bool log_statement(struct log_source *self, struct batch *batch, struct bytes sql,
+                   struct bytes database, uint64_t sql_mode, int64_t time_us, struct error *err)
+{
+    struct arena arena = { 0 };
+    struct ddl_context context = context_of(self, database, sql_mode);
+    const struct ddl_statement *statements;
+    size_t count;
+    bool doubt = false, ok = true;
+    ddl_parse(sql, &context, &arena, &statements, &count, &doubt);
+    for (size_t i = 0; i < count && !context.default_charset.data; i++)
+        if (statements[i].kind == DDL_CREATE_TABLE && wanted(self, statements[i].name)) {
+            database_defaults(self, statements[i].name.database, &context, &arena);
+            ddl_parse(sql, &context, &arena, &statements, &count, &doubt);
+        }
+    struct statement s = { self, batch, sql, time_us, &arena };
+    for (size_t i = 0; i < count && ok; i++)
+        ok = on_statement(&s, &statements[i], err);
+    arena_done(&arena);
+    return ok;
+}

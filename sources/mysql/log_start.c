@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Connecting to the log: what must hold before streaming, where to begin, and the dump command.
+ *
+ * MySQL with gtid_mode=ON: COM_BINLOG_DUMP_GTID with an empty file name (with a name the server does
+ * not look whether what we miss was purged). MariaDB: SET @slave_connect_state to the list of every
+ * domain, then COM_BINLOG_DUMP from 4. Otherwise COM_BINLOG_DUMP by file and offset. Sources: the
+ * protocol pages of both manuals. */
+#include <stdlib.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+#include "sources/mysql/log.h"
+
+enum { COM_BINLOG_DUMP_COMMAND = 0x12, COM_BINLOG_DUMP_GTID_COMMAND = 0x1e,
+       DUMP_ANNOTATE_OR_HEARTBEAT_V2 = 2 };
+
+/* ---- small questions ---- */
+
+static bool ask(struct connection *connection, const char *sql, struct arena *arena,
+                struct result *result, struct error *err)
+{
+    return connection_query(connection, bytes_from(sql), 0, arena, result, err);
+}
+
+/* The first cell of the first row; data NULL when there is none. */
+static bool ask_one(struct connection *connection, const char *sql, struct arena *arena,
+                    struct bytes *out, struct error *err)
+{
+    struct result result;
+    if (!ask(connection, sql, arena, &result, err))
+        return false;
+    *out = result.row_count > 0 && result.column_count > 0 ? result.cells[0] : (struct bytes){ 0 };
+    return true;
+}
+
+static uint64_t number_of(struct bytes text)
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < text.size && text.data[i] >= '0' && text.data[i] <= '9'; i++)
+        number = number * 10 + (uint64_t)(text.data[i] - '0');
+    return number;
+}
+
+struct connection *log_metadata(struct log_source *self, struct error *err)
+{
+    struct arena scratch = { 0 };
+    struct bytes one;
+    if (self->metadata && !ask_one(self->metadata, "SELECT 1", &scratch, &one, err)) {
+        connection_close(self->metadata); /* it slept too long */
+        self->metadata = NULL;
+    }
+    arena_done(&scratch);
+    if (!self->metadata && !connection_open(self->options, &self->metadata, err))
+        return NULL;
+    return self->metadata;
+}
+
+void log_disconnect(struct log_source *self)
+{
+    struct connection *connection = self->connection;
+    atomic_store(&self->interruptible, NULL);
+    self->connection = NULL;
+    connection_close(connection);
+    connection_close(self->metadata);
+    self->metadata = NULL;
+    self->streaming = false;
+    self->cursor_active = false;
+    log_forget_tables(self);
+    arena_reset(&self->session);
+}
+
+/* ---- what must hold ---- */
+
+static bool check_settings(struct log_source *self, struct arena *arena, struct error *err)
+{
+    struct result result;
+    if (!ask(self->connection, "SELECT @@log_bin, @@binlog_format, @@server_id", arena, &result, err))
+        return false;
+    if (!bytes_is(result.cells[0], "1"))
+        return error_set(err, ERROR_CONFIG, "the server writes no binary log: set log_bin in its "
+                                            "configuration and restart it");
+    if (!bytes_is(result.cells[1], "ROW"))
+        return error_set(err, ERROR_CONFIG,
+                         "binlog_format is %.*s, rows are not in the log: SET GLOBAL "
+                         "binlog_format=ROW, and set it in the server's configuration",
+                         BYTES_ARGS(result.cells[1]));
+    snprintf(self->server, sizeof self->server, "%.*s", BYTES_ARGS(result.cells[2]));
+    self->by_gtid = self->mariadb;
+    if (self->mariadb)
+        return true;
+    struct bytes mode, uuid;
+    if (!ask_one(self->connection, "SELECT @@global.gtid_mode", arena, &mode, err) ||
+        !ask_one(self->connection, "SELECT @@server_uuid", arena, &uuid, err))
+        return false;
+    self->by_gtid = bytes_is(mode, "ON");
+    snprintf(self->server, sizeof self->server, "%.*s", BYTES_ARGS(uuid));
+    return true;
+}
+
+static bool lost(struct error *err, const char *what)
+{
+    return error_set(err, ERROR_LOST, "%s: the tables must be read again "
+                     "(on-lost-position, or a new checkpoint.directory)", what);
+}
+
+/* MySQL: is everything that we miss still there, and everything that we have known to it? */
+static bool check_gtids(struct log_source *self, struct arena *arena, struct error *err)
+{
+    struct bytes purged, executed;
+    if (!ask_one(self->connection, "SELECT @@global.gtid_purged", arena, &purged, err) ||
+        !ask_one(self->connection, "SELECT @@global.gtid_executed", arena, &executed, err))
+        return false;
+    struct gtid_set gone = { 0 }, all = { 0 };
+    bool ok = gtid_set_parse(&gone, purged, err) && gtid_set_parse(&all, executed, err);
+    if (ok && !gtid_set_covers(&self->executed, &gone))
+        ok = lost(err, "the server has purged binary logs that were not read yet");
+    if (ok && !gtid_set_covers(&all, &self->executed))
+        ok = lost(err, "the server lacks transactions that were already delivered (it was replaced, "
+                       "restored or reset)");
+    gtid_set_done(&gone);
+    gtid_set_done(&all);
+    return ok;
+}
+
+/* ---- where to begin ---- */
+
+static void set_place(struct log_source *self, struct bytes file, uint64_t offset)
+{
+    memset(self->file, 0, sizeof self->file);
+    memcpy(self->file, file.data, file.size < sizeof self->file - 1 ? file.size
+                                                                    : sizeof self->file - 1);
+    self->offset = offset;
+}
+
+static const char *status_statement(const struct log_source *self)
+{
+    uint32_t version = connection_server(self->connection)->version;
+    return !self->mariadb && version >= 80200 ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS";
+}
+
+static bool mariadb_gtid_of(struct log_source *self, struct bytes file, uint64_t offset,
+                            struct arena *arena, struct error *err)
+{
+    struct buf sql;
+    buf_init(&sql, 4096);
+    buf_text(&sql, "SELECT BINLOG_GTID_POS(");
+    mysql_quote_text(&sql, file);
+    buf_printf(&sql, ", %llu)", (unsigned long long)offset);
+    buf_u8(&sql, 0);
+    struct bytes list;
+    bool ok = ask_one(self->connection, (const char *)sql.data, arena, &list, err);
+    buf_done(&sql);
+    if (ok && !list.data)
+        return lost(err, "the server does not know this place in its binary log");
+    return ok && gtid_set_parse(&self->executed, list, err);
+}
+
+/* The end of the log, such that the tables may be read after it: everything before is visible. */
+static bool begin_at_end(struct log_source *self, struct arena *arena, struct error *err)
+{
+    struct result result;
+    if (self->mariadb) {
+        if (!connection_execute(self->connection, err, "START TRANSACTION WITH CONSISTENT SNAPSHOT") ||
+            !ask(self->connection, "SHOW STATUS LIKE 'binlog_snapshot_%'", arena, &result, err))
+            return false;
+        struct bytes file = { 0 }, position = { 0 };
+        for (uint32_t i = 0; i < result.row_count; i++) {
+            if (!strcasecmp((const char *)result.cells[2 * i].data, "binlog_snapshot_file"))
+                file = result.cells[2 * i + 1];
+            if (!strcasecmp((const char *)result.cells[2 * i].data, "binlog_snapshot_position"))
+                position = result.cells[2 * i + 1];
+        }
+        if (!file.size || !connection_execute(self->connection, err, "COMMIT"))
+            return file.size ? false : error_set(err, ERROR_CONFIG, "the server writes no binary log");
+        set_place(self, file, number_of(position));
+        return mariadb_gtid_of(self, file, number_of(position), arena, err);
+    }
+    struct bytes executed;
+    if (self->by_gtid)
+        return ask_one(self->connection, "SELECT @@global.gtid_executed", arena, &executed, err) &&
+               gtid_set_parse(&self->executed, executed, err);
+    if (!ask(self->connection, status_statement(self), arena, &result, err))
+        return false;
+    if (result.row_count == 0)
+        return error_set(err, ERROR_CONFIG, "the server writes no binary log");
+    set_place(self, result.cells[0], number_of(result.cells[1]));
+    self->place_known = true;
+    return true;
+}
+
+static bool begin_earliest(struct log_source *self, struct arena *arena, struct error *err)
+{
+    struct result result;
+    if (self->by_gtid && !self->mariadb) {
+        struct bytes purged;
+        return ask_one(self->connection, "SELECT @@global.gtid_purged", arena, &purged, err) &&
+               gtid_set_parse(&self->executed, purged, err);
+    }
+    if (!ask(self->connection, "SHOW BINARY LOGS", arena, &result, err))
+        return false;
+    if (result.row_count == 0)
+        return error_set(err, ERROR_CONFIG, "the server writes no binary log");
+    set_place(self, result.cells[0], 4);
+    return !self->mariadb || mariadb_gtid_of(self, result.cells[0], 4, arena, err);
+}
+
+static bool begin_specific(struct log_source *self, struct arena *arena, struct error *err)
+{
+    const struct mysql_options *options = self->options;
+    if (options->start_gtid.size > 0)
+        return gtid_set_parse(&self->executed, options->start_gtid, err);
+    if (options->start_file.size == 0)
+        return error_set(err, ERROR_CONFIG, "scan.startup.mode is specific-offset: give "
+                         "scan.startup.specific-offset.gtid-set, or .file and .pos");
+    set_place(self, options->start_file, (uint64_t)options->start_pos);
+    if (self->mariadb)
+        return mariadb_gtid_of(self, options->start_file, (uint64_t)options->start_pos, arena, err);
+    self->by_gtid = false;
+    return true;
+}
+
+static bool begin(struct log_source *self, struct arena *arena, struct error *err)
+{
+    switch ((enum start_mode)self->options->start_mode) {
+    case START_EARLIEST:
+        return begin_earliest(self, arena, err);
+    case START_SPECIFIC:
+        return begin_specific(self, arena, err);
+    case START_TIMESTAMP:
+        self->skip_before_us = self->options->start_timestamp_ms * 1000;
+        return begin_earliest(self, arena, err);
+    case START_INITIAL:
+    case START_LATEST:
+    case START_SNAPSHOT:
+        break;
+    }
+    return begin_at_end(self, arena, err);
+}
+
+static bool resume(struct log_source *self, const struct position *from, struct error *err)
+{
+    struct token token;
+    if (!token_decode(from->token, &token, err))
+        return false;
+    set_place(self, token.file, token.offset);
+    self->commit = mark_commit(from->mark);
+    if (token.gtid.size == 0 && self->by_gtid && !self->mariadb && token.file.size > 0)
+        self->by_gtid = false;
+    if (!self->by_gtid && token.server.size > 0 && !bytes_is(token.server, self->server))
+        return lost(err, "this is another server, and without GTIDs a place in the log means nothing "
+                         "to it");
+    return gtid_set_parse(&self->executed, token.gtid, err);
+}
+
+static bool fill_catalog(struct log_source *self, struct error *err)
+{
+    struct table **drafts;
+    size_t count;
+    struct arena arena = { 0 };
+    bool ok = tables_fold_names(self->connection, &self->catalog->fold_names, err) &&
+              tables_list(self->connection, self->options, self->filter, &arena, &drafts, &count,
+                          err);
+    for (size_t i = 0; ok && i < count; i++)
+        if (!catalog_find(self->catalog, drafts[i]->database, drafts[i]->schema, drafts[i]->name))
+            catalog_put(self->catalog, drafts[i], NULL, mark_make(self->commit, MARK_ROW_LAST));
+    arena_done(&arena);
+    return ok;
+}
+
+/* ---- the dump ---- */
+
+static uint32_t choose_server_id(const struct log_source *self)
+{
+    uint64_t given = number_of(self->options->server_id);
+    if (given > 0 && given <= UINT32_MAX)
+        return (uint32_t)given;
+    /* Far above what people give by hand; another try gets another one. */
+    return 0x60000000u | (uint32_t)((uint64_t)clock_wall_us() * 2654435761u >> 8 & 0x0fffffff);
+}
+
+static bool prepare_session(struct log_source *self, struct error *err)
+{
+    struct connection *connection = self->connection;
+    unsigned long long heartbeat_ns = (unsigned long long)self->options->heartbeat_ms * 1000000u;
+    if (self->mariadb) {
+        struct buf list;
+        buf_init(&list, 1 << 20);
+        gtid_set_text(&self->executed, &list);
+        bool ok = connection_execute(connection, err, "SET @master_binlog_checksum = "
+                                     "@@global.binlog_checksum, @mariadb_slave_capability = 4, "
+                                     "@master_heartbeat_period = %llu", heartbeat_ns) &&
+                  connection_execute(connection, err, "SET @slave_connect_state = '%.*s', "
+                                     "@slave_gtid_strict_mode = 0, @slave_gtid_ignore_duplicates = 0",
+                                     BYTES_ARGS(buf_view(&list)));
+        buf_done(&list);
+        return ok;
+    }
+    return connection_execute(connection, err,
+                              "SET @master_binlog_checksum = @@global.binlog_checksum, "
+                              "@source_binlog_checksum = @@global.binlog_checksum, "
+                              "@master_heartbeat_period = %llu, @source_heartbeat_period = %llu",
+                              heartbeat_ns, heartbeat_ns) &&
+           connection_execute(connection, err, "SET @slave_uuid = UUID(), @replica_uuid = @slave_uuid");
+}
+
+static bool send_dump(struct log_source *self, struct error *err)
+{
+    struct buf payload;
+    uint32_t server_id = choose_server_id(self);
+    buf_init(&payload, 64 << 20);
+    bool by_set = self->by_gtid && !self->mariadb;
+    if (by_set) {
+        struct buf set;
+        buf_init(&set, 64 << 20);
+        gtid_set_encode(&self->executed, &set);
+        buf_le(&payload, 4, 2); /* BINLOG_THROUGH_GTID */
+        buf_le(&payload, server_id, 4);
+        buf_le(&payload, 0, 4);
+        buf_le(&payload, 4, 8);
+        buf_le(&payload, set.size, 4);
+        buf_bytes(&payload, buf_view(&set));
+        buf_done(&set);
+    } else {
+        buf_le(&payload, self->mariadb ? 4 : self->offset, 4);
+        buf_le(&payload, 0, 2);
+        buf_le(&payload, server_id, 4);
+        if (!self->mariadb)
+            buf_text(&payload, self->file);
+    }
+    bool fits = self->mariadb || by_set || self->offset <= UINT32_MAX;
+    bool ok = fits ? connection_command(self->connection, by_set ? COM_BINLOG_DUMP_GTID_COMMAND
+                                                                 : COM_BINLOG_DUMP_COMMAND,
+                                        buf_view(&payload), err)
+                   : lost(err, "a place behind 4 GiB of a log file cannot be asked for without GTIDs");
+    buf_done(&payload);
+    return ok;
+}
+
+static bool connect_log(struct log_source *self, const struct position *from, bool fresh,
+                        struct arena *arena, struct error *err)
+{
+    self->mariadb = connection_server(self->connection)->flavor == SERVER_MARIADB;
+    if (!check_settings(self, arena, err) ||
+        !tables_collations(self->connection, &self->session, &self->collations, err))
+        return false;
+    gtid_set_done(&self->executed);
+    self->place_known = false;
+    self->inside = self->moved = self->has_waiting = self->payload_active = false;
+    self->has_gtid = false;
+    xa_forget(self);
+    if (!(fresh ? begin(self, arena, err) : resume(self, from, err)))
+        return false;
+    if (self->by_gtid && !self->mariadb && !check_gtids(self, arena, err))
+        return false;
+    if (!self->catalog_filled && !fill_catalog(self, err))
+        return false;
+    self->catalog_filled = true;
+    connection_read_timeout(self->connection, (uint32_t)(self->options->heartbeat_ms / 1000 * 3 + 10));
+    return prepare_session(self, err) && send_dump(self, err);
+}
+
+bool log_start(struct log_source *self, const struct position *from, struct position *begin_out,
+               struct error *err)
+{
+    bool fresh = !from->token.data;
+    log_disconnect(self);
+    if (!connection_open(self->options, &self->connection, err))
+        return false;
+    atomic_store(&self->interruptible, self->connection);
+    if (atomic_load(&self->interrupted))
+        return error_set(err, ERROR_STOP, "interrupted");
+    struct arena arena = { 0 };
+    bool ok = connect_log(self, from, fresh, &arena, err);
+    arena_done(&arena);
+    if (!ok) {
+        log_disconnect(self);
+        return false;
+    }
+    if (fresh) {
+        struct buf token;
+        buf_init(&token, 64 << 20);
+        log_put_token(self, &token);
+        *begin_out = (struct position){ mark_make(self->commit, MARK_ROW_LAST),
+                                        arena_copy(self->arena, buf_view(&token)) };
+        buf_done(&token);
+    }
+    self->streaming = true;
+    return true;
+}

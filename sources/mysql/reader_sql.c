@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Statements of the snapshot reader. Text travels as hex with an introducer, so that no byte of a
+ * key can end a literal; a comparison with a column uses the column's own collation and its index. */
+#include "sources/mysql/reader_sql.h"
+
+#include "sources/mysql/connection.h"
+
+static void put_hex(struct buf *out, struct bytes raw)
+{
+    static const char digits[] = "0123456789abcdef";
+    buf_text(out, "x'");
+    for (size_t i = 0; i < raw.size; i++) {
+        buf_u8(out, (uint8_t)digits[raw.data[i] >> 4]);
+        buf_u8(out, (uint8_t)digits[raw.data[i] & 15]);
+    }
+    buf_u8(out, '\'');
+}
+
+static void put_scaled(struct buf *out, int64_t number, uint8_t scale)
+{
+    uint64_t size = number < 0 ? 0 - (uint64_t)number : (uint64_t)number, unit = 1;
+    for (uint8_t i = 0; i < scale; i++)
+        unit *= 10;
+    buf_printf(out, "%s%llu", number < 0 ? "-" : "", (unsigned long long)(size / unit));
+    if (scale)
+        buf_printf(out, ".%0*llu", scale, (unsigned long long)(size % unit));
+}
+
+/* Civil date of a day since 1970 (Howard Hinnant's algorithm, public domain). */
+static void put_date(struct buf *out, int64_t day)
+{
+    int64_t z = day + 719468, era = (z >= 0 ? z : z - 146096) / 146097;
+    int64_t doe = z - era * 146097;
+    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+    int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
+    int64_t month = mp < 10 ? mp + 3 : mp - 9;
+    buf_printf(out, "%04lld-%02lld-%02lld", (long long)(yoe + era * 400 + (month <= 2)),
+               (long long)month, (long long)(doy - (153 * mp + 2) / 5 + 1));
+}
+
+static void put_clock(struct buf *out, int64_t micros)
+{
+    buf_printf(out, "%02lld:%02lld:%02lld.%06lld", (long long)(micros / 3600000000),
+               (long long)(micros / 60000000 % 60), (long long)(micros / 1000000 % 60),
+               (long long)(micros % 1000000));
+}
+
+static void put_moment(struct buf *out, int64_t micros)
+{
+    int64_t day = micros / 86400000000, rest = micros % 86400000000;
+    if (rest < 0) {
+        rest += 86400000000;
+        day--;
+    }
+    put_date(out, day);
+    buf_u8(out, ' ');
+    put_clock(out, rest);
+}
+
+static void put_integer(struct buf *out, const struct type *type, int64_t number)
+{
+    switch (type->kind) {
+    case TYPE_DECIMAL:
+        put_scaled(out, number, type->scale);
+        return;
+    case TYPE_DATE:
+        buf_u8(out, '\'');
+        put_date(out, number);
+        buf_u8(out, '\'');
+        return;
+    case TYPE_DATETIME:
+    case TYPE_TIMESTAMP:
+        buf_u8(out, '\'');
+        put_moment(out, number);
+        buf_u8(out, '\'');
+        return;
+    case TYPE_TIME:
+        buf_text(out, number < 0 ? "'-" : "'");
+        put_clock(out, number < 0 ? -number : number);
+        buf_u8(out, '\'');
+        return;
+    default:
+        buf_printf(out, "%lld", (long long)number);
+    }
+}
+
+static void put_address(struct buf *out, const struct type *type, struct bytes raw)
+{
+    static const char *const functions[] = { "INET_NTOA(CONV(HEX(", "INET6_NTOA(" };
+    if (type->kind == TYPE_UUID && raw.size == 16) {
+        buf_u8(out, '\'');
+        for (size_t i = 0; i < 16; i++)
+            buf_printf(out, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", raw.data[i]);
+        buf_u8(out, '\'');
+        return;
+    }
+    bool four = type->kind == TYPE_INET4;
+    buf_text(out, functions[!four]);
+    put_hex(out, raw);
+    buf_text(out, four ? "), 16, 10))" : ")");
+}
+
+static void put_text(struct buf *out, const struct column *column, struct bytes text)
+{
+    switch (column->type.kind) {
+    case TYPE_DECIMAL: /* plain digits, made by ourselves */
+        buf_bytes(out, text);
+        return;
+    case TYPE_BYTES: case TYPE_GEOMETRY: case TYPE_VECTOR:
+        put_hex(out, text);
+        return;
+    case TYPE_UUID: case TYPE_INET4: case TYPE_INET6:
+        put_address(out, &column->type, text);
+        return;
+    default:
+        mysql_quote_text(out, text);
+    }
+}
+
+void sql_literal(struct buf *out, const struct column *column, const struct value *value)
+{
+    switch (value->tag) {
+    case VALUE_INT:    put_integer(out, &column->type, value->integer); return;
+    case VALUE_UINT:   buf_printf(out, "%llu", (unsigned long long)value->natural); return;
+    case VALUE_DOUBLE: buf_printf(out, "%.17e", value->number); return;
+    case VALUE_TEXT:   put_text(out, column, value_bytes(value)); return;
+    default:           buf_text(out, "NULL");
+    }
+}
+
+void sql_table(struct buf *out, const struct table *table)
+{
+    mysql_quote_identifier(out, table->database);
+    buf_u8(out, '.');
+    mysql_quote_identifier(out, table->name);
+}
+
+void sql_select(struct buf *out, const struct table *table)
+{
+    buf_text(out, "SELECT ");
+    for (uint16_t i = 0; i < table->column_count; i++) {
+        if (i > 0)
+            buf_text(out, ", ");
+        mysql_quote_identifier(out, table->columns[i].name);
+    }
+    buf_text(out, " FROM ");
+    sql_table(out, table);
+}
+
+static const struct column *key_column(const struct table *table, uint16_t index)
+{
+    return &table->columns[table->key_columns[index]];
+}
+
+/* a > x OR (a = x AND (b > y OR (b = y AND ...))); the last operator is strict or not. */
+static void put_bound(struct buf *out, const struct table *table, const struct value *bound,
+                      const char *strict, const char *last)
+{
+    buf_u8(out, '(');
+    for (uint16_t i = 0; i < table->key_count; i++) {
+        const struct column *column = key_column(table, i);
+        bool final = i + 1 == table->key_count;
+        mysql_quote_identifier(out, column->name);
+        buf_text(out, final ? last : strict);
+        sql_literal(out, column, &bound[i]);
+        if (final)
+            break;
+        buf_text(out, " OR (");
+        mysql_quote_identifier(out, column->name);
+        buf_text(out, " = ");
+        sql_literal(out, column, &bound[i]);
+        buf_text(out, " AND (");
+    }
+    for (uint16_t i = 1; i < table->key_count; i++)
+        buf_text(out, "))");
+    buf_u8(out, ')');
+}
+
+/* The first column alone bounds the range for the optimizer; the rest is exact. */
+static void put_first(struct buf *out, const struct table *table, const struct value *bound,
+                      const char *operator)
+{
+    if (table->key_count < 2)
+        return;
+    mysql_quote_identifier(out, key_column(table, 0)->name);
+    buf_text(out, operator);
+    sql_literal(out, key_column(table, 0), &bound[0]);
+    buf_text(out, " AND ");
+}
+
+void sql_after(struct buf *out, const struct table *table, const struct value *bound)
+{
+    put_first(out, table, bound, " >= ");
+    put_bound(out, table, bound, " > ", " > ");
+}
+
+void sql_not_after(struct buf *out, const struct table *table, const struct value *bound)
+{
+    put_first(out, table, bound, " <= ");
+    put_bound(out, table, bound, " < ", " <= ");
+}
+
+void sql_order(struct buf *out, const struct table *table)
+{
+    buf_text(out, " ORDER BY ");
+    for (uint16_t i = 0; i < table->key_count; i++) {
+        if (i > 0)
+            buf_text(out, ", ");
+        mysql_quote_identifier(out, key_column(table, i)->name);
+    }
+}
+
+/* A literal that compares as the column does: its character set and collation, or its label's
+ * number for ENUM. */
+static void put_comparable(struct buf *out, const struct column *column, const struct value *value)
+{
+    const struct type *type = &column->type;
+    if (type->kind == TYPE_ENUM && value->tag == VALUE_TEXT) {
+        uint16_t number = 0;
+        for (uint16_t i = 0; i < type->member_count; i++)
+            if (bytes_equal(type->members[i], value_bytes(value)))
+                number = (uint16_t)(i + 1);
+        buf_printf(out, "%u", number);
+        return;
+    }
+    bool text = type->kind == TYPE_TEXT && value->tag == VALUE_TEXT && column->charset.size > 0 &&
+                column->collation.size > 0;
+    if (!text) {
+        sql_literal(out, column, value);
+        return;
+    }
+    buf_text(out, "CONVERT(");
+    sql_literal(out, column, value);
+    buf_printf(out, " USING %.*s) COLLATE %.*s", BYTES_ARGS(column->charset),
+               BYTES_ARGS(column->collation));
+}
+
+void sql_compare(struct buf *out, const struct table *table, const struct value *key,
+                 const struct value *bound)
+{
+    buf_u8(out, '(');
+    for (uint16_t i = 0; i < table->key_count; i++) {
+        const struct column *column = key_column(table, i);
+        bool final = i + 1 == table->key_count;
+        put_comparable(out, column, &key[i]);
+        buf_text(out, final ? " <= " : " < ");
+        put_comparable(out, column, &bound[i]);
+        if (final)
+            break;
+        buf_text(out, " OR (");
+        put_comparable(out, column, &key[i]);
+        buf_text(out, " = ");
+        put_comparable(out, column, &bound[i]);
+        buf_text(out, " AND (");
+    }
+    for (uint16_t i = 1; i < table->key_count; i++)
+        buf_text(out, "))");
+    buf_u8(out, ')');
+}
