@@ -29,9 +29,9 @@ struct change_names { struct setting_list include, exclude; bool enabled; };
 bool build_change_bits(const struct change_names *names, enum schema_behavior behavior,
                        uint32_t *bits, struct error *err);
 
-/* Part `index` of `count` of a server-id such as "5401-5404": each pipeline of a config reads the log
- * on its own, and a server ends the older of two readers with one id. Empty stays empty: the driver
- * chooses. ERROR_CONFIG: not a number or a range, or too few for all. */
+/* Part `index` of `count` of a server-id such as "5401-5404": each pipeline of a config reads the
+ * log on its own, and a server ends the older of two readers with one id. Empty stays empty: the
+ * driver chooses. ERROR_CONFIG: not a number or a range, or too few for all. */
 bool build_server_id(struct bytes text, uint32_t index, uint32_t count, struct arena *arena,
                      struct bytes *out, struct error *err);
 
