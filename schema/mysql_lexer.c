@@ -442,6 +442,7 @@ void lexer_next(struct lexer *lexer)
     bool named = lexer->token.kind == TOKEN_WORD || lexer->token.kind == TOKEN_QUOTED;
     lexer->after_dot = lexer->token.kind == TOKEN_SYMBOL && lexer->token.symbol == '.';
     size_t behind = lexer->at;
+    lexer->last_end = lexer->token.end;
     lexer->token = (struct token){ .kind = TOKEN_END, .text = { lexer->sql.data, 0 } };
     if (!skip_blank(lexer))
         return;
@@ -489,9 +490,14 @@ bool lexer_accept_symbol(struct lexer *lexer, char symbol)
     return is;
 }
 
-bool lexer_skip_parentheses(struct lexer *lexer)
+struct bytes lexer_since(const struct lexer *lexer, size_t start)
 {
-    size_t depth = 0;
+    return slice(lexer, start, lexer->last_end > start ? lexer->last_end : start);
+}
+
+bool lexer_skip_parentheses(struct lexer *lexer, struct bytes *inside)
+{
+    size_t depth = 0, start = 0;
     if (!lexer_is_symbol(lexer, '('))
         return false;
     do {
@@ -501,7 +507,11 @@ bool lexer_skip_parentheses(struct lexer *lexer)
             depth--;
         else if (lexer->token.kind == TOKEN_END || lexer->token.kind == TOKEN_BAD)
             return false;
+        if (depth == 0 && inside)
+            *inside = lexer_since(lexer, start);
         lexer_next(lexer);
+        if (start == 0)
+            start = lexer->token.start;
     } while (depth > 0);
     return true;
 }

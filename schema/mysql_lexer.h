@@ -45,6 +45,7 @@ struct lexer {
     bool in_executable; /* the end of a comment that was opened as code is to come */
     bool after_dot;     /* what follows a dot is an identifier, whatever it looks like */
     size_t at;          /* behind the token */
+    size_t last_end;    /* behind the token before it */
     struct token token; /* the current one */
 };
 
@@ -62,8 +63,12 @@ bool lexer_is_name(const struct lexer *lexer); /* can it name something */
 bool lexer_accept(struct lexer *lexer, const char *word);
 bool lexer_accept_symbol(struct lexer *lexer, char symbol);
 
-/* Over a balanced "( ... )": the current token is the opening one. False when it does not end. */
-bool lexer_skip_parentheses(struct lexer *lexer);
+/* Over a balanced "( ... )": the current token is the opening one. False when it does not end.
+ * *inside (may be NULL) is the text between, without spaces at its ends. */
+bool lexer_skip_parentheses(struct lexer *lexer, struct bytes *inside);
+
+/* The text from `start` to the end of the token that came before the current one. */
+struct bytes lexer_since(const struct lexer *lexer, size_t start);
 
 /* ASCII letters without regard to case. */
 bool text_is(struct bytes text, const char *word);
