@@ -149,6 +149,8 @@ static void ranges_make(struct tracked *tracked, struct value **bounds, uint32_t
     for (uint32_t i = 0; i <= count; i++) {
         struct range *range = &tracked->ranges[i];
         range->windows_end = &range->windows;
+        if (i > 0)
+            range->cursor = bytes_own(tracked->ranges[i - 1].until);
         if (i < count)
             range->until = bound_encode(tracked->table, bounds[i], &tracked->arena);
     }

@@ -57,7 +57,8 @@ bool intake_store_ranges(struct intake *intake, struct tracked *tracked, struct 
     checkpoint_clear_ranges(write, tracked->id);
     for (uint32_t i = 0; i < tracked->range_count; i++) {
         struct chunk_record range = range_record(tracked, i);
-        range.cursor = (struct bytes){ 0 }; /* nothing of it is durable yet */
+        /* Nothing of it is durable yet: it begins where the one before it ends. */
+        range.cursor = i > 0 ? tracked->ranges[i - 1].until : (struct bytes){ 0 };
         range.complete = false;
         range.rows = 0;
         checkpoint_put_range(write, &range);

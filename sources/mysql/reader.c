@@ -202,7 +202,7 @@ static bool locked_snapshot(struct mysql_reader *self, const struct table *table
     atomic_store(&self->locker, locker);
     struct buf name;
     buf_init(&name, 4096);
-    sql_table(&name, table);
+    reader_sql_table(&name, table);
     bool ok = connection_execute(locker, err, "SET SESSION lock_wait_timeout = 10") &&
               connection_execute(locker, err, "LOCK TABLES %.*s READ", BYTES_ARGS(buf_view(&name))) &&
               connection_execute(self->connection, err, "START TRANSACTION WITH CONSISTENT SNAPSHOT") &&
@@ -248,28 +248,30 @@ static bool take_snapshot(struct mysql_reader *self, const struct chunk_request 
 
 static bool is_end(struct bytes packet) { return packet.size < 9 && packet.data[0] == 0xfe; }
 
-/* catalog, schema, table, its real name, name, its real name (each sized), 0c, u16 charset,
- * u32 length, u8 type. */
+/* A definition ends with 0c, u16 charset, u32 length, u8 type, u16 flags, u8 decimals, u16 0; what
+ * stands before it differs by server (MariaDB puts extended metadata there). */
 static bool definition_type(struct bytes packet, uint8_t *type)
 {
-    struct reader in = reader_of(packet);
-    for (int i = 0; i < 6; i++) {
-        uint8_t first = reader_u8(&in);
-        reader_take(&in, first < 0xfb ? first : (size_t)reader_le(&in, first == 0xfc ? 2 : 3));
-    }
-    reader_take(&in, 7);
-    *type = reader_u8(&in);
-    return !in.failed;
+    enum { FIXED = 13, TYPE_FROM_END = 6 };
+    if (packet.size < FIXED || packet.data[packet.size - FIXED] != 0x0c)
+        return false;
+    *type = packet.data[packet.size - TYPE_FROM_END];
+    return true;
 }
 
-static bool skip_until_end(struct connection *connection, struct error *err)
+/* The definitions of a result's columns, up to the packet that ends them. */
+static bool take_definitions(struct connection *connection, uint8_t *types, uint16_t count,
+                             struct error *err)
 {
-    struct bytes packet;
-    do {
+    for (uint16_t i = 0;; i++) {
+        struct bytes packet;
         if (!connection_packet(connection, &packet, err))
             return false;
-    } while (packet.size == 0 || !is_end(packet));
-    return true;
+        if (packet.size > 0 && is_end(packet))
+            return true;
+        if (i < count && !definition_type(packet, &types[i]))
+            return error_set(err, ERROR_RETRY, "the server's definition of a column is malformed");
+    }
 }
 
 static bool shape_error(struct error *err)
@@ -281,7 +283,8 @@ static bool shape_error(struct error *err)
     return false;
 }
 
-static bool prepare(struct mysql_reader *self, struct bytes sql, struct error *err)
+static bool prepare(struct mysql_reader *self, const struct table *table, struct bytes sql,
+                    uint8_t *types, struct error *err)
 {
     struct bytes packet;
     if (!connection_command(self->connection, COM_STMT_PREPARE_COMMAND, sql, err) ||
@@ -291,13 +294,20 @@ static bool prepare(struct mysql_reader *self, struct bytes sql, struct error *e
     reader_u8(&in);
     self->statement = (uint32_t)reader_le(&in, 4);
     uint64_t columns = reader_le(&in, 2);
-    if (in.failed)
-        return error_set(err, ERROR_RETRY, "the server's answer to PREPARE is cut off");
-    return columns == 0 || skip_until_end(self->connection, err);
+    if (in.failed || columns != table->column_count)
+        return error_set(err, ERROR_RETRY, "the server's answer to PREPARE is malformed");
+    return take_definitions(self->connection, types, table->column_count, err);
 }
 
-static bool execute(struct mysql_reader *self, const struct table *table, struct error *err)
+/* A MariaDB server does not repeat the definitions that PREPARE gave, and says so behind the number
+ * of columns; the packet that ends them comes all the same. */
+static bool execute(struct mysql_reader *self, const struct table *table, struct bytes sql,
+                    struct error *err)
 {
+    arena_reset(&self->plan_arena);
+    uint8_t *types = arena_zalloc(&self->plan_arena, table->column_count + 1u);
+    if (!prepare(self, table, sql, types, err))
+        return false;
     uint8_t payload[9] = { (uint8_t)self->statement, (uint8_t)(self->statement >> 8),
                            (uint8_t)(self->statement >> 16), (uint8_t)(self->statement >> 24), 0, 1 };
     struct bytes packet;
@@ -305,13 +315,7 @@ static bool execute(struct mysql_reader *self, const struct table *table, struct
                             (struct bytes){ payload, sizeof payload }, err) ||
         !connection_packet(self->connection, &packet, err))
         return shape_error(err);
-    arena_reset(&self->plan_arena);
-    uint8_t *types = arena_zalloc(&self->plan_arena, table->column_count + 1u);
-    for (uint16_t i = 0; i < table->column_count; i++)
-        if (!connection_packet(self->connection, &packet, err) ||
-            !definition_type(packet, &types[i]))
-            return error_context(err, "definition of a column");
-    return connection_packet(self->connection, &packet, err) && /* the end of the definitions */
+    return take_definitions(self->connection, types, table->column_count, err) &&
            cell_plan_make(table, types, &self->plan_arena, &self->plan, err);
 }
 
@@ -361,20 +365,20 @@ static bool chunk_rows(struct mysql_reader *self, const struct chunk_request *re
     uint32_t limit = rows_limit(self, request);
     struct buf sql;
     buf_init(&sql, SQL_LIMIT);
-    sql_select(&sql, table);
+    reader_sql_select(&sql, table);
     if (request->after || request->until)
         buf_text(&sql, " WHERE ");
     if (request->after)
-        sql_after(&sql, table, request->after);
+        reader_sql_after(&sql, table, request->after);
     if (request->after && request->until)
         buf_text(&sql, " AND ");
     if (request->until)
-        sql_not_after(&sql, table, request->until);
-    sql_order(&sql, table);
+        reader_sql_not_after(&sql, table, request->until);
+    reader_sql_order(&sql, table);
     buf_printf(&sql, " LIMIT %u", limit);
     size_t before = batch->arena.total;
     bool end;
-    bool ok = prepare(self, buf_view(&sql), err) && execute(self, table, err) &&
+    bool ok = execute(self, table, buf_view(&sql), err) &&
               take_rows(self, batch, false, &end, err);
     buf_done(&sql);
     if (!ok)
@@ -403,9 +407,9 @@ bool reader_scan_open(struct table_reader *reader, const struct chunk_request *r
     struct mysql_reader *self = reader_of_base(reader);
     struct buf sql;
     buf_init(&sql, SQL_LIMIT);
-    sql_select(&sql, request->table);
-    bool ok = take_snapshot(self, request, arena, result, err) && prepare(self, buf_view(&sql), err) &&
-              execute(self, request->table, err);
+    reader_sql_select(&sql, request->table);
+    bool ok = take_snapshot(self, request, arena, result, err) &&
+              execute(self, request->table, buf_view(&sql), err);
     buf_done(&sql);
     self->scanning = ok;
     return ok;
@@ -473,7 +477,7 @@ bool reader_split(struct table_reader *reader, const struct table *table, uint32
     buf_text(&sql, "), MAX(");
     mysql_quote_identifier(&sql, first->name);
     buf_text(&sql, ") FROM ");
-    sql_table(&sql, table);
+    reader_sql_table(&sql, table);
     struct result result;
     bool ok = connection_query(self->connection, buf_view(&sql), 1, arena, &result, err);
     buf_done(&sql);
@@ -508,7 +512,7 @@ bool reader_compare(struct table_reader *reader, const struct table *table,
         for (uint32_t i = 0; i < some; i++) {
             if (i > 0)
                 buf_text(&sql, ", ");
-            sql_compare(&sql, table, keys[done + i], bound);
+            reader_sql_compare(&sql, table, keys[done + i], bound);
         }
         struct result result;
         ok = connection_query(self->connection, buf_view(&sql), 1, &scratch, &result, err);
