@@ -43,8 +43,9 @@ static void fraction_text(int64_t micros, uint8_t scale, struct buf *out)
 {
     if (scale == 0)
         return;
-    char digits[8];
-    snprintf(digits, sizeof digits, ".%06d", (int)micros);
+    uint8_t digits[7] = { '.' };
+    for (int i = 6; i > 0; i--, micros /= 10)
+        digits[i] = (uint8_t)('0' + micros % 10);
     buf_put(out, digits, (size_t)(scale < 6 ? scale : 6) + 1);
 }
 

@@ -8,6 +8,7 @@
 #include "sinks/clickhouse/clickhouse.h"
 #include "sinks/clickhouse/errors.h"
 #include "sinks/clickhouse/sql.h"
+#include "sinks/drivers.h"
 
 struct check {
     const struct clickhouse_options *options;
@@ -108,6 +109,22 @@ static void check_rights(struct check *check)
         finding_add(check->findings, FINDING_OK, "", "rights: all that a sync needs");
 }
 
+/* Opens a sink as a run would: the settings of its INSERTs are tried there. */
+static void check_open(struct check *check)
+{
+    struct arena arena = { 0 };
+    struct sink_counters counters = { 0 };
+    struct sink *sink;
+    struct error err;
+    if (sink_clickhouse.open(check->options, &arena, &counters, &sink, &err))
+        sink_clickhouse.close(sink);
+    else
+        finding_add(check->findings, FINDING_FAIL,
+                    "see SELECT name FROM system.settings for what this server knows", "%s",
+                    err.message);
+    arena_done(&arena);
+}
+
 static void check_cluster(struct check *check)
 {
     struct error err;
@@ -135,6 +152,7 @@ bool clickhouse_check(const void *options, struct findings *findings, struct err
     if (opened) {
         check_transport(&check);
         if (check_server(&check)) {
+            check_open(&check);
             check_rights(&check);
             check_cluster(&check);
         }

@@ -26,7 +26,8 @@ static bool clickhouse_open(const void *options, struct arena *arena,
         .arena = arena,
     };
     body_open(&self->body, self->options->compression);
-    if (!server_open(&self->server, options, arena, err) || !server_connect(&self->server, err)) {
+    if (!server_open(&self->server, options, arena, err) || !server_connect(&self->server, err) ||
+        !insert_settings_check(self, err)) {
         clickhouse_close(&self->base);
         return false;
     }

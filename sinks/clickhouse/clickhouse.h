@@ -47,6 +47,8 @@ bool target_view(struct clickhouse_sink *self, struct target *target, const stru
 /* Runs what server_sql() holds as DDL; the error says what was tried. */
 bool target_execute(struct clickhouse_sink *self, const char *what, struct error *err);
 
+/* At open: does the server know the settings of our INSERTs and the user's? */
+bool insert_settings_check(struct clickhouse_sink *self, struct error *err);
 bool insert_write(struct clickhouse_sink *self, const struct load *load, struct error *err);
 bool insert_resolve(struct clickhouse_sink *self, struct target *target, const char *label,
                     uint64_t last, enum load_state *out, struct error *err);

@@ -43,6 +43,7 @@ static const struct code_kind {
     { 81, ERROR_DATA },      /* UNKNOWN_DATABASE */
     { 115, ERROR_CONFIG },   /* UNKNOWN_SETTING */
     { 117, ERROR_DATA },     /* INCORRECT_DATA */
+    { 131, ERROR_DATA },     /* TOO_LARGE_STRING_SIZE */
     { 159, ERROR_UNKNOWN },  /* TIMEOUT_EXCEEDED */
     { 160, ERROR_RETRY },    /* TOO_SLOW */
     { 164, ERROR_RETRY },    /* READONLY: of a replica that lost its keeper */

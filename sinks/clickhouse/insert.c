@@ -27,27 +27,40 @@ static void setting(struct buf *out, const char *name, struct bytes value)
     http_escape(out, value);
 }
 
-static struct bytes insert_settings(struct clickhouse_sink *self, const struct load *load)
+/* One block stays one block; no value changes on its way; nothing is said before it is stored. */
+static void settings_begin(const struct clickhouse_sink *self, struct buf *out)
 {
-    /* One block stays one block; no value changes on its way; nothing is said before it is stored. */
     static const char fixed[] =
         "&async_insert=0&insert_deduplicate=1&input_format_null_as_default=0"
         "&min_insert_block_size_rows=0&min_insert_block_size_bytes=0"
         "&max_insert_block_size=1000000000&max_insert_threads=1"
         "&max_partitions_per_insert_block=0";
-    struct buf *out = &self->settings;
-    char query_id[128];
     const struct setting_pairs *pairs = &self->options->insert_properties;
-    snprintf(query_id, sizeof query_id, "%s-%llu", load->label,
-             (unsigned long long)++self->attempts);
     buf_reset(out);
     buf_text(out, fixed);
-    setting(out, "insert_deduplication_token", bytes_from(load->label));
-    setting(out, "query_id", bytes_from(query_id));
     for (size_t i = 0; i < pairs->count; i++) {
         buf_printf(out, "&%.*s=", BYTES_ARGS(pairs->items[i].key));
         http_escape(out, pairs->items[i].value);
     }
+}
+
+/* A setting that the server does not know must not meet it first beside a large body: 26.7 ends its
+ * process when it refuses such a request before it has read the body (measured). */
+bool insert_settings_check(struct clickhouse_sink *self, struct error *err)
+{
+    settings_begin(self, &self->settings);
+    return server_try_settings(&self->server, buf_view(&self->settings), err);
+}
+
+static struct bytes insert_settings(struct clickhouse_sink *self, const struct load *load)
+{
+    struct buf *out = &self->settings;
+    char query_id[128];
+    snprintf(query_id, sizeof query_id, "%s-%llu", load->label,
+             (unsigned long long)++self->attempts);
+    settings_begin(self, out);
+    setting(out, "insert_deduplication_token", bytes_from(load->label));
+    setting(out, "query_id", bytes_from(query_id));
     return buf_view(out);
 }
 

@@ -159,12 +159,14 @@ bool server_execute(struct clickhouse_server *server, struct error *err)
     return server_send(server, &request, false, &reply, err);
 }
 
-bool server_query(struct clickhouse_server *server, struct reader *rows, struct error *err)
+static bool server_ask(struct clickhouse_server *server, struct bytes settings,
+                       struct reader *rows, struct error *err)
 {
     struct http_request request = { .data = buf_view(&server->sql),
                                     .timeout_ms = server->options->request_timeout_ms };
     struct http_reply reply;
     address_begin(server);
+    buf_bytes(&server->address, settings);
     if (!server_send(server, &request, false, &reply, err)) {
         if (err->kind == ERROR_UNKNOWN)
             err->kind = ERROR_RETRY; /* a question changes nothing */
@@ -172,6 +174,23 @@ bool server_query(struct clickhouse_server *server, struct reader *rows, struct 
     }
     *rows = reader_of(reply.body);
     return true;
+}
+
+bool server_query(struct clickhouse_server *server, struct reader *rows, struct error *err)
+{
+    return server_ask(server, (struct bytes){ 0 }, rows, err);
+}
+
+bool server_try_settings(struct clickhouse_server *server, struct bytes settings,
+                         struct error *err)
+{
+    struct reader rows;
+    buf_text(server_sql(server), "SELECT 1 FORMAT RowBinary");
+    if (server_ask(server, settings, &rows, err))
+        return true;
+    if (err->kind == ERROR_DATA) /* a value that does not fit the setting */
+        err->kind = ERROR_CONFIG;
+    return error_context(err, "sink.properties");
 }
 
 bool server_insert(struct clickhouse_server *server, struct bytes settings,

@@ -40,6 +40,9 @@ struct buf *server_sql(struct clickhouse_server *server);
 bool server_execute(struct clickhouse_server *server, struct error *err);
 /* Runs the statement as a query; it ends in FORMAT RowBinary. `rows` is valid until the next. */
 bool server_query(struct clickhouse_server *server, struct reader *rows, struct error *err);
+/* Does the server know these query settings ("&name=value...")? ERROR_CONFIG when not. */
+bool server_try_settings(struct clickhouse_server *server, struct bytes settings,
+                         struct error *err);
 /* The statement is an INSERT; `settings` goes into the address behind it ("&name=value..."). */
 bool server_insert(struct clickhouse_server *server, struct bytes settings,
                    const struct clickhouse_upload *upload, struct error *err);
