@@ -10,7 +10,7 @@
 /* What the program ends with; documented in the README and by `millrace help`. */
 enum exit_code {
     EXIT_DONE = 0,
-    EXIT_TABLES = 1,   /* done, but some tables failed and were set aside */
+    EXIT_TABLES = 1,   /* some tables failed and were set aside, or a backfill was interrupted */
     EXIT_CONFIG = 2,   /* the config, the source or a sink needs a person */
     EXIT_INTERNAL = 3, /* a fault of the program, or ended at once by a second signal */
     EXIT_USAGE = 64,   /* the command line */

@@ -45,9 +45,9 @@ static void print_help(FILE *out)
     fprintf(out, "Millrace keeps whole databases in sync.\n\nUsage: millrace COMMAND\n\n");
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
         fprintf(out, "  %-36s %s\n", commands[i].usage, commands[i].help);
-    fprintf(out, "\nExit codes: 0 done; 1 done, but some tables failed and were set aside; 2 the "
-                 "config, the\nsource or a sink needs a person; 3 a fault of the program; 64 wrong "
-                 "command line.\n");
+    fprintf(out, "\nExit codes: 0 done; 1 some tables failed and were set aside, or a backfill was "
+                 "interrupted;\n2 the config, the source or a sink needs a person; 3 a fault of "
+                 "the program; 64 wrong\ncommand line.\n");
 }
 
 int command_failed(const struct error *err)

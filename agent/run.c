@@ -226,7 +226,7 @@ static int agent_result(const struct agent *agent)
         const struct running *running = &agent->set.items[i];
         if (atomic_load(&running->state) == RUNNING_FAILED)
             return running->err.kind == ERROR_NONE ? EXIT_INTERNAL : EXIT_CONFIG;
-        if (agent->backfill && !agent->stopping && running->parked_tables > 0)
+        if (agent->backfill && (agent->stopping || running->parked_tables > 0))
             code = EXIT_TABLES;
     }
     return code;
