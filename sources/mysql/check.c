@@ -61,7 +61,7 @@ static void check_log(struct check *check)
 
 static bool holds(struct bytes text, const char *word)
 {
-    return text.size && memmem(text.data, text.size, word, strlen(word));
+    return text.data && memmem(text.data, text.size, word, strlen(word));
 }
 
 static void check_grants(struct check *check)

@@ -18,7 +18,7 @@ enum column_cell { C_DATABASE, C_TABLE, C_NAME, C_DEFAULT, C_NULLABLE, C_TYPE, C
 
 static bool holds(struct bytes text, const char *word)
 {
-    return text.size && memmem(text.data, text.size, word, strlen(word)) != NULL;
+    return text.data && memmem(text.data, text.size, word, strlen(word)) != NULL;
 }
 
 static uint64_t number_of(struct bytes text)
