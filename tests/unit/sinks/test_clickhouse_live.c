@@ -609,13 +609,6 @@ static void test_check(void **state)
     assert_int_equal(lab.err.kind, ERROR_CONFIG);
     lab.options.username = lab_environment("MILLRACE_TEST_CLICKHOUSE_USER", "default");
     lab.options.password = lab_environment("MILLRACE_TEST_CLICKHOUSE_PASSWORD", "");
-    const struct setting_pair unknown = { WORD("insert_quorrum"), WORD("2") };
-    lab.options.insert_properties = (struct setting_pairs){ &unknown, 1 };
-    assert_false(sink_clickhouse.open(&lab.options, &arena, &lab.counters, &sink, &lab.err));
-    assert_int_equal(lab.err.kind, ERROR_CONFIG);
-    assert_non_null(strstr(lab.err.message, "insert_quorrum"));
-    lab.options.username = lab_environment("MILLRACE_TEST_CLICKHOUSE_USER", "default");
-    lab.options.password = lab_environment("MILLRACE_TEST_CLICKHOUSE_PASSWORD", "");
     const struct setting_pair unknown = { WORD("insert_quorums"), WORD("2") };
     lab.options.insert_properties = (struct setting_pairs){ &unknown, 1 };
     assert_false(sink_clickhouse.open(&lab.options, &arena, &lab.counters, &sink, &lab.err));
