@@ -485,12 +485,13 @@ static const uint8_t *decode_set(const struct column_decoder *self, const uint8_
 /* ---- MariaDB's COMPRESSED columns ---- */
 
 /* Nothing for the empty value; else a byte (0: the value follows as it is; otherwise 4 bits method,
- * 8; a bit that says whether zlib's wrapper is there; 3 bits size of the size), the size big endian,
- * the deflated bytes. */
+ * 8; a bit that is set when zlib's wrapper is missing; 3 bits size of the size), the size big
+ * endian, the deflated bytes. */
 static bool inflate_value(struct bytes raw, struct arena *arena, struct bytes *out)
 {
     uint8_t header = raw.data[0];
-    size_t width = header & 7, bits = header & 8 ? MAX_WBITS : 0;
+    size_t width = header & 7;
+    int window = header & 8 ? -MAX_WBITS : MAX_WBITS;
     if (header >> 4 != 8 || width == 0 || width > 4 || raw.size < 1 + width)
         return false;
     uint64_t size = load_be(raw.data + 1, width);
@@ -500,7 +501,7 @@ static bool inflate_value(struct bytes raw, struct arena *arena, struct bytes *o
     uint8_t *plain = arena_raw(arena, size);
     z_stream stream = { .next_in = (Bytef *)(uintptr_t)body.data, .avail_in = (uInt)body.size,
                         .next_out = plain, .avail_out = (uInt)size };
-    if (inflateInit2(&stream, bits ? (int)bits : -MAX_WBITS) != Z_OK)
+    if (inflateInit2(&stream, window) != Z_OK)
         return false;
     bool whole = inflate(&stream, Z_FINISH) == Z_STREAM_END && stream.total_out == size;
     inflateEnd(&stream);

@@ -310,7 +310,8 @@ static const uint8_t *image_decode(const struct row_plan *plan, const struct ima
 }
 
 /* The rows of a piece that lies in the batch's arena, from `at` to scope->end; stops when the batch
- * is full. Returns where it stopped, or NULL. */
+ * is full, but not before the first: the copy alone may have filled it. Returns where it stopped, or
+ * NULL. */
 static const uint8_t *rows_decode_piece(const struct rows_cursor *cursor,
                                         const struct layout *layout, const uint8_t *at,
                                         struct decode_scope *scope, struct batch *batch,
@@ -320,7 +321,7 @@ static const uint8_t *rows_decode_piece(const struct rows_cursor *cursor,
     const uint8_t **starts = NULL;
     if (layout->after.partial)
         starts = arena_array(&batch->arena, plan->column_count, sizeof *starts);
-    while (at < scope->end && !batch_is_full(batch)) {
+    do {
         const struct value *before = NULL, *after = NULL;
         const uint8_t *row = at;
         if (layout->before.exists)
@@ -339,7 +340,7 @@ static const uint8_t *rows_decode_piece(const struct rows_cursor *cursor,
         event->before = before;
         event->after = after;
         event->time_us = cursor->time_us;
-    }
+    } while (at < scope->end && !batch_is_full(batch));
     return at;
 }
 

@@ -29,7 +29,8 @@ struct table_map {
 struct table_map_name { uint64_t table_id; struct bytes database, name; };
 bool table_map_peek(struct bytes body, struct table_map_name *out, struct error *err);
 
-bool table_map_parse(struct bytes body, struct arena *arena, struct table_map **out,
+/* `mariadb`: its lists of character columns count GEOMETRY, MySQL's do not. */
+bool table_map_parse(struct bytes body, bool mariadb, struct arena *arena, struct table_map **out,
                      struct error *err);
 
 /* Does the tracked version fit what the log says (number, wire types, metadata, and names,

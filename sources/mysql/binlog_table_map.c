@@ -161,7 +161,13 @@ static bool is_numeric(uint8_t type)
 static bool is_character(uint8_t type)
 {
     return type == WIRE_STRING || type == WIRE_VAR_STRING || type == WIRE_VARCHAR ||
-           type == WIRE_BLOB || type == WIRE_VARCHAR_COMPRESSED || type == WIRE_BLOB_COMPRESSED;
+           type == WIRE_BLOB || type == WIRE_VECTOR || type == WIRE_VARCHAR_COMPRESSED || type == WIRE_BLOB_COMPRESSED;
+}
+
+/* In MariaDB, where it is a kind of BLOB. */
+static bool is_character_or_geometry(uint8_t type)
+{
+    return is_character(type) || type == WIRE_GEOMETRY;
 }
 
 static bool is_labelled(uint8_t type) { return type == WIRE_ENUM || type == WIRE_SET; }
@@ -230,14 +236,16 @@ static void names_take(struct reader *in, struct arena *arena, struct table_map 
     map->has_names = true;
 }
 
-/* What lists of labels are gathered into before the map's const pointers show them. */
-struct label_lists {
+/* What lists are gathered into before the map's const pointers show them. */
+struct lists {
+    bool (*characters)(uint8_t type); /* which columns have a character set */
+    uint32_t *collation;
     const struct bytes **members;
     uint16_t *counts;
 };
 
 static void labels_take(struct reader *in, bool (*about)(uint8_t), struct arena *arena,
-                        const struct table_map *map, const struct label_lists *lists)
+                        const struct table_map *map, const struct lists *lists)
 {
     for (uint32_t i = column_next(map, 0, about); i < map->column_count;
          i = column_next(map, i + 1, about)) {
@@ -301,22 +309,21 @@ static void vectors_take(struct reader *in, struct arena *arena, struct table_ma
 
 /* One field; kinds that are not known are passed over. */
 static void optional_take(uint8_t kind, struct reader *in, struct arena *arena,
-                          struct table_map *map, uint32_t *collation,
-                          const struct label_lists *lists)
+                          struct table_map *map, const struct lists *lists)
 {
     switch (kind) {
     case OPTIONAL_SIGNEDNESS: signedness_take(in, arena, map); break;
     case OPTIONAL_DEFAULT_CHARSET:
     case OPTIONAL_ENUM_AND_SET_DEFAULT_CHARSET:
         map->has_charsets = true;
-        default_charset_take(in, kind == OPTIONAL_DEFAULT_CHARSET ? is_character : is_labelled,
-                             map, collation);
+        default_charset_take(in, kind == OPTIONAL_DEFAULT_CHARSET ? lists->characters : is_labelled,
+                             map, lists->collation);
         break;
     case OPTIONAL_COLUMN_CHARSET:
     case OPTIONAL_ENUM_AND_SET_COLUMN_CHARSET:
         map->has_charsets = true;
-        column_charset_take(in, kind == OPTIONAL_COLUMN_CHARSET ? is_character : is_labelled, map,
-                            collation);
+        column_charset_take(in, kind == OPTIONAL_COLUMN_CHARSET ? lists->characters : is_labelled,
+                            map, lists->collation);
         break;
     case OPTIONAL_COLUMN_NAME: names_take(in, arena, map); break;
     case OPTIONAL_SET_STR_VALUE: labels_take(in, is_set, arena, map, lists); break;
@@ -330,11 +337,12 @@ static void optional_take(uint8_t kind, struct reader *in, struct arena *arena,
     }
 }
 
-static bool optionals_take(struct reader *in, struct arena *arena, struct table_map *map,
-                           struct error *err)
+static bool optionals_take(struct reader *in, bool mariadb, struct arena *arena,
+                           struct table_map *map, struct error *err)
 {
-    uint32_t *collation = arena_array(arena, map->column_count + 1u, sizeof *collation);
-    struct label_lists lists = {
+    struct lists lists = {
+        .characters = mariadb ? is_character_or_geometry : is_character,
+        .collation = arena_array(arena, map->column_count + 1u, sizeof *lists.collation),
         .members = arena_array(arena, map->column_count + 1u, sizeof *lists.members),
         .counts = arena_array(arena, map->column_count + 1u, sizeof *lists.counts),
     };
@@ -342,20 +350,20 @@ static bool optionals_take(struct reader *in, struct arena *arena, struct table_
         uint8_t kind = reader_u8(in);
         struct reader field = reader_of(reader_take(in, reader_packed(in)));
         if (!in->failed)
-            optional_take(kind, &field, arena, map, collation, &lists);
+            optional_take(kind, &field, arena, map, &lists);
         if (field.failed)
             return error_set(err, ERROR_DATA, "table '%.*s.%.*s': malformed metadata of kind %u",
                              BYTES_ARGS(map->database), BYTES_ARGS(map->name), kind);
     }
     if (in->failed)
         return error_set(err, ERROR_DATA, "table map: cut off in its metadata");
-    map->collation = collation;
+    map->collation = lists.collation;
     map->members = lists.members;
     map->member_counts = lists.counts;
     return true;
 }
 
-bool table_map_parse(struct bytes body, struct arena *arena, struct table_map **out,
+bool table_map_parse(struct bytes body, bool mariadb, struct arena *arena, struct table_map **out,
                      struct error *err)
 {
     struct reader in = reader_of(body);
@@ -367,7 +375,7 @@ bool table_map_parse(struct bytes body, struct arena *arena, struct table_map **
     map->table_id = name.table_id;
     map->database = arena_copy(arena, name.database);
     map->name = arena_copy(arena, name.name);
-    if (!columns_take(&in, arena, map, err) || !optionals_take(&in, arena, map, err))
+    if (!columns_take(&in, arena, map, err) || !optionals_take(&in, mariadb, arena, map, err))
         return false;
     *out = map;
     return true;

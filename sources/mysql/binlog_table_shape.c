@@ -207,6 +207,8 @@ static bool spell_sized(const struct derive *derive, uint16_t index, struct mysq
                         : (bytes ? MYSQL_VARBINARY : MYSQL_VARCHAR);
     out->base = fixed ? (bytes ? "binary" : "char") : (bytes ? "varbinary" : "varchar");
     out->has_length = true;
+    if (out->compressed && metadata) /* the log counts the header of compressed values */
+        metadata--;
     out->length = bytes ? metadata : metadata / charset_max_bytes(charset);
     return true;
 }

@@ -264,7 +264,7 @@ static void decode_iconv(const struct charset *charset, struct bytes text, struc
     while (charset->fix_count && at < text.size) {
         uint32_t code, point;
         size_t length = code_at(charset, text.data + at, text.size - at, &code);
-        if (code >= 0x80 && fix_find(charset, code, &point)) {
+        if (fix_find(charset, code, &point)) {
             decode_iconv_run(converter, (struct bytes){ text.data + start, at - start }, out);
             output_point(out, point);
             start = at + length;
@@ -278,6 +278,8 @@ static void decode_iconv(const struct charset *charset, struct bytes text, struc
 
 const struct charset *charset_find(struct bytes name)
 {
+    if (bytes_is(name, "utf8")) /* as servers called it before 8.0 and 10.6 */
+        name = BYTES_LITERAL("utf8mb3");
     for (size_t i = 0; i < charset_list_count; i++) {
         const struct charset *charset = &charset_list[i];
         if (bytes_is(name, charset->name))

@@ -333,7 +333,7 @@ static const struct charset_fix big5_fixes[] = {
 };
 
 static const struct charset_fix sjis_fixes[] = {
-    { 0x815f, 1, 0x5c },
+    { 0x5c, 1, 0x5c }, { 0x7e, 1, 0x7e }, { 0x815f, 1, 0x5c },
 };
 
 static const struct charset_fix ujis_fixes[] = {
@@ -350,7 +350,6 @@ static const struct charset_fix gb18030_fixes[] = {
 const struct charset charset_list[] = {
     { .name = "utf8mb4", .kind = CHARSET_UTF8, .max_bytes = 4 },
     { .name = "utf8mb3", .kind = CHARSET_UTF8, .max_bytes = 3 },
-    { .name = "utf8", .kind = CHARSET_UTF8, .max_bytes = 3 },
     { .name = "ascii", .kind = CHARSET_UTF8, .max_bytes = 1 },
     { .name = "binary", .kind = CHARSET_UTF8, .max_bytes = 1 },
     { .name = "armscii8", .kind = CHARSET_SINGLE, .max_bytes = 1, .points = armscii8_points },

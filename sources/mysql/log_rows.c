@@ -137,7 +137,7 @@ bool log_table_map(struct log_source *self, struct batch *batch, struct bytes bo
     entry = make_table(self, id);
     bool captured = self->filter->matches(self->filter->context, database, (struct bytes){ 0 }, name);
     struct table_map *map;
-    bool ok = !captured || (table_map_parse(body, &entry->arena, &map, err) &&
+    bool ok = !captured || (table_map_parse(body, self->mariadb, &entry->arena, &map, err) &&
                             resolve_table(self, batch, entry, map, again, err));
     if (!ok || *again) {
         entry->id = UINT64_MAX; /* nothing can find it */
