@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * HTTP by libcurl: an easy handle driven by a multi handle, because only a multi handle can be woken
- * by another thread (curl_multi_wakeup), so that an interrupt takes no second to be noticed.
+ * HTTP by libcurl: an easy handle driven by a multi handle, because only a multi handle can be
+ * woken by another thread (curl_multi_wakeup), so that an interrupt takes no second to be noticed.
  *
  * A connection that the server closed while it was idle is the ordinary case of a failed first
  * write: libcurl then sends the request again on a new connection, which is why bodies can be
@@ -152,7 +152,7 @@ static bool http_fail(struct http *http, CURLcode code, struct error *err)
     curl_off_t uploaded = 0;
     if (curl_easy_getinfo(http->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded) == CURLE_OK)
         under_way |= uploaded > 0;
-    const char *reason = http->body.failed       ? "the reply is too large"
+    const char *reason = http->body.failed      ? "the reply is too large"
                          : http->headers.failed ? "the reply's headers are too large"
                          : http->reason[0]      ? http->reason
                                                 : curl_easy_strerror(code);
@@ -263,7 +263,8 @@ void http_close(struct http *http)
 
 void http_escape(struct buf *out, struct bytes text)
 {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
     for (size_t i = 0; i < text.size; i++) {
         if (text.data[i] && strchr(plain, text.data[i]))
             buf_u8(out, text.data[i]);

@@ -4,9 +4,9 @@
  * while they are sent, so that a load is never copied as a whole. One thread, except
  * http_interrupt().
  *
- * Kinds of error: ERROR_RETRY nothing of a body left us; ERROR_UNKNOWN the request was under way and
- * its answer did not come; ERROR_CONFIG the URL or TLS; ERROR_STOP interrupted. A reply with any
- * status is a success here: what it means is the driver's. */
+ * Kinds of error: ERROR_RETRY nothing of a body left us; ERROR_UNKNOWN the request was under way
+ * and its answer did not come; ERROR_CONFIG the URL or TLS; ERROR_STOP interrupted. A reply with
+ * any status is a success here: what it means is the driver's. */
 #pragma once
 
 #include "engine/base/arena.h"
@@ -22,13 +22,14 @@ struct http_options {
 };
 
 struct http_request {
-    const char *url;             /* without user and password */
-    const char *const *headers;  /* "Name: value", ends with NULL */
-    struct bytes data;           /* the body, when `read` is NULL */
+    const char *url;                                           /* without user and password */
+    const char *const *headers;                                /* "Name: value", ends with NULL */
+    struct bytes data;                                         /* the body, when `read` is NULL */
     size_t (*read)(void *context, uint8_t *room, size_t size); /* 0: the end */
-    void (*rewind)(void *context); /* from the start again */
+    void (*rewind)(void *context);                             /* from the start again */
     void *context;
-    int64_t timeout_ms; /* of the whole request; 0: none, the connection is watched by keep-alives */
+    int64_t
+        timeout_ms; /* of the whole request; 0: none, the connection is watched by keep-alives */
 };
 
 struct http_reply {

@@ -66,8 +66,8 @@ static bool value_print(const struct type *type, const struct value *value, stru
     else if ((type->kind == TYPE_INET4 && text && value->size == 4) ||
              (type->kind == TYPE_INET6 && text && value->size == 16))
         address_text(value, out);
-    else if (text && (type->kind == TYPE_BYTES || type->kind == TYPE_GEOMETRY ||
-                      type->kind == TYPE_VECTOR))
+    else if (text &&
+             (type->kind == TYPE_BYTES || type->kind == TYPE_GEOMETRY || type->kind == TYPE_VECTOR))
         for (uint32_t i = 0; i < value->size; i++)
             buf_printf(out, "%02x", value->data[i]);
     else

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The parts of a load, one after another behind the block's two counts, through a compressor: LZ4 as
- * frames, zstd at its fastest level, both by Content-Encoding. Only a slice is held compressed. */
+ * The parts of a load, one after another behind the block's two counts, through a compressor: LZ4
+ * as frames, zstd at its fastest level, both by Content-Encoding. Only a slice is held compressed.
+ */
 #include <lz4frame.h>
 #include <zstd.h>
 
 #include "engine/base/assert.h"
-#include "sinks/clickhouse/native.h"
 #include "sinks/clickhouse/insert.h"
+#include "sinks/clickhouse/native.h"
 
 enum { SLICE = 256 << 10, OUT_LIMIT = 4 << 20, ZSTD_LEVEL = 1 };
 
@@ -90,9 +91,8 @@ void body_rewind(void *context)
 static struct bytes body_slice(struct insert_body *body, size_t size)
 {
     while (body->part <= body->load->part_count) {
-        struct bytes part = body->part == 0
-                                ? (struct bytes){ body->prefix, body->prefix_size }
-                                : buf_view(&body->load->parts[body->part - 1]);
+        struct bytes part = body->part == 0 ? (struct bytes){ body->prefix, body->prefix_size }
+                                            : buf_view(&body->load->parts[body->part - 1]);
         size_t left = part.size - body->offset;
         if (left > 0) {
             size_t taken = left < size ? left : size;
@@ -116,8 +116,8 @@ static void out_lz4(struct insert_body *body, struct bytes slice)
         size = LZ4F_compressBegin(body->lz4, room, bound, &lz4_preferences);
     ASSERT(!LZ4F_isError(size));
     if (slice.size > 0)
-        wrote = LZ4F_compressUpdate(body->lz4, room + size, bound - size, slice.data, slice.size,
-                                    NULL);
+        wrote =
+            LZ4F_compressUpdate(body->lz4, room + size, bound - size, slice.data, slice.size, NULL);
     else
         wrote = LZ4F_compressEnd(body->lz4, room + size, bound - size, NULL);
     ASSERT(!LZ4F_isError(wrote));

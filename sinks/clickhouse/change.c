@@ -4,8 +4,9 @@
  * goes on where it ended.
  *
  * What a target never does: lose a value. A column whose type or nullability became narrower at the
- * source keeps the wider one. A changed default is not carried at all: in ClickHouse it would change
- * what the rows from before an ADD COLUMN show. Databases are left alone; they may hold more. */
+ * source keeps the wider one. A changed default is not carried at all: in ClickHouse it would
+ * change what the rows from before an ADD COLUMN show. Databases are left alone; they may hold
+ * more. */
 #include "engine/pipeline.h"
 #include "schema/diff.h"
 #include "sinks/clickhouse/clickhouse.h"
@@ -44,12 +45,14 @@ static bool step_rename(struct change *change, const struct step *step, struct e
 {
     struct bytes from = step->old->name, to = step->new->name;
     const struct clickhouse_column *old = find(change, from), *new = find(change, to);
-    if (!old || (new && bytes_equal(new->name, to) && new != old)) {
+    if (!old || (new &&bytes_equal(new->name, to) && new != old)) {
         bool reused = table_column(change->schema->after, from) != NULL;
         if (old && !reused)
-            return error_set(err, ERROR_DATA,
-                             "column '%.*s' became '%.*s', and the target has both: drop one there, "
-                             "then resync the table", BYTES_ARGS(from), BYTES_ARGS(to));
+            return error_set(
+                err, ERROR_DATA,
+                "column '%.*s' became '%.*s', and the target has both: drop one there, "
+                "then resync the table",
+                BYTES_ARGS(from), BYTES_ARGS(to));
         return true; /* done before; or not there, and prepare() adds it */
     }
     if (bytes_equal(old->name, to))
@@ -99,9 +102,11 @@ static bool step_modify(struct change *change, const struct step *step, struct e
     if (holds && nulls)
         return true;
     if (column->in_sorting_key)
-        return error_set(err, ERROR_DATA,
-                         "key column '%.*s' changed its type, and ClickHouse cannot follow: drop or "
-                         "rename the target, then resync the table", BYTES_ARGS(column->name));
+        return error_set(
+            err, ERROR_DATA,
+            "key column '%.*s' changed its type, and ClickHouse cannot follow: drop or "
+            "rename the target, then resync the table",
+            BYTES_ARGS(column->name));
     if (!holds && !clickhouse_type_converts(&column->type, &wanted))
         return error_set(err, ERROR_DATA,
                          "column '%.*s' %.*s cannot become %.*s without changing values: drop the "
@@ -172,8 +177,9 @@ static bool step_apply(struct change *change, const struct step *step, struct er
     case STEP_COMMENT_TABLE:
         return step_comment_table(change, err);
     case STEP_CHANGE_KEY:
-        return error_set(err, ERROR_DATA, "the key of the table changed: the target has to be made "
-                                          "anew and read again");
+        return error_set(err, ERROR_DATA,
+                         "the key of the table changed: the target has to be made "
+                         "anew and read again");
     case STEP_MODIFY_DEFAULT:
         break;
     }
@@ -225,10 +231,11 @@ static bool rename_move(struct change *change, struct target *renamed,
                         const struct clickhouse_shape *there, struct error *err)
 {
     if (there->exists)
-        return error_set(err, ERROR_DATA,
-                         "the table became '%.*s.%.*s', and the target has one of that name: drop or "
-                         "rename it there, then resync the table",
-                         BYTES_ARGS(renamed->database), BYTES_ARGS(renamed->name));
+        return error_set(
+            err, ERROR_DATA,
+            "the table became '%.*s.%.*s', and the target has one of that name: drop or "
+            "rename it there, then resync the table",
+            BYTES_ARGS(renamed->database), BYTES_ARGS(renamed->name));
     if (!there->database_exists) {
         struct ddl ddl = target_ddl(change->self, renamed);
         ddl_create_database(&ddl, change_sql(change));
@@ -275,8 +282,9 @@ bool change_apply(struct clickhouse_sink *self, struct target *target, struct ta
 {
     if (!target)
         return true;
-    struct change change = { .self = self, .target = target, .schema = schema,
-                             .ddl = target_ddl(self, target) };
+    struct change change = {
+        .self = self, .target = target, .schema = schema, .ddl = target_ddl(self, target)
+    };
     target_state(self, target)->stale = true;
     if (!change_read(&change, err))
         return false;

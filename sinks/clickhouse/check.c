@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The preflight: is the server there, new enough, ours to log in to, and may we do there what a sync
- * needs? Each finding that is not well comes with the one line that mends it. */
+ * The preflight: is the server there, new enough, ours to log in to, and may we do there what a
+ * sync needs? Each finding that is not well comes with the one line that mends it. */
 #include <stdio.h>
 
 #include "engine/base/assert.h"
@@ -85,9 +85,10 @@ static int right_held(struct check *check, const char *right)
 
 static void check_rights(struct check *check)
 {
-    static const char *const rights[] = {
-        "SELECT",       "INSERT",      "CREATE DATABASE", "CREATE TABLE", "CREATE VIEW",
-        "ALTER COLUMN", "ALTER TABLE", "DROP TABLE",      "DROP VIEW",    "TRUNCATE" };
+    static const char *const rights[] = { "SELECT",       "INSERT",      "CREATE DATABASE",
+                                          "CREATE TABLE", "CREATE VIEW", "ALTER COLUMN",
+                                          "ALTER TABLE",  "DROP TABLE",  "DROP VIEW",
+                                          "TRUNCATE" };
     char missing[300] = "";
     for (size_t i = 0; i < ARRAY_SIZE(rights); i++) {
         int held = right_held(check, rights[i]);
@@ -101,10 +102,12 @@ static void check_rights(struct check *check)
     }
     char cure[300];
     snprintf(cure, sizeof cure, "on each target database: GRANT %.180s ON <database>.* TO %.*s",
-             missing, (int)(check->options->username.size < 60 ? check->options->username.size : 60),
+             missing,
+             (int)(check->options->username.size < 60 ? check->options->username.size : 60),
              (const char *)check->options->username.data);
     if (missing[0])
-        finding_add(check->findings, FINDING_WARN, cure, "not granted on all databases: %s", missing);
+        finding_add(check->findings, FINDING_WARN, cure, "not granted on all databases: %s",
+                    missing);
     else
         finding_add(check->findings, FINDING_OK, "", "rights: all that a sync needs");
 }

@@ -20,9 +20,9 @@ struct clickhouse_sink {
     struct clickhouse_server server;
     struct native_encoder encoder;
     struct insert_body body;
-    struct buf settings;   /* of an INSERT, for the address */
-    uint64_t attempts;     /* makes query ids differ */
-    uint64_t asked_label;  /* hash of the load that resolve() was asked about last */
+    struct buf settings;    /* of an INSERT, for the address */
+    uint64_t attempts;      /* makes query ids differ */
+    uint64_t asked_label;   /* hash of the load that resolve() was asked about last */
     int64_t asked_until_us; /* when a load that cannot be looked for is taken as ended */
 };
 
@@ -33,7 +33,7 @@ struct clickhouse_target {
     struct target_layout {
         const struct native_layout *layout;
         struct target_layout *next;
-    } *layouts; /* newest first; one a table version, several tables may share a target */
+    } * layouts; /* newest first; one a table version, several tables may share a target */
     const struct native_layout *layout; /* of the version that prepare() was last called for */
 };
 

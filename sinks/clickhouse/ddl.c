@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Statements. A table with a key is a ReplacingMergeTree(_version, _is_deleted) ordered by that key:
- * the row of the highest mark wins, so that a repeat changes nothing, and FINAL leaves deleted rows
- * out. A table without a key is a MergeTree of signed rows. Both remember the labels of recent
+ * Statements. A table with a key is a ReplacingMergeTree(_version, _is_deleted) ordered by that
+ * key: the row of the highest mark wins, so that a repeat changes nothing, and FINAL leaves deleted
+ * rows out. A table without a key is a MergeTree of signed rows. Both remember the labels of recent
  * inserts (deduplication windows: 10000 inserts, seven days), which plain MergeTree does not by
  * default, and both index _version, by which a load is looked for after a restart. */
 #include "sinks/clickhouse/ddl.h"
@@ -240,8 +240,9 @@ void ddl_create_table(const struct ddl *ddl, const struct table *table, struct b
         column_definition(ddl, &table->columns[i], sql);
         buf_text(sql, ", ");
     }
-    buf_printf(sql, COLUMN_VERSION " UInt64, %s, INDEX _version_range " COLUMN_VERSION
-                    " TYPE minmax GRANULARITY 1)",
+    buf_printf(sql,
+               COLUMN_VERSION " UInt64, %s, INDEX _version_range " COLUMN_VERSION
+                              " TYPE minmax GRANULARITY 1)",
                table->key_count > 0 ? COLUMN_DELETED " UInt8" : COLUMN_SIGN " Int8");
     engine(ddl, table, sql);
     table_settings(ddl, sql);
@@ -354,8 +355,8 @@ static void column_list(struct buf *sql, const struct bytes *columns, uint16_t c
     }
 }
 
-void ddl_create_view(const struct ddl *ddl, bool keyed, const struct bytes *columns,
-                     uint16_t count, struct buf *sql)
+void ddl_create_view(const struct ddl *ddl, bool keyed, const struct bytes *columns, uint16_t count,
+                     struct buf *sql)
 {
     buf_text(sql, "CREATE OR REPLACE VIEW ");
     sql_table(sql, ddl->database, ddl_view_name(ddl, keyed));

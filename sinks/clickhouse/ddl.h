@@ -42,6 +42,6 @@ void ddl_truncate(const struct ddl *ddl, struct buf *sql);
 /* The view beside a table that shows the source's rows: `<table>_rows` of one without a key,
  * `<table>_final` of one with. `columns` are the target's names. */
 struct bytes ddl_view_name(const struct ddl *ddl, bool keyed);
-void ddl_create_view(const struct ddl *ddl, bool keyed, const struct bytes *columns,
-                     uint16_t count, struct buf *sql);
+void ddl_create_view(const struct ddl *ddl, bool keyed, const struct bytes *columns, uint16_t count,
+                     struct buf *sql);
 void ddl_drop_view(const struct ddl *ddl, bool keyed, struct buf *sql);

@@ -9,8 +9,8 @@
  *
  * A load is found by its last mark, which no other load's rows bear as _version: rows of a key that
  * were merged away gave way to a higher mark, and the last is the highest. In a partitioned target
- * one part may be there and another not, so there the answer is always "absent", and the repeat under
- * the old label puts it right. */
+ * one part may be there and another not, so there the answer is always "absent", and the repeat
+ * under the old label puts it right. */
 #include <stdio.h>
 
 #include "engine/base/assert.h"
@@ -89,7 +89,8 @@ static bool written_check(const struct clickhouse_sink *self, const struct load 
         return true;
     return error_set(err, ERROR_CONFIG,
                      "the server wrote %lld of %u rows of load '%s': has another agent the same "
-                     "pipeline name?", (long long)written, load->rows, load->label);
+                     "pipeline name?",
+                     (long long)written, load->rows, load->label);
 }
 
 bool insert_write(struct clickhouse_sink *self, const struct load *load, struct error *err)

@@ -7,15 +7,15 @@
 #include "sinks/clickhouse/options.h"
 
 struct insert_body {
-    int compression; /* enum clickhouse_compression */
+    int compression;  /* enum clickhouse_compression */
     void *lz4, *zstd; /* contexts, one is NULL or both */
     const struct load *load;
     uint8_t prefix[12]; /* columns and rows of the block */
     size_t prefix_size;
-    uint32_t part;      /* 0: the prefix; i: parts[i - 1]; behind the last: the end */
-    size_t offset;      /* in it */
+    uint32_t part; /* 0: the prefix; i: parts[i - 1]; behind the last: the end */
+    size_t offset; /* in it */
     bool begun, ended, rewound;
-    struct buf out;     /* compressed, not yet taken */
+    struct buf out; /* compressed, not yet taken */
     size_t out_taken;
 };
 

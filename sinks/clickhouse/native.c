@@ -12,8 +12,8 @@
  * A load has one buf for a plain column (name, type, values), two for a Nullable one (name, type,
  * nulls; values) and for an array (name, type, ends; elements): written one after another they are
  * the block behind its first two numbers. So a load describes itself, and is sent as it was encoded
- * even when the target was altered meanwhile; the server converts to the column's type. Columns 0 and
- * 1 are the version and the flag: `_is_deleted` of a table with a key, `_sign` of one without.
+ * even when the target was altered meanwhile; the server converts to the column's type. Columns 0
+ * and 1 are the version and the flag: `_is_deleted` of a table with a key, `_sign` of one without.
  *
  * Values of a cell that a tombstone does not carry are the type's default, or NULL. */
 #include "sinks/clickhouse/native.h"
@@ -25,7 +25,8 @@
 #include "sinks/clickhouse/wide.h"
 #include "sinks/value_text.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "values are copied as they lie in memory");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "values are copied as they lie in memory");
 
 enum cell { CELL_DONE, CELL_NULL, CELL_FAILED };
 
@@ -34,10 +35,10 @@ struct native_column {
                      const struct value *value, struct buf *out, struct error *err);
     uint16_t source; /* index of the value in a row */
     bool nullable, array, in_key;
-    uint8_t width;   /* of a value, in bytes; 0: a string */
-    uint32_t part;   /* the first of its bufs */
-    uint32_t data;   /* the buf of its values */
-    int64_t divisor; /* microseconds in a tick */
+    uint8_t width;            /* of a value, in bytes; 0: a string */
+    uint32_t part;            /* the first of its bufs */
+    uint32_t data;            /* the buf of its values */
+    int64_t divisor;          /* microseconds in a tick */
     int64_t minimum, maximum; /* of dates: days or microseconds */
     const struct column *column;
     struct bytes header; /* name and type, as the block has them */
@@ -315,7 +316,7 @@ static enum cell put_floats(struct native_encoder *encoder, const struct native_
 static bool column_put_default(const struct native_column *column, struct buf *out)
 {
     if (column->array)
-        return true; /* no elements */
+        return true;                                  /* no elements */
     size_t width = column->width ? column->width : 1; /* an empty string is its size, 0 */
     uint8_t *room = buf_reserve(out, width);
     if (!room)
@@ -333,8 +334,8 @@ static bool column_put_end(const struct native_column *column, struct buf *parts
 }
 
 /* NULL, for whatever reason. */
-static bool column_put_null(const struct native_column *column, struct buf *parts,
-                            bool tombstone, struct error *err)
+static bool column_put_null(const struct native_column *column, struct buf *parts, bool tombstone,
+                            struct error *err)
 {
     if (!column->nullable && !column->array && !tombstone)
         return error_set(err, ERROR_DATA,
@@ -419,7 +420,8 @@ static bool key_changed(const struct table *table, const struct event *event)
     for (uint16_t i = 0; i < table->key_count; i++) {
         const struct value *before = &event->before[table->key_columns[i]];
         const struct value *after = &event->after[table->key_columns[i]];
-        if (before->tag != VALUE_ABSENT && after->tag != VALUE_ABSENT && !value_equal(before, after))
+        if (before->tag != VALUE_ABSENT && after->tag != VALUE_ABSENT &&
+            !value_equal(before, after))
             return true;
     }
     return false;
@@ -502,8 +504,8 @@ bool native_encode(struct native_encoder *encoder, const struct native_layout *l
     if (load->rows == 0)
         load_begin(layout, load->parts);
     struct row rows[2];
-    uint32_t row_count = keyed ? rows_of_keyed(layout->table, event, rows)
-                               : rows_of_keyless(event, rows);
+    uint32_t row_count =
+        keyed ? rows_of_keyed(layout->table, event, rows) : rows_of_keyless(event, rows);
     for (uint32_t i = 0; i < row_count; i++) {
         if (!row_put(encoder, layout, load->parts, &rows[i], err)) {
             sizes_restore(encoder, load);
@@ -526,7 +528,8 @@ static void put_varuint(struct buf *out, size_t number)
 static struct bytes header_make(struct bytes name, struct bytes type, struct arena *arena)
 {
     uint8_t *room = arena_raw(arena, name.size + type.size + 20);
-    struct buf out = { .data = room, .capacity = name.size + type.size + 20,
+    struct buf out = { .data = room,
+                       .capacity = name.size + type.size + 20,
                        .limit = name.size + type.size + 20 };
     put_varuint(&out, name.size);
     buf_bytes(&out, name);
@@ -650,7 +653,8 @@ struct native_layout *native_layout_make(const struct table *table,
         column->part = layout->parts;
         column->data = column->part + (column->nullable || column->array);
         layout->parts = column->data + 1;
-        column->header = header_make(fields[i].name, clickhouse_type_name(&type, false, arena), arena);
+        column->header =
+            header_make(fields[i].name, clickhouse_type_name(&type, false, arena), arena);
     }
     return layout;
 }
@@ -678,8 +682,8 @@ bool native_next_column(const struct load *load, uint32_t *part, struct bytes *n
     *name = reader_take(&in, take_varuint(&in));
     struct bytes type = reader_take(&in, take_varuint(&in));
     ASSERT(!in.failed && type.size > 0);
-    bool two = type.size > 6 && (memcmp(type.data, "Nullab", 6) == 0 ||
-                                 memcmp(type.data, "Array(", 6) == 0);
+    bool two = type.size > 6 &&
+               (memcmp(type.data, "Nullab", 6) == 0 || memcmp(type.data, "Array(", 6) == 0);
     *part += two ? 2 : 1;
     return true;
 }

@@ -19,10 +19,10 @@ struct native_layout {
 
 /* A column of the target as the layout needs it. */
 struct native_field {
-    struct bytes name;     /* in the target */
-    uint16_t source;       /* index in the table */
-    bool nullable;         /* in the target */
-    bool in_key;           /* of the source */
+    struct bytes name; /* in the target */
+    uint16_t source;   /* index in the table */
+    bool nullable;     /* in the target */
+    bool in_key;       /* of the source */
 };
 
 /* In `arena`. The table must live as long as the layout. */
@@ -36,7 +36,7 @@ struct native_encoder {
     const struct clickhouse_abilities *abilities;
     struct sink_counters *counters;
     struct arena *arena;
-    size_t *sizes;       /* of the parts before the event, to go back to */
+    size_t *sizes; /* of the parts before the event, to go back to */
     uint32_t size_count;
 };
 

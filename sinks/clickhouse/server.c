@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ClickHouse over HTTP (docs/en/interfaces/http). User and password travel in headers. Every request
- * sets wait_end_of_query=1, so that an error comes with its own status and code and never in the
- * middle of a reply whose status was 200; the code's header is looked at even then.
+ * ClickHouse over HTTP (docs/en/interfaces/http). User and password travel in headers. Every
+ * request sets wait_end_of_query=1, so that an error comes with its own status and code and never
+ * in the middle of a reply whose status was 200; the code's header is looked at even then.
  *
- * Texts of the server's errors are shown as they are, but for INSERTs, whose errors may quote values
- * of rows: there everything in quotes is left out. */
+ * Texts of the server's errors are shown as they are, but for INSERTs, whose errors may quote
+ * values of rows: there everything in quotes is left out. */
 #include "sinks/clickhouse/server.h"
 
 #include <stdio.h>
@@ -18,10 +18,10 @@ enum {
     ADDRESS_LIMIT = 1 << 20,
     SQL_LIMIT = 8 << 20,
     TEXT_SHOWN = 320,
-    DAYS_0001 = -719162,  /* 0001-01-01 */
-    DAYS_9999 = 2932896,  /* 9999-12-31 */
+    DAYS_0001 = -719162, /* 0001-01-01 */
+    DAYS_9999 = 2932896, /* 9999-12-31 */
     DAYS_1900 = -25567,
-    DAYS_2299 = 120529,   /* 2299-12-31 */
+    DAYS_2299 = 120529, /* 2299-12-31 */
     DAY_SECONDS = 86400,
 };
 
@@ -40,11 +40,13 @@ bool server_open(struct clickhouse_server *server, const struct clickhouse_optio
         .verify = options->tls_verify == VERIFY_FULL,
         .connect_timeout_ms = options->connect_timeout_ms,
     };
-    server->headers[0] = (const char *)arena_printf(arena, "X-ClickHouse-User: %.*s",
-                                                    BYTES_ARGS(options->username)).data;
+    server->headers[0] =
+        (const char *)arena_printf(arena, "X-ClickHouse-User: %.*s", BYTES_ARGS(options->username))
+            .data;
     if (options->password.size > 0)
         server->headers[1] = (const char *)arena_printf(arena, "X-ClickHouse-Key: %.*s",
-                                                        BYTES_ARGS(options->password)).data;
+                                                        BYTES_ARGS(options->password))
+                                 .data;
     return http_open(&http, arena, &server->http, err);
 }
 
@@ -159,8 +161,8 @@ bool server_execute(struct clickhouse_server *server, struct error *err)
     return server_send(server, &request, false, &reply, err);
 }
 
-static bool server_ask(struct clickhouse_server *server, struct bytes settings,
-                       struct reader *rows, struct error *err)
+static bool server_ask(struct clickhouse_server *server, struct bytes settings, struct reader *rows,
+                       struct error *err)
 {
     struct http_request request = { .data = buf_view(&server->sql),
                                     .timeout_ms = server->options->request_timeout_ms };
@@ -181,8 +183,7 @@ bool server_query(struct clickhouse_server *server, struct reader *rows, struct 
     return server_ask(server, (struct bytes){ 0 }, rows, err);
 }
 
-bool server_try_settings(struct clickhouse_server *server, struct bytes settings,
-                         struct error *err)
+bool server_try_settings(struct clickhouse_server *server, struct bytes settings, struct error *err)
 {
     struct reader rows;
     buf_text(server_sql(server), "SELECT 1 FORMAT RowBinary");
@@ -218,14 +219,15 @@ int64_t server_written_rows(const struct clickhouse_server *server)
 {
     static const char key[] = "\"written_rows\":\"";
     struct bytes summary = http_header(server->http, "X-ClickHouse-Summary");
-    const uint8_t *found = summary.size ? memmem(summary.data, summary.size, key, sizeof key - 1)
-                                        : NULL;
+    const uint8_t *found =
+        summary.size ? memmem(summary.data, summary.size, key, sizeof key - 1) : NULL;
     if (!found)
         return -1;
     int64_t rows = 0;
     const uint8_t *end = summary.data + summary.size;
     for (const uint8_t *at = found + sizeof key - 1; at < end && *at >= '0' && *at <= '9'; at++)
-        if (__builtin_mul_overflow(rows, 10, &rows) || __builtin_add_overflow(rows, *at - '0', &rows))
+        if (__builtin_mul_overflow(rows, 10, &rows) ||
+            __builtin_add_overflow(rows, *at - '0', &rows))
             return -1;
     return rows;
 }
@@ -261,7 +263,8 @@ static bool server_ask_version(struct clickhouse_server *server, struct error *e
     if (server->version < VERSION_MIN)
         return error_set(err, ERROR_CONFIG,
                          "ClickHouse %.*s is too old: 23.2 is the first whose ReplacingMergeTree "
-                         "knows deleted rows", BYTES_ARGS(version));
+                         "knows deleted rows",
+                         BYTES_ARGS(version));
     return true;
 }
 

@@ -22,8 +22,9 @@ static bool shape_read_table(struct clickhouse_server *server, struct bytes data
     struct buf *sql = server_sql(server);
     buf_text(sql, "SELECT assumeNotNull((SELECT count() FROM system.databases WHERE name = ");
     sql_string(sql, database);
-    buf_text(sql, ")), count(), any(engine), any(engine_full), any(comment), any(partition_key != '')"
-                  " FROM system.tables");
+    buf_text(sql,
+             ")), count(), any(engine), any(engine_full), any(comment), any(partition_key != '')"
+             " FROM system.tables");
     where_table(sql, "name", database, name);
     buf_text(sql, " FORMAT RowBinary");
     struct reader rows;
@@ -50,8 +51,8 @@ static void shape_read_column(struct reader *rows, struct arena *arena,
 }
 
 static bool shape_read_columns(struct clickhouse_server *server, struct bytes database,
-                               struct bytes name, struct arena *arena,
-                               struct clickhouse_shape *out, struct error *err)
+                               struct bytes name, struct arena *arena, struct clickhouse_shape *out,
+                               struct error *err)
 {
     struct buf *sql = server_sql(server);
     buf_text(sql, "SELECT count() OVER (), name, type, comment, is_in_sorting_key, "
@@ -70,7 +71,8 @@ static bool shape_read_columns(struct clickhouse_server *server, struct bytes da
         shape_read_column(&rows, arena, &out->columns[i]);
         out->column_count = (uint16_t)(i + 1);
     }
-    return !rows.failed || error_set(err, ERROR_RETRY, "system.columns: an answer that was cut off");
+    return !rows.failed ||
+           error_set(err, ERROR_RETRY, "system.columns: an answer that was cut off");
 }
 
 bool shape_read(struct clickhouse_server *server, struct bytes database, struct bytes name,

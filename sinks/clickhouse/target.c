@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Making a target ready: it is looked at, made when missing, given what it lacks, and refused where
- * it could lose a value. Columns meet by name. What a target has beyond the source's columns is left
- * alone and takes its defaults. */
+ * it could lose a value. Columns meet by name. What a target has beyond the source's columns is
+ * left alone and takes its defaults. */
 #include "engine/base/assert.h"
 #include "sinks/clickhouse/clickhouse.h"
 
@@ -40,7 +40,8 @@ static bool names_check(const struct table *table, struct error *err)
             if (bytes_is(table->columns[i].name, reserved[k]))
                 return error_set(err, ERROR_DATA,
                                  "the source has a column '%s', a name that the target needs for "
-                                 "itself: rename it at the source", reserved[k]);
+                                 "itself: rename it at the source",
+                                 reserved[k]);
     return true;
 }
 
@@ -76,8 +77,8 @@ static bool own_column_check(const struct clickhouse_shape *shape, const char *n
     if (column && bytes_is(column->type_text, type))
         return true;
     return error_set(err, ERROR_DATA,
-                     "the target has no column '%s %s': drop or rename it, and it is made anew", name,
-                     type);
+                     "the target has no column '%s %s': drop or rename it, and it is made anew",
+                     name, type);
 }
 
 static bool engine_check(const struct clickhouse_shape *shape, bool keyed, struct error *err)
@@ -90,11 +91,12 @@ static bool engine_check(const struct clickhouse_shape *shape, bool keyed, struc
                          BYTES_ARGS(shape->engine), keyed ? "" : "out",
                          keyed ? "ReplacingMergeTree(" COLUMN_VERSION ", " COLUMN_DELETED ")"
                                : "MergeTree");
-    if (keyed && !memmem(shape->engine_full.data, shape->engine_full.size, arguments,
-                         sizeof arguments - 1))
+    if (keyed &&
+        !memmem(shape->engine_full.data, shape->engine_full.size, arguments, sizeof arguments - 1))
         return error_set(err, ERROR_DATA,
                          "the target is a ReplacingMergeTree, but not one of (%s): drop or rename "
-                         "it, and it is made anew", arguments);
+                         "it, and it is made anew",
+                         arguments);
     if (!keyed && shape->partitioned)
         return error_set(err, ERROR_DATA,
                          "the target is partitioned: the rows of a table without a key arrive "
@@ -118,9 +120,11 @@ static bool sorting_check(const struct clickhouse_shape *shape, const struct tab
         if (column && column->in_sorting_key)
             sorted--;
         else
-            return error_set(err, ERROR_DATA,
-                             "key column '%.*s' is not in the target's ORDER BY: drop or rename the "
-                             "target, and it is made anew", BYTES_ARGS(name));
+            return error_set(
+                err, ERROR_DATA,
+                "key column '%.*s' is not in the target's ORDER BY: drop or rename the "
+                "target, and it is made anew",
+                BYTES_ARGS(name));
     }
     return sorted == 0 ||
            error_set(err, ERROR_DATA,
@@ -136,10 +140,11 @@ static bool column_check(const struct clickhouse_column *target, const struct co
         return error_set(err, ERROR_DATA, "the target computes column '%.*s' and takes no values",
                          BYTES_ARGS(target->name));
     if (!clickhouse_type_holds(&target->type, &type, &source->type))
-        return error_set(err, ERROR_DATA,
-                         "column '%.*s' %.*s of the target cannot hold every %s of the source (%.*s)",
-                         BYTES_ARGS(target->name), BYTES_ARGS(target->type_text),
-                         type_kind_name(source->type.kind), BYTES_ARGS(source->source_type));
+        return error_set(
+            err, ERROR_DATA,
+            "column '%.*s' %.*s of the target cannot hold every %s of the source (%.*s)",
+            BYTES_ARGS(target->name), BYTES_ARGS(target->type_text),
+            type_kind_name(source->type.kind), BYTES_ARGS(source->source_type));
     return true;
 }
 
@@ -186,8 +191,8 @@ static bool columns_add(struct clickhouse_sink *self, struct target *target,
             return false;
         added = true;
     }
-    return !added || shape_read(&self->server, target->database, target->name, &self->scratch,
-                                shape, err);
+    return !added ||
+           shape_read(&self->server, target->database, target->name, &self->scratch, shape, err);
 }
 
 /* Plain MergeTree remembers no labels unless it is told to. */
@@ -195,17 +200,18 @@ static bool window_set(struct clickhouse_sink *self, struct target *target,
                        const struct clickhouse_shape *shape, bool keyed, struct error *err)
 {
     static const char setting[] = "non_replicated_deduplication_window";
-    bool plain = bytes_is(shape->engine, "MergeTree") ||
-                 bytes_is(shape->engine, "ReplacingMergeTree");
-    if (!plain || memmem(shape->engine_full.data, shape->engine_full.size, setting,
-                         sizeof setting - 1))
+    bool plain =
+        bytes_is(shape->engine, "MergeTree") || bytes_is(shape->engine, "ReplacingMergeTree");
+    if (!plain ||
+        memmem(shape->engine_full.data, shape->engine_full.size, setting, sizeof setting - 1))
         return true;
     struct ddl ddl = target_ddl(self, target);
     ddl_set_window(&ddl, server_sql(&self->server));
     if (target_execute(self, "MODIFY SETTING", err))
         return true;
     /* With a key a repeat changes nothing anyway. */
-    return keyed && err->kind != ERROR_RETRY && err->kind != ERROR_UNKNOWN && err->kind != ERROR_STOP;
+    return keyed && err->kind != ERROR_RETRY && err->kind != ERROR_UNKNOWN &&
+           err->kind != ERROR_STOP;
 }
 
 /* ---- the view ---- */
@@ -244,8 +250,9 @@ bool target_view(struct clickhouse_sink *self, struct target *target, const stru
     if (!shape_read(&self->server, target->database, name, &self->scratch, &view, err))
         return false;
     if (view.exists && !bytes_is(view.engine, "View"))
-        return error_set(err, ERROR_DATA, "'%.*s' is the name of the view beside the target, and a "
-                                          "%.*s has it: rename that, or route the table elsewhere",
+        return error_set(err, ERROR_DATA,
+                         "'%.*s' is the name of the view beside the target, and a "
+                         "%.*s has it: rename that, or route the table elsewhere",
                          BYTES_ARGS(name), BYTES_ARGS(view.engine));
     if (count == 0 || (view.exists && view_fits(&view, names, types, count)))
         return true;
@@ -316,7 +323,8 @@ static bool target_look(struct clickhouse_sink *self, struct target *target,
         return true;
     return table_create(self, target, table, shape, err) &&
            shape_read(&self->server, target->database, target->name, &self->scratch, shape, err) &&
-           (shape->exists || error_set(err, ERROR_RETRY, "the target was made and is not there yet"));
+           (shape->exists ||
+            error_set(err, ERROR_RETRY, "the target was made and is not there yet"));
 }
 
 static const struct native_layout *layout_find(const struct clickhouse_target *state,

@@ -2,8 +2,8 @@
  *
  * Types: integers and decimals exactly, dates in the 64-bit forms, bytes as they are in String
  * (ClickHouse's strings hold any bytes), arrays of floats for vectors. A column is Nullable only
- * where the source's is; an array cannot be, and an empty one stands for NULL, which is no vector in
- * any source. */
+ * where the source's is; an array cannot be, and an empty one stands for NULL, which is no vector
+ * in any source. */
 #include "sinks/clickhouse/types.h"
 
 #include <stdio.h>
@@ -96,10 +96,11 @@ struct clickhouse_type clickhouse_type_parse(struct bytes text)
         const char *name;
         enum family family;
     } plain[] = {
-        { "Bool", FAMILY_BOOL },         { "Date", FAMILY_DATE }, { "Date32", FAMILY_DATE32 },
-        { "DateTime", FAMILY_DATETIME }, { "UUID", FAMILY_UUID }, { "String", FAMILY_STRING },
-        { "IPv4", FAMILY_IPV4 },         { "IPv6", FAMILY_IPV6 }, { "JSON", FAMILY_JSON },
-        { "Array(Float32)", FAMILY_FLOATS },
+        { "Bool", FAMILY_BOOL },     { "Date", FAMILY_DATE },
+        { "Date32", FAMILY_DATE32 }, { "DateTime", FAMILY_DATETIME },
+        { "UUID", FAMILY_UUID },     { "String", FAMILY_STRING },
+        { "IPv4", FAMILY_IPV4 },     { "IPv6", FAMILY_IPV6 },
+        { "JSON", FAMILY_JSON },     { "Array(Float32)", FAMILY_FLOATS },
     };
     struct clickhouse_type type = { .utc = true };
     type.low_cardinality = take_wrapper(&text, "LowCardinality(");
@@ -114,19 +115,32 @@ struct clickhouse_type clickhouse_type_parse(struct bytes text)
 
 /* ---- the mapping ---- */
 
-static uint32_t bit_width(uint32_t bits) { return bits <= 8 ? 8 : bits <= 16 ? 16 : bits <= 32 ? 32 : 64; }
+static uint32_t bit_width(uint32_t bits)
+{
+    return bits <= 8 ? 8 : bits <= 16 ? 16 : bits <= 32 ? 32 : 64;
+}
 
 static const enum family families[TYPE_KIND_COUNT] = {
-    [TYPE_INT] = FAMILY_INT,           [TYPE_UINT] = FAMILY_UINT,
-    [TYPE_FLOAT] = FAMILY_FLOAT,       [TYPE_DOUBLE] = FAMILY_FLOAT,
-    [TYPE_DECIMAL] = FAMILY_DECIMAL,   [TYPE_BIT] = FAMILY_UINT,
-    [TYPE_YEAR] = FAMILY_UINT,         [TYPE_DATE] = FAMILY_DATE32,
-    [TYPE_TIME] = FAMILY_TIME64,       [TYPE_DATETIME] = FAMILY_DATETIME64,
-    [TYPE_TIMESTAMP] = FAMILY_DATETIME64, [TYPE_TEXT] = FAMILY_STRING,
-    [TYPE_BYTES] = FAMILY_STRING,      [TYPE_JSON] = FAMILY_STRING,
-    [TYPE_ENUM] = FAMILY_STRING,       [TYPE_SET] = FAMILY_STRING,
-    [TYPE_GEOMETRY] = FAMILY_STRING,   [TYPE_VECTOR] = FAMILY_FLOATS,
-    [TYPE_UUID] = FAMILY_UUID,         [TYPE_INET4] = FAMILY_IPV4,
+    [TYPE_INT] = FAMILY_INT,
+    [TYPE_UINT] = FAMILY_UINT,
+    [TYPE_FLOAT] = FAMILY_FLOAT,
+    [TYPE_DOUBLE] = FAMILY_FLOAT,
+    [TYPE_DECIMAL] = FAMILY_DECIMAL,
+    [TYPE_BIT] = FAMILY_UINT,
+    [TYPE_YEAR] = FAMILY_UINT,
+    [TYPE_DATE] = FAMILY_DATE32,
+    [TYPE_TIME] = FAMILY_TIME64,
+    [TYPE_DATETIME] = FAMILY_DATETIME64,
+    [TYPE_TIMESTAMP] = FAMILY_DATETIME64,
+    [TYPE_TEXT] = FAMILY_STRING,
+    [TYPE_BYTES] = FAMILY_STRING,
+    [TYPE_JSON] = FAMILY_STRING,
+    [TYPE_ENUM] = FAMILY_STRING,
+    [TYPE_SET] = FAMILY_STRING,
+    [TYPE_GEOMETRY] = FAMILY_STRING,
+    [TYPE_VECTOR] = FAMILY_FLOATS,
+    [TYPE_UUID] = FAMILY_UUID,
+    [TYPE_INET4] = FAMILY_IPV4,
     [TYPE_INET6] = FAMILY_IPV6,
 };
 
@@ -191,8 +205,12 @@ static void base_name(const struct clickhouse_type *type, char *out, size_t size
         break;
     default: {
         static const char *const names[] = {
-            [FAMILY_BOOL] = "Bool", [FAMILY_DATE32] = "Date32", [FAMILY_STRING] = "String",
-            [FAMILY_UUID] = "UUID", [FAMILY_IPV4] = "IPv4",     [FAMILY_IPV6] = "IPv6",
+            [FAMILY_BOOL] = "Bool",
+            [FAMILY_DATE32] = "Date32",
+            [FAMILY_STRING] = "String",
+            [FAMILY_UUID] = "UUID",
+            [FAMILY_IPV4] = "IPv4",
+            [FAMILY_IPV6] = "IPv6",
             [FAMILY_FLOATS] = "Array(Float32)",
         };
         ASSERT(type->family < ARRAY_SIZE(names) && names[type->family]);
@@ -230,7 +248,8 @@ static bool decimal_holds(const struct clickhouse_type *to, const struct clickho
 static bool clock_holds(const struct clickhouse_type *to, const struct clickhouse_type *from,
                         const struct type *source)
 {
-    /* More than six digits shorten the range of years; a wall clock is read in the column's zone. */
+    /* More than six digits shorten the range of years; a wall clock is read in the column's zone.
+     */
     return to->scale >= from->scale && to->scale <= MICRO_DIGITS &&
            (source->kind != TYPE_DATETIME || to->utc);
 }
@@ -285,7 +304,8 @@ bool clickhouse_type_converts(const struct clickhouse_type *from, const struct c
     struct type any = { .kind = TYPE_DATETIME };
     if (from->family == FAMILY_BOOL && to->family == FAMILY_INT)
         return true;
-    if ((from->family == FAMILY_INT || from->family == FAMILY_UINT) && to->family == FAMILY_DECIMAL) {
+    if ((from->family == FAMILY_INT || from->family == FAMILY_UINT) &&
+        to->family == FAMILY_DECIMAL) {
         static const uint8_t digits[] = { [1] = 3, [2] = 5, [4] = 10, [8] = 20 };
         return from->bits <= 64 && to->precision - to->scale >= digits[from->bits / 8];
     }

@@ -8,31 +8,31 @@
 
 /* What the server can do, asked at open: versions differ, and so do settings. */
 struct clickhouse_abilities {
-    bool time64;                     /* Time64 without experimental settings */
-    int64_t date_min, date_max;      /* days since 1970 that Date32 shows as they are */
+    bool time64;                      /* Time64 without experimental settings */
+    int64_t date_min, date_max;       /* days since 1970 that Date32 shows as they are */
     int64_t seconds_min, seconds_max; /* the same of DateTime64, seconds */
 };
 
 enum family {
     FAMILY_OTHER,
-    FAMILY_INT,        /* bits */
-    FAMILY_UINT,       /* bits */
+    FAMILY_INT,  /* bits */
+    FAMILY_UINT, /* bits */
     FAMILY_BOOL,
-    FAMILY_FLOAT,      /* bits */
-    FAMILY_DECIMAL,    /* precision, scale */
-    FAMILY_DATE,       /* Date: 1970 to 2149 */
+    FAMILY_FLOAT,   /* bits */
+    FAMILY_DECIMAL, /* precision, scale */
+    FAMILY_DATE,    /* Date: 1970 to 2149 */
     FAMILY_DATE32,
     FAMILY_DATETIME,   /* DateTime: 1970 to 2106 */
     FAMILY_DATETIME64, /* scale */
     FAMILY_TIME64,     /* scale */
     FAMILY_STRING,
-    FAMILY_FIXED,      /* bits: bytes */
+    FAMILY_FIXED, /* bits: bytes */
     FAMILY_ENUM,
     FAMILY_JSON,
     FAMILY_UUID,
     FAMILY_IPV4,
     FAMILY_IPV6,
-    FAMILY_FLOATS,     /* Array(Float32) */
+    FAMILY_FLOATS, /* Array(Float32) */
 };
 
 struct clickhouse_type {

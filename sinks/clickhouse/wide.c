@@ -66,8 +66,9 @@ static int decimal_digits(struct bytes text, uint8_t scale, uint8_t digits[DIGIT
 
 bool wide_from_decimal(struct bytes text, uint8_t precision, uint8_t scale, struct wide *out)
 {
-    static const uint32_t powers[CHUNK_DIGITS + 1] = {
-        1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000 };
+    static const uint32_t powers[CHUNK_DIGITS + 1] = { 1,         10,        100,     1000,
+                                                       10000,     100000,    1000000, 10000000,
+                                                       100000000, 1000000000 };
     bool negative = text.size > 0 && text.data[0] == '-';
     if (negative)
         text = (struct bytes){ text.data + 1, text.size - 1 };

@@ -50,8 +50,9 @@ static bool lab_open(struct lab *lab)
     lab->options.password = lab_environment("MILLRACE_TEST_CLICKHOUSE_PASSWORD", "");
     lab->database = arena_printf(&lab->arena, "millrace_unit_%d_%u", (int)getpid(), lab_count++);
     lab->target = (struct target){ .database = lab->database, .name = BYTES_LITERAL("t") };
-    ASSERT_OK(sink_clickhouse.open(&lab->options, &lab->arena, &lab->counters, &lab->sink,
-                                   &lab->err), lab->err);
+    ASSERT_OK(
+        sink_clickhouse.open(&lab->options, &lab->arena, &lab->counters, &lab->sink, &lab->err),
+        lab->err);
     return true;
 }
 
@@ -135,19 +136,35 @@ static const uint8_t raw_bytes[5] = { 0, 0xff, '\'', '\\', 0x80 };
 
 static const struct column all_columns[] = {
     { .name = WORD("id"), .type = INT_TYPE(64), .key_order = 1 },
-    COLUMN("i8", INT_TYPE(8)), COLUMN("i16", INT_TYPE(16)), COLUMN("i24", INT_TYPE(24)),
-    COLUMN("i32", INT_TYPE(32)), COLUMN("u64", UINT_TYPE(64)), COLUMN("u24", UINT_TYPE(24)),
+    COLUMN("i8", INT_TYPE(8)),
+    COLUMN("i16", INT_TYPE(16)),
+    COLUMN("i24", INT_TYPE(24)),
+    COLUMN("i32", INT_TYPE(32)),
+    COLUMN("u64", UINT_TYPE(64)),
+    COLUMN("u24", UINT_TYPE(24)),
     COLUMN("flag", { .kind = TYPE_INT, .bits = 8, .boolean = true }),
-    COLUMN("f", PLAIN_TYPE(FLOAT)), COLUMN("d", PLAIN_TYPE(DOUBLE)),
-    COLUMN("dec9", DECIMAL_TYPE(9, 2)), COLUMN("dec18", DECIMAL_TYPE(18, 4)),
-    COLUMN("dec38", DECIMAL_TYPE(38, 10)), COLUMN("dec65", DECIMAL_TYPE(65, 30)),
-    COLUMN("b", { .kind = TYPE_BIT, .length = 64 }), COLUMN("y", PLAIN_TYPE(YEAR)),
-    COLUMN("da", PLAIN_TYPE(DATE)), COLUMN("ti", SCALED_TYPE(TIME, 6)),
-    COLUMN("dt0", SCALED_TYPE(DATETIME, 0)), COLUMN("dt6", SCALED_TYPE(DATETIME, 6)),
-    COLUMN("ts3", SCALED_TYPE(TIMESTAMP, 3)), COLUMN("te", PLAIN_TYPE(TEXT)),
-    COLUMN("by", PLAIN_TYPE(BYTES)), COLUMN("js", PLAIN_TYPE(JSON)), COLUMN("en", PLAIN_TYPE(ENUM)),
-    COLUMN("se", PLAIN_TYPE(SET)), COLUMN("ve", PLAIN_TYPE(VECTOR)), COLUMN("uu", PLAIN_TYPE(UUID)),
-    COLUMN("i4", PLAIN_TYPE(INET4)), COLUMN("i6", PLAIN_TYPE(INET6)),
+    COLUMN("f", PLAIN_TYPE(FLOAT)),
+    COLUMN("d", PLAIN_TYPE(DOUBLE)),
+    COLUMN("dec9", DECIMAL_TYPE(9, 2)),
+    COLUMN("dec18", DECIMAL_TYPE(18, 4)),
+    COLUMN("dec38", DECIMAL_TYPE(38, 10)),
+    COLUMN("dec65", DECIMAL_TYPE(65, 30)),
+    COLUMN("b", { .kind = TYPE_BIT, .length = 64 }),
+    COLUMN("y", PLAIN_TYPE(YEAR)),
+    COLUMN("da", PLAIN_TYPE(DATE)),
+    COLUMN("ti", SCALED_TYPE(TIME, 6)),
+    COLUMN("dt0", SCALED_TYPE(DATETIME, 0)),
+    COLUMN("dt6", SCALED_TYPE(DATETIME, 6)),
+    COLUMN("ts3", SCALED_TYPE(TIMESTAMP, 3)),
+    COLUMN("te", PLAIN_TYPE(TEXT)),
+    COLUMN("by", PLAIN_TYPE(BYTES)),
+    COLUMN("js", PLAIN_TYPE(JSON)),
+    COLUMN("en", PLAIN_TYPE(ENUM)),
+    COLUMN("se", PLAIN_TYPE(SET)),
+    COLUMN("ve", PLAIN_TYPE(VECTOR)),
+    COLUMN("uu", PLAIN_TYPE(UUID)),
+    COLUMN("i4", PLAIN_TYPE(INET4)),
+    COLUMN("i6", PLAIN_TYPE(INET6)),
 };
 enum { ALL_COUNT = ARRAY_SIZE(all_columns) };
 #define DECIMAL_65 "99999999999999999999999999999999999.999999999999999999999999999999"
@@ -155,25 +172,66 @@ enum { ALL_COUNT = ARRAY_SIZE(all_columns) };
 static void all_row(struct value row[ALL_COUNT], bool low)
 {
     const int64_t day = 86400000000;
-    const struct value lows[ALL_COUNT] = {
-        value_int(INT64_MIN), value_int(-128), value_int(-32768), value_int(-8388608),
-        value_int(INT32_MIN), value_uint(0), value_uint(0), value_int(0),
-        value_double((double)-FLT_MAX), value_double(-DBL_MAX), value_int(-999999999),
-        value_int(-999999999999999999), text_value("-9999999999999999999999999999.9999999999"),
-        text_value("-" DECIMAL_65), value_uint(0), value_int(0), value_int(-25567),
-        value_int(-3020399999999), value_int(-25567 * day), value_int(-62135596800000000),
-        value_int(1), text_value(""), text_value(""), text_value("null"), text_value(""),
-        text_value(""), text_value(""), RAW(raw_uuid), RAW(raw_inet4), RAW(raw_inet6) };
-    const struct value highs[ALL_COUNT] = {
-        value_int(INT64_MAX), value_int(127), value_int(32767), value_int(8388607),
-        value_int(INT32_MAX), value_uint(UINT64_MAX), value_uint(16777215), value_int(1),
-        value_double(1.5), value_double(DBL_MIN), value_int(999999999),
-        value_int(999999999999999999), text_value("9999999999999999999999999999.9999999999"),
-        text_value(DECIMAL_65), value_uint(UINT64_MAX), value_int(2155), value_int(120529),
-        value_int(3020399999999), value_int(120529 * day), value_int(253402300799999999),
-        value_int(1123456), text_value("h\xc3\xa9\tx\n'\\"), RAW(raw_bytes),
-        text_value("{\"a\": [1, 2]}"), text_value("small"), text_value("a,b"), RAW(raw_vector),
-        RAW(raw_uuid), RAW(raw_inet4), RAW(raw_inet6) };
+    const struct value lows[ALL_COUNT] = { value_int(INT64_MIN),
+                                           value_int(-128),
+                                           value_int(-32768),
+                                           value_int(-8388608),
+                                           value_int(INT32_MIN),
+                                           value_uint(0),
+                                           value_uint(0),
+                                           value_int(0),
+                                           value_double((double)-FLT_MAX),
+                                           value_double(-DBL_MAX),
+                                           value_int(-999999999),
+                                           value_int(-999999999999999999),
+                                           text_value("-9999999999999999999999999999.9999999999"),
+                                           text_value("-" DECIMAL_65),
+                                           value_uint(0),
+                                           value_int(0),
+                                           value_int(-25567),
+                                           value_int(-3020399999999),
+                                           value_int(-25567 * day),
+                                           value_int(-62135596800000000),
+                                           value_int(1),
+                                           text_value(""),
+                                           text_value(""),
+                                           text_value("null"),
+                                           text_value(""),
+                                           text_value(""),
+                                           text_value(""),
+                                           RAW(raw_uuid),
+                                           RAW(raw_inet4),
+                                           RAW(raw_inet6) };
+    const struct value highs[ALL_COUNT] = { value_int(INT64_MAX),
+                                            value_int(127),
+                                            value_int(32767),
+                                            value_int(8388607),
+                                            value_int(INT32_MAX),
+                                            value_uint(UINT64_MAX),
+                                            value_uint(16777215),
+                                            value_int(1),
+                                            value_double(1.5),
+                                            value_double(DBL_MIN),
+                                            value_int(999999999),
+                                            value_int(999999999999999999),
+                                            text_value("9999999999999999999999999999.9999999999"),
+                                            text_value(DECIMAL_65),
+                                            value_uint(UINT64_MAX),
+                                            value_int(2155),
+                                            value_int(120529),
+                                            value_int(3020399999999),
+                                            value_int(120529 * day),
+                                            value_int(253402300799999999),
+                                            value_int(1123456),
+                                            text_value("h\xc3\xa9\tx\n'\\"),
+                                            RAW(raw_bytes),
+                                            text_value("{\"a\": [1, 2]}"),
+                                            text_value("small"),
+                                            text_value("a,b"),
+                                            RAW(raw_vector),
+                                            RAW(raw_uuid),
+                                            RAW(raw_inet4),
+                                            RAW(raw_inet6) };
     memcpy(row, low ? lows : highs, sizeof lows);
 }
 
@@ -191,9 +249,9 @@ static const char all_highs[] =
     "2299-12-31\t838:59:59.999999\t2299-12-31 00:00:00\t9999-12-31 23:59:59.999999\t"
     "1970-01-01 00:00:01.123\th\xc3\xa9\\tx\\n\\'\\\\\t00FF275C80\t{\"a\": [1, 2]}\tsmall\ta,b\t"
     "[1,-2]\t8c8e9bd0-1122-3344-5566-778899aabbff\t192.168.1.254\t2001:db8::1\n";
-static const char all_query[] =
-    "SELECT * EXCEPT (_version, _is_deleted) REPLACE (if(id > 0, hex(by), by) AS by) FROM %.t FINAL "
-    "ORDER BY id";
+static const char all_query[] = "SELECT * EXCEPT (_version, _is_deleted) REPLACE (if(id > 0, "
+                                "hex(by), by) AS by) FROM %.t FINAL "
+                                "ORDER BY id";
 
 static void expect_all(struct lab *lab)
 {
@@ -238,13 +296,16 @@ static void test_nullable_types(void **state)
     lab_load(&lab, table, "nullable-2");
     lab_add(&lab, EVENT_INSERT, NULL, nulls, 3);
     lab_write(&lab);
-    lab_expect(&lab, "SELECT * EXCEPT (id, ve, _version, _is_deleted), ve FROM %.t WHERE id = 7",
-               "\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t"
-               "\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t[]\n");
-    lab_expect(&lab, "SELECT type FROM system.columns WHERE database = '%' AND table = 't' AND name "
-                     "IN ('en', 'ti', 'dec65', 'dt6')",
-               "Nullable(Decimal(65, 30))\nNullable(Time64(6))\nNullable(DateTime64(6, \\'UTC\\'))\n"
-               "LowCardinality(Nullable(String))\n");
+    lab_expect(
+        &lab, "SELECT * EXCEPT (id, ve, _version, _is_deleted), ve FROM %.t WHERE id = 7",
+        "\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t"
+        "\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t[]\n");
+    lab_expect(
+        &lab,
+        "SELECT type FROM system.columns WHERE database = '%' AND table = 't' AND name "
+        "IN ('en', 'ti', 'dec65', 'dt6')",
+        "Nullable(Decimal(65, 30))\nNullable(Time64(6))\nNullable(DateTime64(6, \\'UTC\\'))\n"
+        "LowCardinality(Nullable(String))\n");
     lab_close(&lab);
 }
 
@@ -252,7 +313,9 @@ static void test_nullable_types(void **state)
 
 static const struct column keyed_columns[] = {
     { .name = WORD("id"), .type = INT_TYPE(32), .key_order = 1 },
-    { .name = WORD("na`me\\'"), .type = PLAIN_TYPE(TEXT), .nullable = true,
+    { .name = WORD("na`me\\'"),
+      .type = PLAIN_TYPE(TEXT),
+      .nullable = true,
       .comment = WORD("it's") },
 };
 
@@ -280,8 +343,10 @@ static void test_keyed(void **state)
     lab_add(&lab, EVENT_UPDATE, three, partial, 15); /* the name was not logged: it stays */
     lab_write(&lab);
     lab_expect(&lab, "SELECT *, 0 FROM %.t FINAL ORDER BY id", "3\tc\t15\t0\t0\n");
-    lab_expect(&lab, "SELECT comment FROM system.columns WHERE database = '%' AND table = 't' AND "
-                     "position = 2", "it\\'s\n");
+    lab_expect(&lab,
+               "SELECT comment FROM system.columns WHERE database = '%' AND table = 't' AND "
+               "position = 2",
+               "it\\'s\n");
     struct event bad = row_event(EVENT_INSERT, table, NULL, partial, 16);
     assert_false(sink_clickhouse.encode(lab.sink, &lab.load, &bad, &lab.err));
     assert_int_equal(lab.err.kind, ERROR_DATA);
@@ -351,7 +416,8 @@ static void test_repeat_and_resolve(void **state)
     lab.load.repeat = true;
     lab_write(&lab);
     lab_expect(&lab, "SELECT count() FROM %.t", "2\n");
-    lab_expect(&lab, "SELECT count() FROM system.parts WHERE database = '%' AND table = 't'", "1\n");
+    lab_expect(&lab, "SELECT count() FROM system.parts WHERE database = '%' AND table = 't'",
+               "1\n");
     struct target missing = { .database = lab.database, .name = BYTES_LITERAL("missing") };
     ASSERT_OK(sink_clickhouse.resolve(lab.sink, &missing, "once-9", 10, 11, &found, &lab.err),
               lab.err);
@@ -376,8 +442,10 @@ static void test_large_load(void **state)
         lab_write(&lab);
         lab_expect(&lab, "SELECT count(), sum(id), max(_version) FROM %.t",
                    "1500000\t1124999250000\t1500000\n");
-        lab_expect(&lab, "SELECT count(), any(rows) FROM system.parts WHERE database = '%' AND "
-                         "table = 't'", "1\t1500000\n");
+        lab_expect(&lab,
+                   "SELECT count(), any(rows) FROM system.parts WHERE database = '%' AND "
+                   "table = 't'",
+                   "1\t1500000\n");
         lab_close(&lab);
     }
 }
@@ -395,7 +463,8 @@ static void test_policies(void **state)
     struct table *table = fixture_table(&lab.arena, "t", columns, 3);
     const struct value zero[] = { value_int(1), text_value("0000-00-00"),
                                   text_value("2020-00-31 00:00:00") };
-    const struct value early[] = { value_int(2), value_int(-719528), value_int(-62167219200000000) };
+    const struct value early[] = { value_int(2), value_int(-719528),
+                                   value_int(-62167219200000000) };
     lab_load(&lab, table, "policies-1");
     lab_add(&lab, EVENT_INSERT, NULL, zero, 1);
     assert_int_equal(lab.counters.zero_dates, 2);
@@ -443,7 +512,9 @@ static void test_alter(void **state)
     const struct bytes members[] = { WORD("x"), WORD("y") };
     const struct column after_columns[] = {
         { .name = WORD("id"), .type = INT_TYPE(32), .key_order = 1 },
-        { .name = WORD("added"), .type = INT_TYPE(32), .comment = WORD("new"),
+        { .name = WORD("added"),
+          .type = INT_TYPE(32),
+          .comment = WORD("new"),
           .default_text = WORD("5") },
         { .name = WORD("new"), .type = INT_TYPE(64), .nullable = true },
         { .name = WORD("wide"), .type = INT_TYPE(16), .comment = WORD("w") },
@@ -470,7 +541,8 @@ static void test_alter(void **state)
     lab_expect(&lab, columns_query,
                "id\tInt32\nadded\tInt32\nnew\tNullable(Int64)\nwide\tInt64\n"
                "kind\tLowCardinality(String)\n_version\tUInt64\n_is_deleted\tUInt8\n");
-    lab_expect(&lab, "SELECT comment FROM system.tables WHERE database = '%' AND name = 't'", "now\n");
+    lab_expect(&lab, "SELECT comment FROM system.tables WHERE database = '%' AND name = 't'",
+               "now\n");
     const struct value next[] = { value_int(2), value_int(6), value_null(), value_int(7),
                                   text_value("y") };
     lab_load(&lab, after, "alter-2");
@@ -502,7 +574,8 @@ static void test_keyless_view_follows(void **state)
     change.rename_count = 1;
     lab_change(&lab, change, NULL);
     lab_expect(&lab, "SELECT d, t, v, n FROM %.t_rows", "1\ta\t[]\t0\n");
-    struct target renamed = { .database = arena_printf(&lab.arena, "%.*s", BYTES_ARGS(lab.database)),
+    struct target renamed = { .database =
+                                  arena_printf(&lab.arena, "%.*s", BYTES_ARGS(lab.database)),
                               .name = BYTES_LITERAL("u") };
     change = (struct schema_change){ .kind = CHANGE_RENAME_TABLE, .before = after, .after = after };
     lab_change(&lab, change, &renamed);
@@ -510,11 +583,14 @@ static void test_keyless_view_follows(void **state)
     lab_expect(&lab, "SELECT name FROM system.tables WHERE database = '%' ORDER BY name",
                "u\nu_rows\n");
     lab.target.name = renamed.name;
-    lab_change(&lab, (struct schema_change){ .kind = CHANGE_TRUNCATE_TABLE, .before = after,
-                                             .after = after }, NULL);
+    lab_change(
+        &lab,
+        (struct schema_change){ .kind = CHANGE_TRUNCATE_TABLE, .before = after, .after = after },
+        NULL);
     lab_expect(&lab, "SELECT count() FROM %.u_rows", "0\n");
-    lab_change(&lab, (struct schema_change){ .kind = CHANGE_DROP_TABLE, .before = after,
-                                             .after = after }, NULL);
+    lab_change(&lab,
+               (struct schema_change){ .kind = CHANGE_DROP_TABLE, .before = after, .after = after },
+               NULL);
     lab_expect(&lab, "SELECT count() FROM system.tables WHERE database = '%'", "0\n");
     lab_close(&lab);
 }
@@ -525,11 +601,11 @@ static void refused(struct lab *lab, const char *create, const char *word)
 {
     struct table *table = fixture_table(&lab->arena, "t", keyed_columns, 2);
     uint32_t parts;
-    struct bytes sql = arena_printf(&lab->arena, "CREATE TABLE %.*s.t (%s",
-                                    BYTES_ARGS(lab->database), create);
+    struct bytes sql =
+        arena_printf(&lab->arena, "CREATE TABLE %.*s.t (%s", BYTES_ARGS(lab->database), create);
     lab->target.sink_data = NULL;
-    lab_run(lab, "DROP TABLE IF EXISTS ", (const char *)arena_printf(
-                     &lab->arena, "%.*s.t SYNC", BYTES_ARGS(lab->database)).data);
+    lab_run(lab, "DROP TABLE IF EXISTS ",
+            (const char *)arena_printf(&lab->arena, "%.*s.t SYNC", BYTES_ARGS(lab->database)).data);
     lab_run(lab, arena_text(&lab->arena, sql), "");
     bool ok = sink_clickhouse.prepare(lab->sink, &lab->target, table, &parts, &lab->err);
     if (!word) {
@@ -548,18 +624,20 @@ static void test_existing(void **state)
 {
     LAB(lab);
     lab_run(&lab, "CREATE DATABASE ", (const char *)lab.database.data);
-    refused(&lab, "id Int32) ENGINE = MergeTree ORDER BY id",
-            "engine is MergeTree");
+    refused(&lab, "id Int32) ENGINE = MergeTree ORDER BY id", "engine is MergeTree");
     refused(&lab, "id Int32, v UInt64) ENGINE = ReplacingMergeTree(v) ORDER BY id",
             "(_version, _is_deleted)");
     refused(&lab, "id Int32, x Int8, " OWN RMT "(id, x)", "not in the source's key");
     refused(&lab, "x Int8, " OWN RMT "x", "'id' is not in the target's ORDER BY");
     refused(&lab, "id Int8, " OWN RMT "id", "cannot hold");
     refused(&lab, "id Int32, extra String, " OWN RMT "id", NULL);
-    lab_expect(&lab, columns_query, "id\tInt32\nna`me\\\\\\'\tNullable(String)\nextra\tString\n"
-                                    "_version\tUInt64\n_is_deleted\tUInt8\n");
-    lab_expect(&lab, "SELECT position(engine_full, 'non_replicated_deduplication_window = 10000') > 0 "
-                     "FROM system.tables WHERE database = '%' AND name = 't'", "1\n");
+    lab_expect(&lab, columns_query,
+               "id\tInt32\nna`me\\\\\\'\tNullable(String)\nextra\tString\n"
+               "_version\tUInt64\n_is_deleted\tUInt8\n");
+    lab_expect(&lab,
+               "SELECT position(engine_full, 'non_replicated_deduplication_window = 10000') > 0 "
+               "FROM system.tables WHERE database = '%' AND name = 't'",
+               "1\n");
     refused(&lab, "ID Int64, " OWN RMT "ID", NULL);
     lab_close(&lab);
 }
@@ -572,8 +650,8 @@ static void test_dropped_under_us(void **state)
     const struct value row[] = { value_int(1), text_value("a") };
     lab_load(&lab, table, "drop-1");
     lab_add(&lab, EVENT_INSERT, NULL, row, 1);
-    lab_run(&lab, "DROP TABLE ", (const char *)arena_printf(&lab.arena, "%.*s.t SYNC",
-                                                             BYTES_ARGS(lab.database)).data);
+    lab_run(&lab, "DROP TABLE ",
+            (const char *)arena_printf(&lab.arena, "%.*s.t SYNC", BYTES_ARGS(lab.database)).data);
     assert_false(sink_clickhouse.write(lab.sink, &lab.load, &lab.err));
     assert_int_equal(lab.err.kind, ERROR_DATA);
     assert_int_equal(lab.err.code, 60);
@@ -626,8 +704,9 @@ static int databases_drop(void **state)
     if (!lab_open(&lab))
         return 0;
     for (unsigned i = 0; i < lab_count; i++)
-        lab_run(&lab, "DROP DATABASE IF EXISTS ",
-                (const char *)arena_printf(&lab.arena, "millrace_unit_%d_%u", (int)getpid(), i).data);
+        lab_run(
+            &lab, "DROP DATABASE IF EXISTS ",
+            (const char *)arena_printf(&lab.arena, "millrace_unit_%d_%u", (int)getpid(), i).data);
     lab_close(&lab);
     return 0;
 }

@@ -113,12 +113,18 @@ static void test_converts(void **state)
         const char *from, *to;
         bool converts;
     } cases[] = {
-        { "Int32", "Int64", true },           { "Int64", "Int32", false },
-        { "Int32", "String", true },          { "String", "Int32", false },
-        { "Decimal(9, 2)", "String", false }, { "Float64", "String", false },
-        { "Float32", "Float64", true },       { "Decimal(9, 2)", "Decimal(18, 4)", true },
-        { "Int32", "Decimal(10, 0)", true },  { "Int32", "Decimal(10, 1)", false },
-        { "UInt64", "Decimal(20, 0)", true }, { "Bool", "Int32", true },
+        { "Int32", "Int64", true },
+        { "Int64", "Int32", false },
+        { "Int32", "String", true },
+        { "String", "Int32", false },
+        { "Decimal(9, 2)", "String", false },
+        { "Float64", "String", false },
+        { "Float32", "Float64", true },
+        { "Decimal(9, 2)", "Decimal(18, 4)", true },
+        { "Int32", "Decimal(10, 0)", true },
+        { "Int32", "Decimal(10, 1)", false },
+        { "UInt64", "Decimal(20, 0)", true },
+        { "Bool", "Int32", true },
         { "DateTime64(0, 'UTC')", "DateTime64(6, 'UTC')", true },
         { "Date32", "DateTime64(0, 'UTC')", false },
         { "Array(Float32)", "String", false },
@@ -165,7 +171,8 @@ static void test_wide(void **state)
         struct wide number;
         print_message("'%s'\n", cases[i].text);
         assert_int_equal(wide_from_decimal(bytes_from(cases[i].text), cases[i].precision,
-                                           cases[i].scale, &number), cases[i].ok);
+                                           cases[i].scale, &number),
+                         cases[i].ok);
         if (!cases[i].ok)
             continue;
         assert_int_equal(number.words[0], cases[i].low);
@@ -200,9 +207,10 @@ static void test_quoting(void **state)
     buf_done(&sql);
 }
 
-#define WINDOWS "non_replicated_deduplication_window = 10000, "                                    \
-                "replicated_deduplication_window = 10000, "                                        \
-                "replicated_deduplication_window_seconds = 604800"
+#define WINDOWS                                                                                    \
+    "non_replicated_deduplication_window = 10000, "                                                \
+    "replicated_deduplication_window = 10000, "                                                    \
+    "replicated_deduplication_window_seconds = 604800"
 #define INDEX "INDEX _version_range _version TYPE minmax GRANULARITY 1)"
 
 static void test_create_table(void **state)
@@ -210,20 +218,30 @@ static void test_create_table(void **state)
     (void)state;
     struct arena arena = { 0 };
     struct clickhouse_options options = fixture_options();
-    struct ddl ddl = { .options = &options, .abilities = &modern, .database = BYTES_LITERAL("db"),
-                       .name = BYTES_LITERAL("t"), .arena = &arena };
+    struct ddl ddl = { .options = &options,
+                       .abilities = &modern,
+                       .database = BYTES_LITERAL("db"),
+                       .name = BYTES_LITERAL("t"),
+                       .arena = &arena };
     const struct bytes members[] = { WORD("x"), WORD("y") };
     const struct column columns[] = {
         { .name = WORD("b"), .type = INT_TYPE(32), .key_order = 2 },
         { .name = WORD("a"), .type = PLAIN_TYPE(TEXT), .key_order = 1 },
-        { .name = WORD("n"), .type = INT_TYPE(8), .nullable = true, .default_text = WORD("-5"),
+        { .name = WORD("n"),
+          .type = INT_TYPE(8),
+          .nullable = true,
+          .default_text = WORD("-5"),
           .comment = WORD("it's") },
         { .name = WORD("e"), .type = { .kind = TYPE_ENUM, .members = members, .member_count = 2 } },
-        { .name = WORD("z"), .type = SCALED_TYPE(DATETIME, 0),
+        { .name = WORD("z"),
+          .type = SCALED_TYPE(DATETIME, 0),
           .default_text = WORD("0000-00-00 00:00:00") },
-        { .name = WORD("w"), .type = SCALED_TYPE(DATETIME, 0),
-          .default_text = WORD("CURRENT_TIMESTAMP"), .default_is_expression = true },
-        { .name = WORD("m"), .type = { .kind = TYPE_BIT, .length = 3 },
+        { .name = WORD("w"),
+          .type = SCALED_TYPE(DATETIME, 0),
+          .default_text = WORD("CURRENT_TIMESTAMP"),
+          .default_is_expression = true },
+        { .name = WORD("m"),
+          .type = { .kind = TYPE_BIT, .length = 3 },
           .default_text = WORD("b'101'") },
         { .name = WORD("q"), .type = INT_TYPE(8), .default_text = WORD("1) , x") },
     };
@@ -231,15 +249,18 @@ static void test_create_table(void **state)
     struct buf sql;
     buf_init(&sql, 10000);
     ddl_create_table(&ddl, table, &sql);
-    assert_string_equal(text_of(&sql),
+    assert_string_equal(
+        text_of(&sql),
         "CREATE TABLE IF NOT EXISTS `db`.`t` (`b` Int32, `a` String, "
         "`n` Nullable(Int8) DEFAULT -5 COMMENT 'it\\'s', `e` LowCardinality(String) DEFAULT 'x', "
         "`z` DateTime64(0, 'UTC'), `w` DateTime64(0, 'UTC'), `m` UInt8 DEFAULT 5, `q` Int8, "
         "_version UInt64, _is_deleted UInt8, " INDEX
-        " ENGINE = ReplacingMergeTree(_version, _is_deleted) ORDER BY (`a`, `b`) SETTINGS " WINDOWS);
+        " ENGINE = ReplacingMergeTree(_version, _is_deleted) ORDER BY (`a`, `b`) "
+        "SETTINGS " WINDOWS);
 
     const struct bytes order[] = { WORD("q"), WORD("b"), WORD("other") };
-    const struct setting_pair properties[] = { { WORD("replicated_deduplication_window"), WORD("5") },
+    const struct setting_pair properties[] = { { WORD("replicated_deduplication_window"),
+                                                 WORD("5") },
                                                { WORD("storage_policy"), WORD("hot'") } };
     options.order_by = (struct setting_list){ order, 3 };
     options.table_properties = (struct setting_pairs){ properties, 2 };
@@ -249,7 +270,8 @@ static void test_create_table(void **state)
     table = fixture_table(&arena, "t", columns, 2);
     buf_reset(&sql);
     ddl_create_table(&ddl, table, &sql);
-    assert_string_equal(text_of(&sql),
+    assert_string_equal(
+        text_of(&sql),
         "CREATE TABLE IF NOT EXISTS `db`.`t` ON CLUSTER `c1` (`b` Int32, `a` String, "
         "_version UInt64, _is_deleted UInt8, " INDEX
         " ENGINE = ReplicatedReplacingMergeTree(_version, _is_deleted) PARTITION BY b % 4 "
@@ -264,7 +286,8 @@ static void test_create_table(void **state)
     table->comment = BYTES_LITERAL("c");
     buf_reset(&sql);
     ddl_create_table(&ddl, table, &sql);
-    assert_string_equal(text_of(&sql),
+    assert_string_equal(
+        text_of(&sql),
         "CREATE TABLE IF NOT EXISTS `db`.`t` (`n` Nullable(Int8) DEFAULT -5 COMMENT 'it\\'s', "
         "`e` LowCardinality(String) DEFAULT 'x', _version UInt64, _sign Int8, " INDEX
         " ENGINE = MergeTree ORDER BY () SETTINGS " WINDOWS " COMMENT 'c'");

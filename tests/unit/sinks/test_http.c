@@ -15,10 +15,10 @@
 #include "sinks/http.h"
 
 enum part_kind {
-    PART_REPLY,         /* reads the request to its end, answers `text` */
-    PART_BREAK_OFF,     /* reads `bytes` of the request, closes */
-    PART_SILENT,        /* reads everything, never answers */
-    PART_REPLY_AND_GO,  /* answers, then closes the connection without saying so */
+    PART_REPLY,        /* reads the request to its end, answers `text` */
+    PART_BREAK_OFF,    /* reads `bytes` of the request, closes */
+    PART_SILENT,       /* reads everything, never answers */
+    PART_REPLY_AND_GO, /* answers, then closes the connection without saying so */
 };
 
 struct part {
@@ -121,8 +121,8 @@ static void stand_in_stop(struct stand_in *self)
 
 #define REPLY_OK "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nX-Word: one \r\n\r\nyes"
 #define REPLY_CODE(status, code, body)                                                             \
-    "HTTP/1.1 " status "\r\nX-ClickHouse-Exception-Code: " code                                    \
-    "\r\nConnection: close\r\n\r\n" body
+    "HTTP/1.1 " status "\r\nX-ClickHouse-Exception-Code: " code "\r\nConnection: "                 \
+                                                                "close\r\n\r\n" body
 
 /* ---- the client ---- */
 
@@ -158,13 +158,16 @@ static void test_outcomes(void **state)
     } cases[] = {
         { "a reply", { PART_REPLY, REPLY_OK, 0 }, 0, ERROR_NONE },
         { "a reply to an upload", { PART_REPLY, REPLY_OK, 0 }, 3000000, ERROR_NONE },
-        { "an error is a reply", { PART_REPLY, "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", 0 }, 0,
+        { "an error is a reply",
+          { PART_REPLY, "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", 0 },
+          0,
           ERROR_NONE },
         { "cut off in the upload", { PART_BREAK_OFF, NULL, 100000 }, 3000000, ERROR_UNKNOWN },
         { "no answer", { PART_SILENT, NULL, 0 }, 3000000, ERROR_UNKNOWN },
         { "no answer to a plain body", { PART_SILENT, NULL, 0 }, 0, ERROR_UNKNOWN },
         { "an answer cut off",
-          { PART_REPLY_AND_GO, "HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\nyes", 0 }, 3000,
+          { PART_REPLY_AND_GO, "HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\nyes", 0 },
+          3000,
           ERROR_UNKNOWN },
         { "not HTTP", { PART_REPLY_AND_GO, "220 mail.example ESMTP\r\n", 0 }, 3000, ERROR_CONFIG },
     };
@@ -178,8 +181,10 @@ static void test_outcomes(void **state)
         stand_in_start(&server, &cases[i].part, 1);
         struct http *http = client_open(&arena);
         const char *const headers[] = { "X-Secret: word", NULL };
-        struct http_request request = { .url = server.url, .headers = headers,
-                                        .data = BYTES_LITERAL("SELECT 1"), .timeout_ms = 400 };
+        struct http_request request = { .url = server.url,
+                                        .headers = headers,
+                                        .data = BYTES_LITERAL("SELECT 1"),
+                                        .timeout_ms = 400 };
         if (left)
             request.read = read_x, request.rewind = rewind_x, request.context = &left;
         rewound_to = cases[i].upload;
@@ -218,7 +223,8 @@ static void test_nobody_there(void **state)
 static void test_idle_close(void **state)
 {
     (void)state;
-    static const struct part parts[] = { { PART_REPLY_AND_GO, REPLY_OK, 0 }, { PART_REPLY, REPLY_OK, 0 } };
+    static const struct part parts[] = { { PART_REPLY_AND_GO, REPLY_OK, 0 },
+                                         { PART_REPLY, REPLY_OK, 0 } };
     struct arena arena = { 0 };
     struct stand_in server;
     struct error err;
@@ -227,8 +233,11 @@ static void test_idle_close(void **state)
     struct http *http = client_open(&arena);
     for (int i = 0; i < 2; i++) {
         size_t left = rewound_to = 100000;
-        struct http_request request = { .url = server.url, .read = read_x, .rewind = rewind_x,
-                                        .context = &left, .timeout_ms = 3000 };
+        struct http_request request = { .url = server.url,
+                                        .read = read_x,
+                                        .rewind = rewind_x,
+                                        .context = &left,
+                                        .timeout_ms = 3000 };
         if (!http_send(http, &request, &reply, &err))
             fail_msg("%s", err.message);
         assert_int_equal(reply.status, 200);
@@ -294,7 +303,9 @@ static bool insert_into(struct stand_in *server, const struct part *part, struct
     struct arena arena = { 0 };
     struct clickhouse_server client;
     struct clickhouse_options options = fixture_options();
-    struct clickhouse_upload upload = { .read = read_x, .rewind = rewind_x, .context = &insert_left,
+    struct clickhouse_upload upload = { .read = read_x,
+                                        .rewind = rewind_x,
+                                        .context = &insert_left,
                                         .encoding = "Content-Encoding: lz4" };
     stand_in_start(server, part, 1);
     struct bytes url = bytes_from(server->url);
@@ -324,22 +335,48 @@ static void test_insert_answers(void **state)
     } cases[] = {
         { "stored", { PART_REPLY, REPLY_OK, 0 }, ERROR_NONE, 0, "" },
         { "too many parts",
-          { PART_REPLY, REPLY_CODE("500 E", "252", "Code: 252. DB::Exception: Too many. (TOO_MANY_PARTS)"
-                                   " (version 26.7)\n"), 0 },
-          ERROR_RETRY, 252, "(TOO_MANY_PARTS)" },
+          { PART_REPLY,
+            REPLY_CODE("500 E", "252",
+                       "Code: 252. DB::Exception: Too many. (TOO_MANY_PARTS)"
+                       " (version 26.7)\n"),
+            0 },
+          ERROR_RETRY,
+          252,
+          "(TOO_MANY_PARTS)" },
         { "values are not shown",
-          { PART_REPLY, REPLY_CODE("400 E", "691", "Code: 691. DB::Exception: Unknown element 'row data'"
-                                   " for enum"), 0 },
-          ERROR_DATA, 691, "Unknown element '' for enum" },
+          { PART_REPLY,
+            REPLY_CODE("400 E", "691",
+                       "Code: 691. DB::Exception: Unknown element 'row data'"
+                       " for enum"),
+            0 },
+          ERROR_DATA,
+          691,
+          "Unknown element '' for enum" },
         { "a code, though the status is 200",
-          { PART_REPLY, REPLY_CODE("200 OK", "241", "Code: 241."), 0 }, ERROR_RETRY, 241, "241" },
-        { "unknown status", { PART_REPLY, REPLY_CODE("500 E", "319", "x"), 0 }, ERROR_UNKNOWN, 319, "x" },
-        { "a proxy in between", { PART_REPLY, "HTTP/1.1 502 Bad\r\nConnection: close\r\n\r\nBad gateway", 0 },
-          ERROR_UNKNOWN, 0, "502" },
-        { "another kind of server", { PART_REPLY, "HTTP/1.1 404 No\r\nConnection: close\r\n\r\n<html>", 0 },
-          ERROR_CONFIG, 0, "no ClickHouse" },
-        { "refused", { PART_REPLY, REPLY_CODE("403 E", "516", "Code: 516. Authentication failed"), 0 },
-          ERROR_CONFIG, 516, "Authentication" },
+          { PART_REPLY, REPLY_CODE("200 OK", "241", "Code: 241."), 0 },
+          ERROR_RETRY,
+          241,
+          "241" },
+        { "unknown status",
+          { PART_REPLY, REPLY_CODE("500 E", "319", "x"), 0 },
+          ERROR_UNKNOWN,
+          319,
+          "x" },
+        { "a proxy in between",
+          { PART_REPLY, "HTTP/1.1 502 Bad\r\nConnection: close\r\n\r\nBad gateway", 0 },
+          ERROR_UNKNOWN,
+          0,
+          "502" },
+        { "another kind of server",
+          { PART_REPLY, "HTTP/1.1 404 No\r\nConnection: close\r\n\r\n<html>", 0 },
+          ERROR_CONFIG,
+          0,
+          "no ClickHouse" },
+        { "refused",
+          { PART_REPLY, REPLY_CODE("403 E", "516", "Code: 516. Authentication failed"), 0 },
+          ERROR_CONFIG,
+          516,
+          "Authentication" },
         { "the reply is lost", { PART_SILENT, NULL, 0 }, ERROR_UNKNOWN, 0, "127.0.0.1" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -366,8 +403,9 @@ static void test_insert_request(void **state)
     char *end = strstr(server.request, "\r\n");
     assert_non_null(end);
     assert_null(memmem(server.request, (size_t)(end - server.request), "s3cret", 6));
-    assert_non_null(strstr(server.request, "POST /?wait_end_of_query=1&insert_deduplication_token=x&"
-                                           "query=INSERT%20INTO%20%60a%60.%60b%60%20FORMAT%20Native "));
+    assert_non_null(strstr(server.request,
+                           "POST /?wait_end_of_query=1&insert_deduplication_token=x&"
+                           "query=INSERT%20INTO%20%60a%60.%60b%60%20FORMAT%20Native "));
     assert_non_null(strstr(server.request, "X-ClickHouse-User: default\r\n"));
     assert_non_null(strstr(server.request, "X-ClickHouse-Key: s3cret\r\n"));
     assert_non_null(strstr(server.request, "Content-Encoding: lz4\r\n"));
@@ -377,9 +415,9 @@ static void test_insert_request(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_outcomes),   cmocka_unit_test(test_nobody_there),
-        cmocka_unit_test(test_idle_close), cmocka_unit_test(test_interrupt),
-        cmocka_unit_test(test_escape),     cmocka_unit_test(test_insert_answers),
+        cmocka_unit_test(test_outcomes),       cmocka_unit_test(test_nobody_there),
+        cmocka_unit_test(test_idle_close),     cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_escape),         cmocka_unit_test(test_insert_answers),
         cmocka_unit_test(test_insert_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,7 +121,8 @@ static void test_body(void **state)
             assert_false(body.rewound);
             body_rewind(&body);
             uint8_t some[7];
-            body_read(&body, some, sizeof some); /* cut off in the middle, and from the start again */
+            body_read(&body, some,
+                      sizeof some); /* cut off in the middle, and from the start again */
             body_rewind(&body);
             expect_body(&body, piece, buf_view(&expected));
             assert_true(body.rewound);

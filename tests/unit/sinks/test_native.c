@@ -5,8 +5,11 @@
 
 #include "sinks/clickhouse/native.h"
 
-#define WIDE_RANGE { .time64 = true, .date_min = -719162, .date_max = 2932896,                     \
-                     .seconds_min = -62135596800, .seconds_max = 253402300799 }
+#define WIDE_RANGE                                                                                 \
+    {                                                                                              \
+        .time64 = true, .date_min = -719162, .date_max = 2932896, .seconds_min = -62135596800,     \
+        .seconds_max = 253402300799                                                                \
+    }
 static const struct clickhouse_abilities abilities = WIDE_RANGE;
 
 struct bench {
@@ -24,15 +27,17 @@ static void bench_open(struct bench *bench, const struct table *table, bool null
 {
     struct native_field *fields = arena_array(&bench->arena, table->column_count, sizeof *fields);
     for (uint16_t i = 0; i < table->column_count; i++)
-        fields[i] = (struct native_field){ .name = table->columns[i].name, .source = i,
+        fields[i] = (struct native_field){ .name = table->columns[i].name,
+                                           .source = i,
                                            .nullable = nullable && !table->columns[i].key_order,
                                            .in_key = table->columns[i].key_order > 0 };
     bench->options = fixture_options();
-    bench->encoder = (struct native_encoder){ .options = &bench->options, .abilities = &abilities,
+    bench->encoder = (struct native_encoder){ .options = &bench->options,
+                                              .abilities = &abilities,
                                               .counters = &bench->counters,
                                               .arena = &bench->arena };
-    bench->layout = native_layout_make(table, fields, table->column_count, &abilities,
-                                       &bench->arena);
+    bench->layout =
+        native_layout_make(table, fields, table->column_count, &abilities, &bench->arena);
     load_init(&bench->load, &bench->target, table, bench->layout->parts, "label");
 }
 
@@ -58,11 +63,22 @@ static void expect_part(const struct bench *bench, uint32_t part, const char *by
 
 /* ---- one value of each type ---- */
 
-#define TEXT(literal) { .tag = VALUE_TEXT, .size = sizeof(literal) - 1,                           \
-                        .data = (const uint8_t *)(literal) }
-#define INT(number) { .tag = VALUE_INT, .integer = (number) }
-#define UINT(number) { .tag = VALUE_UINT, .natural = (number) }
-#define DOUBLE(of) { .tag = VALUE_DOUBLE, .number = (of) }
+#define TEXT(literal)                                                                              \
+    {                                                                                              \
+        .tag = VALUE_TEXT, .size = sizeof(literal) - 1, .data = (const uint8_t *)(literal)         \
+    }
+#define INT(number)                                                                                \
+    {                                                                                              \
+        .tag = VALUE_INT, .integer = (number)                                                      \
+    }
+#define UINT(number)                                                                               \
+    {                                                                                              \
+        .tag = VALUE_UINT, .natural = (number)                                                     \
+    }
+#define DOUBLE(of)                                                                                 \
+    {                                                                                              \
+        .tag = VALUE_DOUBLE, .number = (of)                                                        \
+    }
 #define BYTES(literal) literal, sizeof(literal) - 1
 
 static const struct value_case {
@@ -305,7 +321,8 @@ static void test_date_policies(void **state)
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct bench bench = { .err = { 0 } };
-        const struct column column = { .name = WORD("c"), .type = PLAIN_TYPE(DATE),
+        const struct column column = { .name = WORD("c"),
+                                       .type = PLAIN_TYPE(DATE),
                                        .key_order = cases[i].key };
         print_message("%s\n", cases[i].name);
         bench_open(&bench, fixture_table(&bench.arena, "t", &column, 1), cases[i].nullable);
@@ -332,9 +349,9 @@ static void test_date_policies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),         cmocka_unit_test(test_tombstone),
-        cmocka_unit_test(test_keyed_events),   cmocka_unit_test(test_keyless_events),
-        cmocka_unit_test(test_null_refused),   cmocka_unit_test(test_load_limit),
+        cmocka_unit_test(test_values),        cmocka_unit_test(test_tombstone),
+        cmocka_unit_test(test_keyed_events),  cmocka_unit_test(test_keyless_events),
+        cmocka_unit_test(test_null_refused),  cmocka_unit_test(test_load_limit),
         cmocka_unit_test(test_date_policies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Texts of values, and the lines of the stdout sink; the blackhole's counting; the list of sinks. */
+ * Texts of values, and the lines of the stdout sink; the blackhole's counting; the list of sinks.
+ */
 #include "tests/unit/sinks/fixture.h"
 
 #include <stdio.h>
@@ -83,8 +84,12 @@ static void test_lines(void **state)
     assert_true(sink_stdout.open(NULL, &arena, NULL, &sink, &err));
     assert_true(sink_stdout.prepare(sink, &target, table, &parts, &err));
     load_init(&load, &target, table, parts, "label");
-    const struct value row[] = { value_int(1),  text_value("a\n\""), value_int(-5), value_int(0),
-                                 text_value("\xff\x01"),            text_value("0123456789abcdef"),
+    const struct value row[] = { value_int(1),
+                                 text_value("a\n\""),
+                                 value_int(-5),
+                                 value_int(0),
+                                 text_value("\xff\x01"),
+                                 text_value("0123456789abcdef"),
                                  text_value("\x7f\x01\x02\x03") };
     const struct value gone[] = { value_int(1),   value_absent(), value_null(),  value_absent(),
                                   value_absent(), value_absent(), value_absent() };
@@ -95,11 +100,13 @@ static void test_lines(void **state)
     assert_true(sink_stdout.encode(sink, &load, &insert, &err));
     assert_true(sink_stdout.encode(sink, &load, &delete, &err));
     assert_int_equal(load.rows, 2);
-    assert_string_equal(text_of(&load.parts[0]),
+    assert_string_equal(
+        text_of(&load.parts[0]),
         "{\"op\":\"r\",\"table\":\"shop.t\",\"mark\":7,\"ts_ms\":0,\"after\":{\"id\":1,"
         "\"na\\\"me\":\"a\\n\\\"\",\"n\":\"-0.05\",\"d\":\"1970-01-01\",\"b\":\"ff01\","
         "\"u\":\"30313233-3435-3637-3839-616263646566\",\"a\":\"127.1.2.3\"}}\n"
-        "{\"op\":\"d\",\"table\":\"shop.t\",\"mark\":8,\"ts_ms\":5,\"before\":{\"id\":1,\"n\":null}}\n");
+        "{\"op\":\"d\",\"table\":\"shop.t\",\"mark\":8,\"ts_ms\":5,\"before\":{\"id\":1,\"n\":null}"
+        "}\n");
     sink_stdout.close(sink);
     load_done(&load);
     arena_done(&arena);
