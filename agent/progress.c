@@ -109,9 +109,8 @@ static void note_state(struct row *row)
     if (state == row->state)
         return;
     if (state == TABLE_STREAMING && row->state == TABLE_SNAPSHOT)
-        log_info("the snapshot of a table is done table=%s target=%s rows=%llu",
-                 row->table->source, row->table->target,
-                 (unsigned long long)atomic_load(&row->table->snapshot_rows));
+        log_info("the snapshot of a table is read table=%s target=%s", row->table->source,
+                 row->table->target);
     else if (state != TABLE_SNAPSHOT && state != TABLE_PARKED)
         log_info("a table is now in another state table=%s state=%s", row->table->source,
                  table_state_name(state));
