@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "engine/base/assert.h"
-#include "engine/base/cleanup.h"
+#include "engine/base/clock.h"
 #include "engine/base/fault.h"
 #include "engine/checkpoint_record.h"
 
@@ -149,7 +149,8 @@ static bool open_epoch(struct checkpoint *checkpoint, struct checkpoint_image *i
                          "checkpoint '%s' belongs to '%.*s', not to '%.*s': give this pipeline a "
                          "checkpoint.directory of its own, or remove the old one to begin anew",
                          directory, BYTES_ARGS(image->identity), BYTES_ARGS(identity));
-    image->epoch++;
+    /* A checkpoint that is made anew must not repeat the labels of an older one. */
+    image->epoch = image->epoch ? image->epoch + 1 : (uint64_t)(clock_wall_us() / 1000000);
     uint8_t epoch[8];
     memcpy(epoch, &image->epoch, sizeof epoch);
     uint8_t format = CHECKPOINT_FORMAT;

@@ -71,8 +71,10 @@ static bool change_apply(struct worker *worker, const struct event *event, struc
         return change_resync(worker, event, err);
     if (change->kind == CHANGE_CREATE_TABLE)
         return change_prepare(worker, event, err);
+    struct schema_change allowed = *change;
+    allowed.excluded = ~worker->shared->options->schema_changes & CHANGE_BITS_ALL;
     return !driver->change ||
-           driver->change(worker->sink, target, event->renamed_target, change, err);
+           driver->change(worker->sink, target, event->renamed_target, &allowed, err);
 }
 
 bool delivery_change(struct worker *worker, const struct event *event, struct error *err)

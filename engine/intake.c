@@ -348,15 +348,41 @@ static bool store_begin(struct intake *intake, const struct position *begin, str
     return checkpoint_commit(write, true, err);
 }
 
+/* The position is gone from the server, and the user said what then. */
+static bool intake_begin_anew(struct intake *intake, struct position *begin, struct error *err)
+{
+    log_warn("%s; on-lost-position is %s", err->message,
+             intake->options->on_lost_position == LOST_RESYNC ? "resync: all tables are read again"
+                                                              : "latest: what was missed is skipped");
+    struct position none = { .mark = intake->stream_mark };
+    return intake->driver->start(intake->source, &none, &intake->catalog, &intake->filter, begin, err);
+}
+
+static bool intake_resync_all(struct intake *intake, struct error *err)
+{
+    struct snapshot *snapshot = intake->snapshot;
+    bool ok = true;
+    pthread_mutex_lock(&snapshot->lock);
+    for (uint32_t i = 0; ok && i < snapshot->table_capacity; i++)
+        if (snapshot->tables[i])
+            ok = intake_resync(intake, snapshot->tables[i], true, err);
+    pthread_mutex_unlock(&snapshot->lock);
+    return ok;
+}
+
 static bool intake_connect(struct intake *intake, struct error *err)
 {
     bool fresh = !intake->position.token.data;
     intake->driver_mark = 0;
     struct position begin = { 0 };
+    bool lost = false;
     if (!intake->driver->start(intake->source, &intake->position, &intake->catalog,
-                               &intake->filter, &begin, err))
-        return false;
-    if (fresh && !store_begin(intake, &begin, err))
+                               &intake->filter, &begin, err)) {
+        lost = err->kind == ERROR_LOST && intake->options->on_lost_position != LOST_STOP;
+        if (!lost || !intake_begin_anew(intake, &begin, err))
+            return false;
+    }
+    if ((fresh || lost) && !store_begin(intake, &begin, err))
         return false;
     if (!intake->snapshot_stored) {
         if (!intake_adopt_tables(intake, fresh, err))
@@ -367,6 +393,8 @@ static bool intake_connect(struct intake *intake, struct error *err)
         pthread_mutex_unlock(&intake->snapshot->lock);
         snapshot_start(intake->snapshot);
     }
+    if (lost && intake->options->on_lost_position == LOST_RESYNC && !intake_resync_all(intake, err))
+        return false;
     intake->connected = true;
     atomic_store(&intake->metrics->connected, true);
     metrics_trouble(intake->metrics, "");

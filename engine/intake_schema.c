@@ -105,7 +105,8 @@ bool intake_resync(struct intake *intake, struct tracked *tracked, bool truncate
     struct event *event = batch_add(batch);
     *event = (struct event){ .op = EVENT_SCHEMA, .table = tracked->table, .change = change,
                              .target = tracked->target, .mark = intake->stream_mark,
-                             .truncates = truncate, .time_us = intake->position_time_us };
+                             /* other tables' rows in the same target stay */
+                             .truncates = truncate && tracked->target->sources < 2, .time_us = intake->position_time_us };
     batch->stream_mark = intake->stream_mark;
     snapshot_begin_table(intake->snapshot, tracked);
     log_info("table '%.*s.%.*s' is read again", BYTES_ARGS(tracked->table->database),
@@ -179,7 +180,7 @@ static void schema_event(struct intake *intake, struct event *event, struct trac
         schema_rename(intake, event, tracked);
         break;
     case CHANGE_RESYNC_TABLE:
-        event->truncates = true;
+        event->truncates = tracked->target->sources < 2;
         snapshot_schema_changed(intake->snapshot, tracked, change->after);
         snapshot_begin_table(intake->snapshot, tracked);
         return;
@@ -253,6 +254,8 @@ static bool adopt_table(struct intake *intake, const struct table *table, bool r
     atomic_store(&tracked->target->metrics->state, TABLE_STREAMING);
     if (read)
         snapshot_begin_table(intake->snapshot, tracked);
+    /* Signed rows of an older checkpoint would count twice: the target is emptied first. */
+    tracked->overflowed = read && tracked->keyless;
     return put_record(intake, tracked, err);
 }
 

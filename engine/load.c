@@ -81,7 +81,9 @@ void load_close(struct delivery_target *state)
         free((void *)(uintptr_t)state->chunks[i].cursor.data);
         free((void *)(uintptr_t)state->chunks[i].until.data);
     }
-    state->chunk_count = 0;
+    free(state->chunks);
+    state->chunks = NULL;
+    state->chunk_count = state->chunk_capacity = 0;
     state->has_snapshot_rows = false;
     state->inserts = state->updates = state->deletes = state->reads = 0;
 }

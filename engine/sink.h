@@ -18,6 +18,7 @@ struct sink { const struct sink_driver *driver; };              /* first in a dr
 struct target {
     uint32_t id; /* index in the pipeline's list */
     uint32_t worker;
+    uint32_t sources; /* intake: tables that are routed to it */
     struct bytes database, name;
     void *sink_data;  /* the driver's, in the arena of its instance: what it knows of the target */
     struct load *load; /* the worker's open load, or NULL */

@@ -147,6 +147,7 @@ struct tracked *snapshot_add(struct snapshot *snapshot, const struct table *tabl
                                  .state = TABLE_STREAMING };
     tracked->keyless = table->key_count == 0;
     tracked->comparable = !tracked->keyless && key_comparable(table);
+    target->sources++;
     snapshot->tables[table->id] = tracked;
     return tracked;
 }

@@ -54,10 +54,14 @@ struct log_source {
     struct gtid_set executed;
     char file[512];
     uint64_t offset;
+    char given_file[512]; /* where the newest event of a transaction ended: what was given reaches to */
+    uint64_t given_offset;
     bool place_known;    /* an event or a heartbeat has told file and offset */
     uint64_t commit;     /* transactions so far */
     uint32_t row;        /* in the one under way */
-    bool inside, announced, standalone, skipping;
+    bool inside, announced, skipping;
+    bool bounded;        /* the group has an end of its own: XID, COMMIT, XA PREPARE */
+    bool alter_pending;  /* MariaDB: an ALTER that has only begun, or that failed */
     struct gtid gtid;    /* of the one under way */
     bool has_gtid;
     uint64_t start_offset; /* where its group begins */
@@ -107,6 +111,7 @@ bool log_handle(struct log_source *self, struct batch *batch, struct bytes event
                 bool *again, struct error *err);
 void log_free_stream(struct log_source *self); /* the decompressor */
 void log_put_token(struct log_source *self, struct buf *out);
+void log_put_group_token(struct log_source *self, struct buf *out); /* of the place before it */
 void log_begin_group(struct log_source *self, const struct event_header *header,
                      const struct gtid *gtid);
 void log_end_group(struct log_source *self);
@@ -126,6 +131,7 @@ bool log_unpack(struct log_source *self, uint8_t type, struct bytes body, struct
 bool xa_keep(struct log_source *self, struct bytes event, struct error *err);
 bool xa_start(struct log_source *self, struct error *err);
 bool xa_prepared(struct log_source *self, struct bytes body, bool *one_phase, struct error *err);
+void xa_commit_now(struct log_source *self); /* the branch under way: its rows come next */
 bool xa_statement(struct log_source *self, struct bytes sql, bool *handled, struct error *err);
 bool xa_replay(struct log_source *self, struct batch *batch, struct error *err);
 void xa_forget(struct log_source *self); /* all branches: they will be read again */

@@ -17,7 +17,7 @@
 #include "sources/mysql/log.h"
 
 enum { HEADER_SIZE = 19, FLAG_ARTIFICIAL = 0x20, FLAG_IGNORABLE = 0x80, EVENT_BYTES_MAX = 1 << 30,
-       PAYLOAD_STEP = 128 << 10 };
+       PAYLOAD_STEP = 128 << 10, BYTES_AT_ONCE_MAX = 16 << 20 };
 
 enum binlog_type {
     QUERY_EVENT = 2, STOP_EVENT = 3, ROTATE_EVENT = 4, INTVAR_EVENT = 5, RAND_EVENT = 13,
@@ -35,15 +35,29 @@ enum binlog_type {
 
 /* ---- groups ---- */
 
-void log_put_token(struct log_source *self, struct buf *out)
+/* A token has a set only where we go on by it: one that began at a file and an offset holds but a
+ * part of what was executed. An empty set of MySQL's is told by the absence of a file. */
+static void put_token(struct log_source *self, const char *file, uint64_t offset, struct buf *out)
 {
     struct buf gtid;
     buf_init(&gtid, 64 << 20);
-    gtid_set_text(&self->executed, &gtid);
-    struct token token = { .file = bytes_from(self->file), .offset = self->offset,
+    if (self->by_gtid)
+        gtid_set_text(&self->executed, &gtid);
+    bool nothing_yet = self->by_gtid && !self->mariadb && gtid.size == 0;
+    struct token token = { .file = bytes_from(nothing_yet ? "" : file), .offset = offset,
                            .gtid = buf_view(&gtid), .server = bytes_from(self->server) };
     token_encode(&token, out);
     buf_done(&gtid);
+}
+
+void log_put_token(struct log_source *self, struct buf *out)
+{
+    put_token(self, self->file, self->offset, out);
+}
+
+void log_put_group_token(struct log_source *self, struct buf *out)
+{
+    put_token(self, self->start_file, self->start_offset, out);
 }
 
 void log_begin_group(struct log_source *self, const struct event_header *header,
@@ -54,13 +68,17 @@ void log_begin_group(struct log_source *self, const struct event_header *header,
     self->row = 0;
     self->inside = true;
     self->announced = false;
-    self->standalone = false;
+    self->bounded = false;
+    self->alter_pending = false;
     self->has_gtid = gtid != NULL;
     if (gtid)
         self->gtid = *gtid;
     memcpy(self->start_file, self->file, sizeof self->file);
-    self->start_offset = header->position > header->size ? header->position - header->size
-                                                         : self->offset;
+    /* Groups that the server passes over leave our offset behind; 32 bits wrap in a large file. */
+    uint32_t start = header->position - header->size;
+    self->start_offset = header->position == 0 || start == (uint32_t)self->offset
+                             ? self->offset
+                             : (self->offset & ~(uint64_t)UINT32_MAX) | start;
     self->skipping = (int64_t)header->time * 1000000 < self->skip_before_us;
 }
 
@@ -72,6 +90,15 @@ void log_end_group(struct log_source *self)
     self->has_gtid = false;
     self->skipping = false;
     self->moved = true;
+}
+
+/* A group that has an end of its own has come to it. */
+static void finish_group(struct log_source *self)
+{
+    if (self->branch)
+        xa_commit_now(self); /* ends after the branch's rows */
+    else
+        log_end_group(self);
 }
 
 /* Tells the batch to which transaction its next events belong. */
@@ -198,6 +225,21 @@ static bool on_gtid_tagged(struct log_source *self, const struct event_header *h
 
 enum { MARIADB_STANDALONE = 1, MARIADB_GROUP_COMMIT = 2, MARIADB_PREPARED_XA = 0x40,
        MARIADB_COMPLETED_XA = 0x80 };
+enum { MARIADB_EXTRA_ENGINES = 1, MARIADB_START_ALTER = 2, MARIADB_ROLLBACK_ALTER = 8 };
+
+/* u64 number, u32 domain, u8 flags, [u64 group commit id], [xid: u32 format, u8, u8, both parts],
+ * [u8 extra flags, ...]; short ones are filled up with zeros. */
+static uint8_t mariadb_extra_flags(struct reader *in, uint8_t flags)
+{
+    if (flags & MARIADB_GROUP_COMMIT)
+        reader_take(in, 8);
+    if (flags & (MARIADB_PREPARED_XA | MARIADB_COMPLETED_XA)) {
+        reader_take(in, 4);
+        size_t gtrid = reader_u8(in), bqual = reader_u8(in);
+        reader_take(in, gtrid + bqual);
+    }
+    return in->rest.size > 0 ? reader_u8(in) : 0;
+}
 
 static bool on_mariadb_gtid(struct log_source *self, const struct event_header *header,
                             uint32_t server, struct bytes body, struct error *err)
@@ -210,7 +252,12 @@ static bool on_mariadb_gtid(struct log_source *self, const struct event_header *
     if (in.failed)
         return malformed(self, "GTID", err);
     log_begin_group(self, header, &gtid);
-    self->standalone = flags & MARIADB_STANDALONE;
+    self->bounded = !(flags & MARIADB_STANDALONE);
+    uint8_t extra = mariadb_extra_flags(&in, flags);
+    /* A two-phase ALTER is logged twice, as it begins and as it ends: the second time counts. */
+    self->alter_pending = extra & (MARIADB_START_ALTER | MARIADB_ROLLBACK_ALTER);
+    if (in.failed)
+        return malformed(self, "GTID", err);
     return !(flags & MARIADB_PREPARED_XA) || xa_start(self, err);
 }
 
@@ -310,10 +357,12 @@ static bool on_query(struct log_source *self, struct batch *batch, const struct 
         return malformed(self, "QUERY", err);
     if (!self->inside)
         log_begin_group(self, header, NULL); /* a log without GTIDs */
-    if (word_is(sql, "BEGIN") && sql.size <= 6)
+    if (word_is(sql, "BEGIN") && sql.size <= 6) {
+        self->bounded = true;
         return true;
+    }
     if (word_is(sql, "COMMIT") || (word_is(sql, "ROLLBACK") && sql.size <= 9)) {
-        log_end_group(self);
+        finish_group(self);
         return true;
     }
     if (word_is(sql, "SAVEPOINT") || word_is(sql, "ROLLBACK TO") || word_is(sql, "RELEASE"))
@@ -325,17 +374,20 @@ static bool on_query(struct log_source *self, struct batch *batch, const struct 
         if (handled)
             return true;
     }
-    if (batch->count > 0 && log_statement_matters(self, sql, database, sql_mode)) {
+    bool passed_over = self->skipping || self->alter_pending;
+    if (!passed_over && batch->count > 0 && log_statement_matters(self, sql, database, sql_mode)) {
         *again = true; /* it needs a batch of its own */
         return true;
     }
     uint32_t before = batch->count;
-    if (!log_statement(self, batch, sql, database, sql_mode, (int64_t)header->time * 1000000, err))
+    if (!passed_over &&
+        !log_statement(self, batch, sql, database, sql_mode, (int64_t)header->time * 1000000, err))
         return false;
     if (batch->count > before)
         announce(self, batch);
     log_stamp(self, batch, before);
-    log_end_group(self);
+    if (!self->bounded) /* rows of CREATE TABLE ... SELECT may follow otherwise */
+        log_end_group(self);
     return true;
 }
 
@@ -467,7 +519,10 @@ static bool on_xa_prepare(struct log_source *self, struct bytes body, struct err
     bool one_phase;
     if (!xa_prepared(self, body, &one_phase, err))
         return false;
-    log_end_group(self);
+    if (one_phase)
+        finish_group(self);
+    else
+        log_end_group(self);
     return true;
 }
 
@@ -496,7 +551,7 @@ static bool on_event(struct log_source *self, struct batch *batch, const struct 
     case MARIADB_GTID_EVENT:        return on_mariadb_gtid(self, header, server, body, err);
     case QUERY_EVENT:               return on_query(self, batch, header, body, again, err);
     case TABLE_MAP_EVENT:           return log_table_map(self, batch, body, again, err);
-    case XID_EVENT:                 log_end_group(self); return true;
+    case XID_EVENT:                 finish_group(self); return true;
     case XA_PREPARE_EVENT:          return on_xa_prepare(self, body, err);
     case TRANSACTION_PAYLOAD_EVENT: return on_payload(self, body, err);
     case HEARTBEAT_EVENT:
@@ -547,6 +602,7 @@ bool log_handle(struct log_source *self, struct batch *batch, struct bytes event
     if (in.failed)
         return malformed(self, "too short an", err);
     struct bytes body = in.rest;
+    bool was_inside = self->inside;
     bool format = header.type == FORMAT_DESCRIPTION_EVENT;
     if (format && !on_format(self, body, err))
         return false;
@@ -564,6 +620,10 @@ bool log_handle(struct log_source *self, struct batch *batch, struct bytes event
     if (ok && !*again && !inner && !heartbeat && !(header.flags & FLAG_ARTIFICIAL) &&
         header.type != ROTATE_EVENT)
         move_to(self, header.position);
+    if (ok && !inner && (was_inside || self->inside)) {
+        memcpy(self->given_file, self->file, sizeof self->file);
+        self->given_offset = self->offset;
+    }
     return ok;
 }
 
@@ -640,7 +700,9 @@ static bool step(struct log_source *self, struct batch *batch, int timeout_ms, b
         self->has_waiting = false;
         inner = self->waiting.data[0];
         event = (struct bytes){ self->waiting.data + 1, self->waiting.size - 1 };
-        return log_handle(self, batch, event, inner, &again, err);
+        bool ok = log_handle(self, batch, event, inner, &again, err);
+        self->has_waiting = again; /* a change of shape went before it */
+        return ok;
     }
     if (self->payload_active) {
         inner = true;
@@ -657,13 +719,23 @@ static bool step(struct log_source *self, struct batch *batch, int timeout_ms, b
     return true;
 }
 
+/* A batch ends between two groups where it can, for only there is a position: from half its size on
+ * at the next boundary. What is filtered fills no batch, so the bytes count too. */
+static bool is_time_to_return(const struct log_source *self, const struct batch *batch)
+{
+    if (batch_is_full(batch) || is_alone(batch) || batch->bytes >= BYTES_AT_ONCE_MAX)
+        return true;
+    if (self->has_waiting)
+        return batch->count > 0;
+    return !self->inside && !self->cursor_active && self->moved &&
+           (batch->count >= BATCH_EVENTS_MAX / 2 || batch->arena.total >= BATCH_BYTES_GOAL / 2 ||
+            batch->bytes >= BYTES_AT_ONCE_MAX / 2);
+}
+
 bool log_read(struct log_source *self, struct batch *batch, int timeout_ms, struct error *err)
 {
     bool none = false;
-    while (!none && !batch_is_full(batch) && !is_alone(batch)) {
-        bool held = self->has_waiting;
-        if (held && batch->count > 0)
-            break;
+    while (!none && !is_time_to_return(self, batch)) {
         /* With something in hand only what has already come is taken along. */
         int patience_ms = batch->count > 0 || self->moved ? 0 : timeout_ms;
         if (!step(self, batch, patience_ms, &none, err))

@@ -282,7 +282,21 @@ static uint32_t choose_server_id(const struct log_source *self)
 static bool prepare_session(struct log_source *self, struct error *err)
 {
     struct connection *connection = self->connection;
+    struct arena scratch = { 0 };
+    struct bytes checksum;
+    bool asked = ask_one(connection, "SELECT @@global.binlog_checksum", &scratch, &checksum, err);
+    self->checksums = asked && checksum.data && !bytes_is(checksum, "NONE");
+    arena_done(&scratch);
+    if (!asked)
+        return false;
     unsigned long long heartbeat_ns = (unsigned long long)self->options->heartbeat_ms * 1000000u;
+    struct arena scratch = { 0 };
+    struct bytes checksum;
+    bool known = ask_one(connection, "SELECT @@global.binlog_checksum", &scratch, &checksum, err);
+    self->checksums = known && bytes_is(checksum, "CRC32"); /* of the first event too, which only names the file */
+    arena_done(&scratch);
+    if (!known)
+        return false;
     if (self->mariadb) {
         struct buf list;
         buf_init(&list, 1 << 20);
@@ -337,6 +351,17 @@ static bool send_dump(struct log_source *self, struct error *err)
     return ok;
 }
 
+/* A checkpoint that begins anew gives higher marks than an older one gave to the same targets: the
+ * count starts from the clock, 2048 transactions a second since 2024. */
+static uint64_t first_commit(const struct position *from)
+{
+    const int64_t year_2024_us = INT64_C(1704067200) * 1000000;
+    int64_t since_us = clock_wall_us() - year_2024_us;
+    uint64_t commit = since_us > 0 ? (uint64_t)since_us / 1000000 * 2048 : 0;
+    uint64_t known = mark_commit(from->mark) + 1;
+    return commit > known ? commit : known;
+}
+
 static bool connect_log(struct log_source *self, const struct position *from, bool fresh,
                         struct arena *arena, struct error *err)
 {
@@ -349,6 +374,8 @@ static bool connect_log(struct log_source *self, const struct position *from, bo
     self->inside = self->moved = self->has_waiting = self->payload_active = false;
     self->has_gtid = false;
     xa_forget(self);
+    if (fresh)
+        self->commit = first_commit(from);
     if (!(fresh ? begin(self, arena, err) : resume(self, from, err)))
         return false;
     if (self->by_gtid && !self->mariadb && !check_gtids(self, arena, err))
@@ -356,6 +383,8 @@ static bool connect_log(struct log_source *self, const struct position *from, bo
     if (!self->catalog_filled && !fill_catalog(self, err))
         return false;
     self->catalog_filled = true;
+    memcpy(self->given_file, self->file, sizeof self->file);
+    self->given_offset = self->offset;
     connection_read_timeout(self->connection, (uint32_t)(self->options->heartbeat_ms / 1000 * 3 + 10));
     return prepare_session(self, err) && send_dump(self, err);
 }

@@ -118,33 +118,20 @@ static bool confirm(struct source *source, const struct position *position, stru
 }
 
 /* What was given, the transaction under way included: its GTID counts as given, and for MariaDB the
- * place inside of it, which no snapshot can have without all of it. */
+ * place inside of it, which no snapshot can have without all of it. Not the place where the stream
+ * stands: behind a rotation no transaction may have come yet. */
 static void processed(struct source *source, struct buf *token)
 {
     struct log_source *self = log_of(source);
-    if (!self->inside || !self->has_gtid || self->mariadb) {
-        log_put_token(self, token);
-        if (!self->place_known) { /* file and offset are not told yet: GTIDs alone */
-            struct token parsed;
-            struct error err;
-            struct arena scratch = { 0 };
-            struct bytes copy = arena_copy(&scratch, buf_view(token));
-            if (token_decode(copy, &parsed, &err) && !self->mariadb && self->by_gtid) {
-                parsed.file = (struct bytes){ (const uint8_t *)"", 0 };
-                buf_reset(token);
-                token_encode(&parsed, token);
-            }
-            arena_done(&scratch);
-        }
-        return;
-    }
     struct buf gtids;
     buf_init(&gtids, 64 << 20);
     gtid_set_text(&self->executed, &gtids);
-    if (gtids.size > 0)
-        buf_u8(&gtids, ',');
-    gtid_text(&self->gtid, &gtids);
-    struct token given = { .file = bytes_from(self->file), .offset = self->offset,
+    if (self->inside && self->has_gtid && !self->mariadb) {
+        if (gtids.size > 0)
+            buf_u8(&gtids, ',');
+        gtid_text(&self->gtid, &gtids);
+    }
+    struct token given = { .file = bytes_from(self->given_file), .offset = self->given_offset,
                            .gtid = buf_view(&gtids), .server = bytes_from(self->server) };
     token_encode(&given, token);
     buf_done(&gtids);
