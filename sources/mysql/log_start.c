@@ -290,13 +290,6 @@ static bool prepare_session(struct log_source *self, struct error *err)
     if (!asked)
         return false;
     unsigned long long heartbeat_ns = (unsigned long long)self->options->heartbeat_ms * 1000000u;
-    struct arena scratch = { 0 };
-    struct bytes checksum;
-    bool known = ask_one(connection, "SELECT @@global.binlog_checksum", &scratch, &checksum, err);
-    self->checksums = known && bytes_is(checksum, "CRC32"); /* of the first event too, which only names the file */
-    arena_done(&scratch);
-    if (!known)
-        return false;
     if (self->mariadb) {
         struct buf list;
         buf_init(&list, 1 << 20);
