@@ -45,7 +45,7 @@ bool xa_start(struct log_source *self, struct error *err)
                           strerror(errno));
     }
     buf_init(&branch->position, 64 << 20);
-    log_put_token(self, &branch->position);
+    log_put_group_token(self, &branch->position);
     branch->position_mark = self->group_mark;
     self->branch = branch;
     return true;
@@ -69,8 +69,10 @@ bool xa_prepared(struct log_source *self, struct bytes body, bool *one_phase, st
     uint32_t format = (uint32_t)reader_le(&in, 4);
     size_t gtrid = (size_t)reader_le(&in, 4), bqual = (size_t)reader_le(&in, 4);
     struct bytes data = reader_take(&in, gtrid + bqual);
-    if (in.failed || !self->branch)
+    if (in.failed || (!self->branch && !*one_phase))
         return error_set(err, ERROR_RETRY, "a malformed XA_PREPARE event");
+    if (*one_phase)
+        return true; /* committed with this event */
     struct buf xid;
     buf_init(&xid, 1024);
     buf_le(&xid, format, 4);
@@ -87,6 +89,13 @@ bool xa_prepared(struct log_source *self, struct bytes body, bool *one_phase, st
     *end = self->branch;
     self->branch = NULL;
     return true;
+}
+
+void xa_commit_now(struct log_source *self)
+{
+    rewind(self->branch->events);
+    self->replay = self->branch;
+    self->branch = NULL;
 }
 
 static int hex_digit(uint8_t c)
@@ -160,8 +169,10 @@ static bool starts(struct bytes *sql, const char *word)
 bool xa_statement(struct log_source *self, struct bytes sql, bool *handled, struct error *err)
 {
     *handled = true;
-    if (starts(&sql, "XA START"))
+    if (starts(&sql, "XA START")) {
+        self->bounded = true;
         return xa_start(self, err);
+    }
     if (starts(&sql, "XA END"))
         return true;
     bool commit = starts(&sql, "XA COMMIT");
