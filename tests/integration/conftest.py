@@ -130,6 +130,7 @@ class Sync:
         self.schema, self.folder = schema, folder
         self.comparison = Comparison(source, clickhouse)
         self.agents = []
+        self.writers = []  # threads with stop(), ended with the test in any case
         self.schemas = [schema]
 
     def agent(self, source=None, sink=None, pipeline=None, route=None, **more):
@@ -165,12 +166,16 @@ class Sync:
 
     def end(self):
         problems = []
+        for writer in self.writers:
+            writer.ended.set()
+            writer.join(60)
         for agent in self.agents:
             try:
                 agent.stop()
             except (AssertionError, TimeoutError) as error:
                 problems.append(str(error))
                 agent.kill()
+        self._end_prepared()
         for schema in self.schemas:
             for drop in (lambda: self.source.execute(f"DROP DATABASE IF EXISTS `{schema}`"),
                          lambda: self.clickhouse.execute(f"DROP DATABASE IF EXISTS `{schema}`")):
@@ -179,6 +184,15 @@ class Sync:
                 except Exception:  # a server that the test has ended
                     pass
         assert not problems, "\n".join(problems)
+
+
+    def _end_prepared(self):
+        """Branches that a failed test left would hold their locks for ever."""
+        try:
+            for _, size, _, name in self.source.query("XA RECOVER"):
+                self.source.execute(f"XA ROLLBACK '{name[:size]}'")
+        except Exception:  # a server that the test has ended
+            pass
 
 
 def _schema_name(request):

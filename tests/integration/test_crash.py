@@ -34,6 +34,7 @@ class Load(threading.Thread):
         super().__init__(daemon=True)
         self.sync, self.random, self.schema_changes = sync, random.Random(seed), schema_changes
         self.ended, self.error = threading.Event(), None
+        sync.writers.append(self)
 
     def run(self):
         try:
@@ -48,8 +49,8 @@ class Load(threading.Thread):
             turn += 1
             cursor.execute("BEGIN")
             cursor.execute("INSERT INTO keyed (v) VALUES (%s), (%s)", (pick(99), pick(99)))
-            cursor.execute("UPDATE keyed SET v = v + 1 WHERE id %% 7 = %s LIMIT 20", (pick(7),))
-            cursor.execute("DELETE FROM keyed WHERE v > 90 AND id %% 3 = 0 LIMIT 2")
+            cursor.execute("UPDATE keyed SET v = v + 1 WHERE MOD(id, 7) = %s LIMIT 20", (pick(7),))
+            cursor.execute("DELETE FROM keyed WHERE v > 90 AND MOD(id, 3) = 0 LIMIT 2")
             cursor.execute("INSERT INTO keyless (v) VALUES (%s), (%s)", (pick(9), pick(9)))
             cursor.execute("UPDATE keyless SET v = v + 1 WHERE v = %s LIMIT 3", (pick(9),))
             cursor.execute("DELETE FROM keyless WHERE v = %s LIMIT 1", (pick(9),))

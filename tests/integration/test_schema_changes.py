@@ -27,7 +27,7 @@ ALTERS = {
     "reorder": ["MODIFY COLUMN b VARCHAR(50) FIRST"],
     "everything at once": ["ADD COLUMN c INT, DROP COLUMN b, MODIFY COLUMN a BIGINT"],
     "comment and index": ["COMMENT 'new', ADD INDEX (a)"],
-    "unsigned": ["MODIFY COLUMN n INT UNSIGNED NOT NULL"],
+    "unsigned": ["MODIFY COLUMN n INT UNSIGNED NOT NULL DEFAULT 4"],
     "charset": ["CONVERT TO CHARACTER SET latin1"],
     "default": ["ALTER COLUMN a SET DEFAULT 5"],
     "case of a name": ["RENAME COLUMN b TO B"],

@@ -34,6 +34,7 @@ class Changer(threading.Thread):
         super().__init__(daemon=True)
         self.sync, self.random, self.rows, self.ended = sync, random.Random(seed), rows, ended
         self.error = None
+        sync.writers.append(self)
 
     def run(self):
         try:

@@ -219,7 +219,7 @@ KEYS = {
     "latin1": ("VARCHAR(50) CHARACTER SET latin1", "CONCAT(ELT(1 + n % 3, 'é', 'e', 'Z'), n)"),
     "gbk": ("CHAR(20) CHARACTER SET gbk", "CONCAT(ELT(1 + n % 3, '中', '文', 'a'), n)"),
     "ucs2": ("VARCHAR(20) CHARACTER SET ucs2", "CONCAT(ELT(1 + n % 3, '東', 'ü', 'a'), n)"),
-    "spaces": ("VARCHAR(20)", "CONCAT(REPEAT('x', n), ' ')"),
+    "spaces": ("VARCHAR(40)", "CONCAT(REPEAT('x', n), ' ')"),
     "binary": ("BINARY(6)", "UNHEX(LPAD(HEX(n * 500), 4, '0'))"),
     "varbinary": ("VARBINARY(20)", "UNHEX(CONCAT(LPAD(HEX(n), 2, '0'), IF(n % 2, '00', '')))"),
     "enum": ("ENUM('z','y','x','w','v','u','t')", "1 + n"), "set": ("SET('a','b','c','d','e')", "n"),

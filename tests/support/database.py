@@ -31,6 +31,7 @@ _COMMON = {
     "max_connections": 200,
     "max_allowed_packet": "64M",
     "performance_schema": "OFF",
+    "lock_wait_timeout": 60,
 }
 
 
