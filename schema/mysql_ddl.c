@@ -305,8 +305,10 @@ static bool parse_create_table(struct ddl_parser *parser, bool or_replace, bool 
                                        .if_exists = if_exists };
     size_t at = parser->count;
     ddl_add(parser, statement.kind, name);
-    if (!temporary && !ddl_parse_create(parser, &statement))
-        statement.kind = DDL_REREAD_TABLE;
+    if (!temporary && !ddl_parse_create(parser, &statement)) {
+        statement.like = (struct ddl_name){ 0 };
+        statement.created = NULL;
+    }
     parser->statements[at] = statement;
     return true;
 }

@@ -11,7 +11,7 @@
 
 enum ddl_kind {
     DDL_IGNORED,         /* nothing of ours: BEGIN, GRANT, FLUSH, ANALYZE, views, triggers, indexes, ... */
-    DDL_CREATE_TABLE,    /* created, or like */
+    DDL_CREATE_TABLE,    /* created, or like, or neither */
     DDL_DROP_TABLE,
     DDL_RENAME_TABLE,    /* name -> to; one statement each for a list, in order */
     DDL_TRUNCATE_TABLE,
@@ -75,7 +75,9 @@ struct ddl_statement {
     /* An added column has values in rows that were there before, and they are in no event:
      * AUTO_INCREMENT, generated, DEFAULT with an expression. */
     bool fills_rows;
-    const struct table *created;    /* draft: columns, keys, comment, charset */
+    /* Draft: columns, keys, comment, charset. NULL without `like`: the columns cannot be told from
+     * the text (a SELECT, a default character set that is not known), the table must be read. */
+    const struct table *created;
     const struct ddl_alter *alters; uint16_t alter_count;
     struct bytes charset, collation, comment;
 };
@@ -94,7 +96,8 @@ struct ddl_context {
  *
  * One SQL text may give several statements (DROP TABLE a, b; RENAME TABLE a TO b, c TO d). In
  * `arena`; *count may be 0. Never fails: what is not understood is DDL_REREAD_TABLE when a table's
- * name can be told, else DDL_IGNORED with *doubt set (then all tables of the database are compared). */
+ * name can be told (for a CREATE TABLE: without `created`), else DDL_IGNORED with *doubt set (then
+ * all tables of the database are compared). */
 void ddl_parse(struct bytes sql, const struct ddl_context *context, struct arena *arena,
                const struct ddl_statement **out, size_t *count, bool *doubt);
 
@@ -112,9 +115,8 @@ bool ddl_apply(const struct table *table, const struct ddl_statement *statement,
 
 /* schema/mysql_types.c: "int(10) unsigned", "enum('a','b')", "varchar(20)" (information_schema's
  * COLUMN_TYPE and what a DDL writes) to a canonical type; also MariaDB's uuid, inet4, inet6, JSON
- * alias, COMPRESSED. MariaDB's information_schema shows a JSON column as longtext with the check
- * json_valid(`column`): DDL of that form gives JSON, and a reader of information_schema is to ask
- * for "json" then. Labels are read with backslash escapes, as COLUMN_TYPE has them. False: not a
- * type of ours. `charset` decides text or bytes for CHARACTER SET binary. */
+ * alias (LONGTEXT, which is how MariaDB itself shows it), COMPRESSED. Labels are read with backslash
+ * escapes, as COLUMN_TYPE has them. False: not a type of ours. `charset` decides text or bytes for
+ * CHARACTER SET binary. */
 bool mysql_type_parse(struct bytes text, struct bytes charset, bool mariadb, struct arena *arena,
                       struct type *out);

@@ -183,11 +183,6 @@ static bool convert_column(struct apply *apply, struct column *column,
             }
         }
     }
-    if (kind == TYPE_JSON) { /* MariaDB's: a text with a check */
-        column->charset = spec->charset;
-        column->collation = spec->collation;
-        return true;
-    }
     struct ddl_charset charset = { spec->charset, spec->collation };
     return ddl_settle_column(column, charset, apply->arena);
 }

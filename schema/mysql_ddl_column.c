@@ -247,22 +247,8 @@ static bool take_references(struct ddl_parser *parser)
     }
 }
 
-/* json_valid(`column`), the check that makes MariaDB's LONGTEXT a JSON. */
-static bool is_json_check(const struct ddl_parser *parser, struct bytes column)
+static bool take_check(struct ddl_parser *parser)
 {
-    struct lexer ahead = parser->lexer;
-    if (!parser->context->mariadb || !lexer_accept_symbol(&ahead, '(') ||
-        !lexer_accept(&ahead, "json_valid") || !lexer_accept_symbol(&ahead, '(') ||
-        !lexer_is_name(&ahead) || !text_equal_fold(ahead.token.text, column))
-        return false;
-    lexer_next(&ahead);
-    return lexer_accept_symbol(&ahead, ')') && lexer_is_symbol(&ahead, ')');
-}
-
-static bool take_check(struct ddl_parser *parser, struct ddl_column *out)
-{
-    if (out->column.type.kind == TYPE_TEXT && is_json_check(parser, out->column.name))
-        out->column.type = (struct type){ .kind = TYPE_JSON };
     if (!lexer_skip_parentheses(&parser->lexer, NULL))
         return false;
     if (lexer_is(&parser->lexer, "not") && ddl_is_next(parser, "enforced"))
@@ -379,7 +365,7 @@ static enum taken take_constraint(struct ddl_parser *parser, struct ddl_column *
         return taken(lexer_is(lexer, "check") || ddl_take_name(parser, &ignored));
     }
     if (lexer_accept(lexer, "check"))
-        return taken(take_check(parser, out));
+        return taken(take_check(parser));
     if (lexer_accept(lexer, "references"))
         return taken(take_references(parser));
     if (lexer_accept(lexer, "with"))
@@ -452,13 +438,15 @@ static bool fill_type(struct ddl_parser *parser, struct mysql_spelling *spelling
                       struct column *column)
 {
     const struct ddl_context *context = parser->context;
-    bool json = column->type.kind == TYPE_JSON;
+    bool json = spelling->family == MYSQL_JSON && context->mariadb;
     struct ddl_charset written = { ddl_charset_name(parser, spelling->charset),
                                    ddl_charset_name(parser, spelling->collation) };
-    if (json && context->mariadb && !written.charset.data)
+    if (json)
         written = (struct ddl_charset){ BYTES_LITERAL("utf8mb4"), BYTES_LITERAL("utf8mb4_bin") };
     if (!written.charset.data)
         written.charset = ddl_collation_charset(written.collation);
+    if (json)
+        mysql_type_alias_json(spelling);
     bool settled = written.charset.data != NULL;
     if (settled || !mysql_family_is_text(spelling->family))
         mysql_type_settle(spelling, written.charset);
@@ -473,9 +461,7 @@ static bool fill_type(struct ddl_parser *parser, struct mysql_spelling *spelling
     else if (bin)
         column->source_type = arena_printf(parser->arena, "%.*s binary",
                                            BYTES_ARGS(column->source_type));
-    if (json)
-        column->type = (struct type){ .kind = TYPE_JSON };
-    if (text || (json && context->mariadb)) {
+    if (text) {
         column->charset = written.charset;
         column->collation = written.collation;
     }

@@ -6,7 +6,8 @@
  * expressions keep the spelling of the statement.
  *
  * A SELECT is in the log under STATEMENT format only (under ROW both servers write the columns in
- * full): its columns are not known here, and its rows are in no event. */
+ * full): its columns are not known here, and its rows are in no event, so a DDL_STATEMENT_DML
+ * follows the statement. */
 #include "engine/base/assert.h"
 #include "schema/mysql_ddl_parser.h"
 
@@ -213,11 +214,11 @@ static const struct ddl_key *choose_key(const struct create *create)
     for (size_t i = 0; i < create->index_count; i++) {
         const struct ddl_index *index = &create->indexes[i];
         const struct ddl_key *key = &index->key;
-        if (key->primary)
-            return key;
         if (!index->unique || !index->usable ||
             !ddl_key_fits(key, create->columns, create->column_count))
             continue;
+        if (key->primary)
+            return key;
         if (!best || mysql_key_precedes(key->count, key->name, best->count, best->name))
             best = key;
     }
@@ -347,10 +348,8 @@ bool ddl_parse_create(struct ddl_parser *parser, struct ddl_statement *statement
     if (!take_options(&create))
         return false;
     if (create.select) {
-        struct ddl_name name = statement->name;
-        statement->kind = DDL_REREAD_TABLE;
-        ddl_add(parser, DDL_STATEMENT_DML, name);
-        return true;
+        ddl_add(parser, DDL_STATEMENT_DML, statement->name);
+        return false;
     }
     return create.column_count > 0 && fill_table(&create, statement);
 }

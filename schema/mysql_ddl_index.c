@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Indexes and constraints of a table, as far as they can be its key. A prefix counts as such only
- * when it is shorter than its column: the servers drop it otherwise. */
+ * Indexes and constraints of a table, as far as they can be its key. One with a prefix of a column
+ * cannot, be it the primary key: rows are then found by less than their values. A prefix counts as
+ * such only when it is shorter than its column: the servers drop it otherwise. */
 #include "engine/base/assert.h"
 #include "schema/mysql_ddl_parser.h"
 
@@ -43,7 +44,7 @@ bool ddl_key_fits(const struct ddl_key *key, const struct column *columns, size_
         const struct column *column = &columns[at];
         bool whole = key->prefixes[i] == 0 ||
                      (column->type.length > 0 && key->prefixes[i] >= column->type.length);
-        if (!key->primary && (column->nullable || !whole))
+        if (!whole || (column->nullable && !key->primary))
             return false;
     }
     return key->count > 0;

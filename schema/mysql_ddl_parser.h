@@ -89,12 +89,12 @@ bool ddl_take_index(struct ddl_parser *parser, struct ddl_index *out);
 bool ddl_take_index_parts(struct ddl_parser *parser, struct ddl_index *out);
 /* The end of an element: a comma, a closing parenthesis or the end of the text. */
 bool ddl_skip_element(struct ddl_parser *parser);
-/* Can these columns of a table make a key: there, NOT NULL (unless primary), not cut? */
+/* Can these columns of a table make a key: there, whole, NOT NULL (a primary key makes them so)? */
 bool ddl_key_fits(const struct ddl_key *key, const struct column *columns, size_t count);
 /* Index of a column by name, or `count`. */
 size_t ddl_find_column(const struct column *columns, size_t count, struct bytes name);
 
-/* ---- statements: the words before are taken ---- */
+/* ---- statements: the words before are taken. False: not understood ---- */
 
 bool ddl_parse_create(struct ddl_parser *parser, struct ddl_statement *statement);
 bool ddl_parse_alter(struct ddl_parser *parser, struct ddl_name name, bool if_exists);

@@ -331,10 +331,9 @@ bool mysql_type_take(struct lexer *lexer, struct mysql_spelling *out)
 /* TEXT(n) and BLOB(n) are the smallest that holds so many characters. */
 static void fit_blob(struct mysql_spelling *spelling, uint32_t width)
 {
-    if (!spelling->has_length || spelling->length == 0)
-        return;
     uint64_t size = (uint64_t)spelling->length * width;
-    spelling->size = size < 1u << 8 ? 1 : size < 1u << 16 ? 2 : size < 1u << 24 ? 3 : 4;
+    if (spelling->has_length && size > 0)
+        spelling->size = size < 1u << 8 ? 1 : size < 1u << 16 ? 2 : size < 1u << 24 ? 3 : 4;
     spelling->has_length = false;
 }
 
@@ -354,6 +353,12 @@ void mysql_type_settle(struct mysql_spelling *spelling, struct bytes charset)
     }
     if (!mysql_family_is_text(spelling->family))
         spelling->binary_collation = false;
+}
+
+void mysql_type_alias_json(struct mysql_spelling *spelling)
+{
+    set_family(spelling, MYSQL_TEXT, "longtext");
+    spelling->size = 4;
 }
 
 /* The servers take spaces off the ends of labels, but not in the binary set. */
@@ -562,9 +567,7 @@ struct bytes mysql_type_spell(const struct mysql_spelling *spelling, bool mariad
     bool widths = mariadb || (server_version > 0 && server_version < 80019);
     CLEANUP(buf_cleanup) struct buf out;
     buf_init(&out, SPELLING_MAX);
-    if (mariadb && spelling->family == MYSQL_JSON)
-        buf_text(&out, "longtext");
-    else if (!widths && text_is(bytes_from(spelling->base), "geometrycollection"))
+    if (!widths && text_is(bytes_from(spelling->base), "geometrycollection"))
         buf_text(&out, "geomcollection");
     else
         buf_text(&out, spelling->base);
@@ -587,6 +590,8 @@ bool mysql_type_parse(struct bytes text, struct bytes charset, bool mariadb, str
     struct mysql_spelling spelling;
     if (!mysql_type_take(&lexer, &spelling) || lexer.token.kind != TOKEN_END)
         return false;
+    if (mariadb && spelling.family == MYSQL_JSON)
+        mysql_type_alias_json(&spelling);
     if (!spelling.charset.data)
         spelling.charset = charset;
     mysql_type_settle(&spelling, spelling.charset);

@@ -54,6 +54,9 @@ bool mysql_type_take(struct lexer *lexer, struct mysql_spelling *out);
  * and TEXT(300) needs a length of two bytes in latin1 and of more in others. */
 void mysql_type_settle(struct mysql_spelling *spelling, struct bytes charset);
 
+/* JSON is LONGTEXT in MariaDB. */
+void mysql_type_alias_json(struct mysql_spelling *spelling);
+
 bool mysql_type_canonical(const struct mysql_spelling *spelling, struct arena *arena,
                           struct type *out);
 

@@ -76,7 +76,7 @@ static const struct {
     { "long char varying", NULL, { .kind = TYPE_TEXT }, "mediumtext", "mediumtext" },
     { "binary", NULL, { .kind = TYPE_BYTES, .fixed = true, .length = 1 }, "binary(1)", "binary(1)" },
     { "varbinary(5)", NULL, { .kind = TYPE_BYTES, .length = 5 }, NULL, NULL },
-    { "json", NULL, { .kind = TYPE_JSON }, "json", "longtext" },
+    { "json", NULL, { .kind = TYPE_TEXT }, "json", "json" },
     { "point", NULL, { .kind = TYPE_GEOMETRY }, NULL, NULL },
     { "geomcollection", NULL, { .kind = TYPE_GEOMETRY }, "geomcollection", "geometrycollection" },
     { "vector(3)", NULL, { .kind = TYPE_VECTOR, .length = 3 }, NULL, NULL },
