@@ -91,12 +91,13 @@ static bool better(const struct candidate *a, const struct candidate *b)
 {
     if (a->primary != b->primary)
         return a->primary;
-    return a->count != b->count ? a->count < b->count : bytes_compare(a->name, b->name) < 0;
+    return mysql_key_precedes(a->count, a->name, b->count, b->name);
 }
 
-/* The rows first..end of the statement are this table's unique indexes, column by column. */
-static void choose_key(const struct result *keys, uint32_t first, uint32_t end,
-                       struct column *columns, uint16_t column_count)
+/* The rows first..end of the statement are this table's unique indexes, column by column. Marks the
+ * key's columns and returns its name, NULL data when there is none. */
+static struct bytes choose_key(const struct result *keys, uint32_t first, uint32_t end,
+                               struct column *columns, uint16_t column_count)
 {
     struct candidate best = { 0 }, current = { 0 };
     for (uint32_t i = first; i <= end; i++) {
@@ -117,6 +118,7 @@ static void choose_key(const struct result *keys, uint32_t first, uint32_t end,
         for (uint16_t c = 0; c < column_count; c++)
             if (bytes_equal(columns[c].name, keys->cells[(best.first + k) * K_COUNT + K_COLUMN]))
                 columns[c].key_order = (uint16_t)(k + 1);
+    return best.usable ? best.name : (struct bytes){ 0 };
 }
 
 /* ---- the three statements ---- */
@@ -200,7 +202,8 @@ static bool draft_table(const struct listing *listing, uint32_t row, uint32_t *c
     *column_at = end;
     uint32_t keys_end = rows_of(&listing->keys, table->database, table->name, key_at);
     if (keys_end > *key_at)
-        choose_key(&listing->keys, *key_at, keys_end, columns, table->column_count);
+        table->key_name = arena_copy(arena, choose_key(&listing->keys, *key_at, keys_end, columns,
+                                                       table->column_count));
     *key_at = keys_end;
     table->columns = columns;
     table_index_keys(arena, table);
