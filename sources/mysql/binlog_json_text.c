@@ -5,6 +5,8 @@
  * with an exponent; an integral one keeps ".0". */
 #include "sources/mysql/binlog_json_text.h"
 
+#include "sources/mysql/charset.h"
+
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -26,9 +28,10 @@ struct json_text json_text_of(struct arena *arena, size_t source_size)
 bool json_text_finish(struct json_text *text, struct bytes *out)
 {
     arena_trim(text->arena, text->end, text->at);
-    if (text->failed)
+    size_t size = (size_t)(text->at - text->start);
+    if (text->failed || text_utf8_prefix(text->start, size) < size)
         return false;
-    *out = (struct bytes){ text->start, (size_t)(text->at - text->start) };
+    *out = (struct bytes){ text->start, size };
     return true;
 }
 
