@@ -107,9 +107,12 @@ static void check_tables(struct check *check, const struct mysql_options *option
     finding_add(check->findings, count ? FINDING_OK : FINDING_FAIL,
                 count ? "" : "look at `tables` in the config, and at the user's SELECT rights",
                 "%zu tables match", count);
+    bool full = bytes_is(variable(check, "binlog_row_image"), "FULL");
     if (keyless)
-        finding_add(check->findings, FINDING_WARN, "give them a primary key where you can",
-                    "%zu of them have no key: they are kept as signed rows", keyless);
+        finding_add(check->findings, full ? FINDING_OK : FINDING_WARN,
+                    full ? "" : "SET GLOBAL binlog_row_image=FULL;",
+                    "%zu of them have no key: they are kept as signed rows, which takes full row images",
+                    keyless);
 }
 
 bool mysql_check(const void *raw, const struct table_filter *filter, struct findings *findings,
