@@ -124,7 +124,8 @@ struct bytes ddl_charset_name(const struct ddl_parser *parser, struct bytes name
 struct bytes ddl_collation_charset(struct bytes collation)
 {
     const uint8_t *dash = collation.size ? memchr(collation.data, '_', collation.size) : NULL;
-    struct bytes prefix = { collation.data, dash ? (size_t)(dash - collation.data) : collation.size };
+    struct bytes prefix = { collation.data,
+                            dash ? (size_t)(dash - collation.data) : collation.size };
     return collation.size && charset_width(prefix) ? prefix : (struct bytes){ 0 };
 }
 
@@ -386,10 +387,7 @@ static bool parse_truncate(struct ddl_parser *parser)
 }
 
 /* IMPORT TABLE FROM 'file': the tables are named in the files alone. */
-static bool parse_import(struct ddl_parser *parser)
-{
-    return !lexer_is(&parser->lexer, "table");
-}
+static bool parse_import(struct ddl_parser *parser) { return !lexer_is(&parser->lexer, "table"); }
 
 /* ---- statement DML ---- */
 
@@ -406,8 +404,8 @@ static void skip_words(struct lexer *lexer, const char *const *words)
 /* What may follow the table of a DELETE or UPDATE of one table. */
 static bool at_one_table(struct lexer *lexer, bool update)
 {
-    static const char *const words[] = { "where", "order", "limit", "returning", "partition",
-                                         "for",   NULL };
+    static const char *const words[] = { "where",     "order", "limit", "returning",
+                                         "partition", "for",   NULL };
     if (lexer_accept(lexer, "as"))
         lexer_next(lexer);
     if (update && lexer_is(lexer, "set"))
@@ -421,8 +419,8 @@ static bool at_one_table(struct lexer *lexer, bool update)
 
 static bool take_insert_table(struct ddl_parser *parser, struct ddl_name *out)
 {
-    static const char *const words[] = { "low_priority", "delayed", "high_priority", "ignore",
-                                         "into",         NULL };
+    static const char *const words[] = { "low_priority", "delayed", "high_priority",
+                                         "ignore",       "into",    NULL };
     skip_words(&parser->lexer, words);
     return ddl_take_table(parser, out);
 }
@@ -475,29 +473,29 @@ static void parse_dml(struct ddl_parser *parser,
 
 static const struct {
     const char *word;
-    bool (*parse)(struct ddl_parser *);                      /* DDL */
+    bool (*parse)(struct ddl_parser *);                    /* DDL */
     bool (*table)(struct ddl_parser *, struct ddl_name *); /* statement DML */
 } heads[] = {
-    { "create", parse_create, NULL },       { "alter", parse_alter, NULL },
-    { "drop", parse_drop, NULL },           { "rename", parse_rename, NULL },
-    { "truncate", parse_truncate, NULL },   { "import", parse_import, NULL },
-    { "insert", NULL, take_insert_table },  { "replace", NULL, take_insert_table },
-    { "update", NULL, take_update_table },  { "delete", NULL, take_delete_table },
-    { "load", NULL, take_load_table },      { "with", NULL, take_no_table },
-    { "call", NULL, take_no_table },        { "do", NULL, take_no_table },
-    { "select", NULL, take_no_table },      { "values", NULL, take_no_table },
+    { "create", parse_create, NULL },      { "alter", parse_alter, NULL },
+    { "drop", parse_drop, NULL },          { "rename", parse_rename, NULL },
+    { "truncate", parse_truncate, NULL },  { "import", parse_import, NULL },
+    { "insert", NULL, take_insert_table }, { "replace", NULL, take_insert_table },
+    { "update", NULL, take_update_table }, { "delete", NULL, take_delete_table },
+    { "load", NULL, take_load_table },     { "with", NULL, take_no_table },
+    { "call", NULL, take_no_table },       { "do", NULL, take_no_table },
+    { "select", NULL, take_no_table },     { "values", NULL, take_no_table },
 };
 
 /* First words of statements that change no table. */
 static bool is_harmless(const struct lexer *lexer)
 {
     static const char *const words[] = {
-        "begin",     "commit",   "rollback", "savepoint", "release",   "start",   "xa",
-        "set",       "grant",    "revoke",   "flush",     "analyze",   "optimize", "repair",
-        "check",     "checksum", "use",      "install",   "uninstall", "lock",    "unlock",
-        "prepare",   "execute",  "deallocate", "handler", "cache",     "reset",   "purge",
-        "change",    "stop",     "shutdown", "kill",      "signal",    "show",    "explain",
-        "describe",  "help",     "binlog",   "backup",    "clone",     "end",
+        "begin",    "commit",   "rollback",   "savepoint", "release",   "start",    "xa",
+        "set",      "grant",    "revoke",     "flush",     "analyze",   "optimize", "repair",
+        "check",    "checksum", "use",        "install",   "uninstall", "lock",     "unlock",
+        "prepare",  "execute",  "deallocate", "handler",   "cache",     "reset",    "purge",
+        "change",   "stop",     "shutdown",   "kill",      "signal",    "show",     "explain",
+        "describe", "help",     "binlog",     "backup",    "clone",     "end",
     };
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
         if (lexer_is(lexer, words[i]))

@@ -10,22 +10,26 @@
 #include "schema/table.h"
 
 enum ddl_kind {
-    DDL_IGNORED,         /* nothing of ours: BEGIN, GRANT, FLUSH, ANALYZE, views, triggers, indexes, ... */
-    DDL_CREATE_TABLE,    /* created, or like, or neither */
+    DDL_IGNORED, /* nothing of ours: BEGIN, GRANT, FLUSH, ANALYZE, views, triggers, indexes, ... */
+    DDL_CREATE_TABLE, /* created, or like, or neither */
     DDL_DROP_TABLE,
-    DDL_RENAME_TABLE,    /* name -> to; one statement each for a list, in order */
+    DDL_RENAME_TABLE, /* name -> to; one statement each for a list, in order */
     DDL_TRUNCATE_TABLE,
     DDL_ALTER_TABLE,     /* specs */
     DDL_CREATE_DATABASE, /* name.database; charset, collation */
     DDL_ALTER_DATABASE,
     DDL_DROP_DATABASE,
-    DDL_REREAD_TABLE,    /* about this table, but not understood: compare with information_schema */
-    DDL_RESYNC_TABLE,    /* rows changed without events: TRUNCATE/DROP/EXCHANGE PARTITION, IMPORT TABLESPACE */
-    DDL_STATEMENT_DML,   /* INSERT, UPDATE, DELETE, REPLACE, LOAD, CREATE..SELECT under STATEMENT format:
-                          * name, or name.name NULL when several tables or one that is not told */
+    DDL_REREAD_TABLE,  /* about this table, but not understood: compare with information_schema */
+    DDL_RESYNC_TABLE,  /* rows changed without events: TRUNCATE/DROP/EXCHANGE PARTITION, IMPORT
+                          TABLESPACE */
+    DDL_STATEMENT_DML, /* INSERT, UPDATE, DELETE, REPLACE, LOAD, CREATE..SELECT under STATEMENT
+                        * format: name, or name.name NULL when several tables or one that is not
+                        * told */
 };
 
-struct ddl_name { struct bytes database, name; }; /* database: the event's when not written */
+struct ddl_name {
+    struct bytes database, name;
+}; /* database: the event's when not written */
 
 enum alter_kind {
     ALTER_ADD_COLUMN,    /* column, place */
@@ -39,10 +43,11 @@ enum alter_kind {
     ALTER_CONVERT,       /* charset, collation of the table and of all text columns */
     ALTER_DEFAULT_CHARSET,
     ALTER_COMMENT,
-    ALTER_VERSIONING,    /* MariaDB: add / drop system versioning; flag */
-    ALTER_RENAME_KEY,    /* old_name -> key->name, of any index */
+    ALTER_VERSIONING,     /* MariaDB: add / drop system versioning; flag */
+    ALTER_RENAME_KEY,     /* old_name -> key->name, of any index */
     ALTER_COLUMN_VISIBLE, /* old_name, flag */
-    ALTER_INDEX_VISIBLE, ALTER_NOTHING, /* engine, indexes that are no keys, partitions that move nothing, ... */
+    ALTER_INDEX_VISIBLE,
+    ALTER_NOTHING, /* engine, indexes that are no keys, partitions that move nothing, ... */
 };
 
 struct ddl_key {
@@ -59,8 +64,9 @@ struct ddl_alter {
     /* Text without a character set of its own has `charset` NULL and the type as it is written:
      * ddl_apply settles it by the table's default. */
     const struct column *column;
-    bool first; struct bytes after; /* place; neither: at the end (ADD) or where it is */
-    bool if_exists;                 /* IF EXISTS / IF NOT EXISTS: a miss is no error */
+    bool first;
+    struct bytes after; /* place; neither: at the end (ADD) or where it is */
+    bool if_exists;     /* IF EXISTS / IF NOT EXISTS: a miss is no error */
     const struct ddl_key *key;
     struct ddl_name to;
     struct bytes charset, collation, comment;
@@ -78,13 +84,15 @@ struct ddl_statement {
     /* Draft: columns, keys, comment, charset. NULL without `like`: the columns cannot be told from
      * the text (a SELECT, a default character set that is not known), the table must be read. */
     const struct table *created;
-    const struct ddl_alter *alters; uint16_t alter_count;
+    const struct ddl_alter *alters;
+    uint16_t alter_count;
     struct bytes charset, collation, comment;
 };
 
 struct ddl_context {
-    struct bytes database; /* current one of the event */
-    uint64_t sql_mode;     /* bits as in the event's status variables: ANSI_QUOTES 4, NO_BACKSLASH_ESCAPES 1<<20 */
+    struct bytes database;   /* current one of the event */
+    uint64_t sql_mode;       /* bits as in the event's status variables: ANSI_QUOTES 4,
+                                NO_BACKSLASH_ESCAPES 1<<20 */
     uint32_t server_version; /* as in sources/mysql/connection.h: opens executable comments */
     bool mariadb;
     bool implicit_timestamps; /* explicit_defaults_for_timestamp is off: TIMESTAMP is NOT NULL */
@@ -115,8 +123,8 @@ bool ddl_apply(const struct table *table, const struct ddl_statement *statement,
 
 /* schema/mysql_types.c: "int(10) unsigned", "enum('a','b')", "varchar(20)" (information_schema's
  * COLUMN_TYPE and what a DDL writes) to a canonical type; also MariaDB's uuid, inet4, inet6, JSON
- * alias (LONGTEXT, which is how MariaDB itself shows it), COMPRESSED. Labels are read with backslash
- * escapes, as COLUMN_TYPE has them. False: not a type of ours. `charset` decides text or bytes for
- * CHARACTER SET binary. */
+ * alias (LONGTEXT, which is how MariaDB itself shows it), COMPRESSED. Labels are read with
+ * backslash escapes, as COLUMN_TYPE has them. False: not a type of ours. `charset` decides text or
+ * bytes for CHARACTER SET binary. */
 bool mysql_type_parse(struct bytes text, struct bytes charset, bool mariadb, struct arena *arena,
                       struct type *out);

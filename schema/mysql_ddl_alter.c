@@ -3,8 +3,8 @@
  * ALTER TABLE behind its name: alter_option in the MySQL reference manual, alter_specification in
  * MariaDB's. Options of the table may follow one another without a comma. A specification that
  * moves rows without events makes the statement DDL_RESYNC_TABLE, for both tables where two are
- * involved. DISCARD TABLESPACE alone changes nothing: the table cannot be read until IMPORT, which is what
- * resyncs it. */
+ * involved. DISCARD TABLESPACE alone changes nothing: the table cannot be read until IMPORT, which
+ * is what resyncs it. */
 #include "engine/base/assert.h"
 #include "schema/mysql_ddl_parser.h"
 
@@ -357,9 +357,10 @@ static bool is_partition_verb(const struct lexer *lexer, bool *moves)
         const char *word;
         bool moves;
     } verbs[] = {
-        { "truncate", true },  { "reorganize", true }, { "import", true },   { "discard", false },
-        { "coalesce", false }, { "analyze", false },   { "check", false },   { "optimize", false },
-        { "rebuild", false },  { "repair", false },    { "remove", false },  { "upgrade", false },
+        { "truncate", true },   { "reorganize", true },      { "import", true },
+        { "discard", false },   { "coalesce", false },       { "analyze", false },
+        { "check", false },     { "optimize", false },       { "rebuild", false },
+        { "repair", false },    { "remove", false },         { "upgrade", false },
         { "partition", false }, { "secondary_load", false }, { "secondary_unload", false },
     };
     for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
@@ -422,14 +423,43 @@ static bool take_default_charset(struct alter *alter, bool *found)
 static bool is_option(const struct lexer *lexer)
 {
     static const char *const words[] = {
-        "algorithm", "auto_increment", "autoextend_size", "avg_row_length", "checksum",
-        "compression", "connection", "delay_key_write", "encryption", "encrypted",
-        "encryption_key_id", "engine", "engine_attribute", "ietf_quotes", "insert_method",
-        "key_block_size", "lock", "max_rows", "min_rows", "pack_keys", "page_checksum",
-        "page_compressed", "page_compression_level", "password", "row_format", "secondary_engine",
-        "secondary_engine_attribute", "stats_auto_recalc", "stats_persistent",
-        "stats_sample_pages", "storage", "table_checksum", "tablespace", "transactional", "type",
-        "union", "sequence",
+        "algorithm",
+        "auto_increment",
+        "autoextend_size",
+        "avg_row_length",
+        "checksum",
+        "compression",
+        "connection",
+        "delay_key_write",
+        "encryption",
+        "encrypted",
+        "encryption_key_id",
+        "engine",
+        "engine_attribute",
+        "ietf_quotes",
+        "insert_method",
+        "key_block_size",
+        "lock",
+        "max_rows",
+        "min_rows",
+        "pack_keys",
+        "page_checksum",
+        "page_compressed",
+        "page_compression_level",
+        "password",
+        "row_format",
+        "secondary_engine",
+        "secondary_engine_attribute",
+        "stats_auto_recalc",
+        "stats_persistent",
+        "stats_sample_pages",
+        "storage",
+        "table_checksum",
+        "tablespace",
+        "transactional",
+        "type",
+        "union",
+        "sequence",
     };
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
         if (lexer_is(lexer, words[i]))
@@ -475,8 +505,8 @@ static bool take_plain(struct alter *alter, bool *ok)
     *ok = true;
     if (lexer_accept(lexer, "force"))
         return add_nothing(alter);
-    bool keys = (lexer_is(lexer, "enable") || lexer_is(lexer, "disable")) &&
-                ddl_is_next(parser, "keys");
+    bool keys =
+        (lexer_is(lexer, "enable") || lexer_is(lexer, "disable")) && ddl_is_next(parser, "keys");
     bool validation = (lexer_is(lexer, "with") || lexer_is(lexer, "without")) &&
                       ddl_is_next(parser, "validation");
     if (!keys && !validation)

@@ -5,7 +5,8 @@
  *   1. the columns that were there, each dropped, changed in place or renamed; their names in the
  *      specifications are the old ones, so that two columns can swap their names;
  *   2. columns that are added or moved, in the order written; AFTER means the new names;
- *   3. character sets: the new default holds for all columns of the statement, CONVERT for all text;
+ *   3. character sets: the new default holds for all columns of the statement, CONVERT for all
+ * text;
  *   4. the key.
  *
  * A version knows its key but not the other unique indexes of its table. Whenever one of them could
@@ -23,10 +24,10 @@ struct apply {
     size_t count, capacity;
     struct column_rename *renames;
     size_t rename_count;
-    bool *met;            /* of each specification: its column was there */
+    bool *met;                     /* of each specification: its column was there */
     const struct ddl_key *new_key; /* not the one of the version before; NULL: none added */
     bool key_lost;
-    bool not_null;        /* a column lost its NULLs: an index that was none may be a key now */
+    bool not_null; /* a column lost its NULLs: an index that was none may be a key now */
 };
 
 static void push(struct apply *apply, const struct column *column, size_t at)
@@ -87,9 +88,14 @@ static enum fate change_column(struct apply *apply, struct column *column,
     case ALTER_CHANGE_COLUMN:
         redefine(apply, column, spec);
         return spec->first || spec->after.data ? FATE_MOVES : FATE_STAYS;
-    case ALTER_DEFAULT: apply_default(column, spec->column); return FATE_STAYS;
-    case ALTER_COLUMN_VISIBLE: column->invisible = !spec->flag; return FATE_STAYS;
-    default: return FATE_STAYS;
+    case ALTER_DEFAULT:
+        apply_default(column, spec->column);
+        return FATE_STAYS;
+    case ALTER_COLUMN_VISIBLE:
+        column->invisible = !spec->flag;
+        return FATE_STAYS;
+    default:
+        return FATE_STAYS;
     }
 }
 
@@ -166,8 +172,7 @@ static bool names_distinct(const struct apply *apply)
 /* ---- 3: character sets and properties of the table ---- */
 
 /* A text in a wider set may need a longer type: TEXT becomes MEDIUMTEXT, as on the servers. */
-static bool convert_column(struct apply *apply, struct column *column,
-                           const struct ddl_alter *spec)
+static bool convert_column(struct apply *apply, struct column *column, const struct ddl_alter *spec)
 {
     if (!column->charset.data)
         return true;
@@ -286,8 +291,8 @@ static bool is_key(const struct apply *apply, struct bytes name, bool *known)
 /* Gone indexes first: a key may be dropped and added in one statement. */
 static bool drop_keys(struct apply *apply)
 {
-    bool known = true, unique = apply->table->key_count > 0 &&
-                                !text_is(apply->table->key_name, "PRIMARY");
+    bool known = true,
+         unique = apply->table->key_count > 0 && !text_is(apply->table->key_name, "PRIMARY");
     for (size_t i = 0; i < apply->statement->alter_count; i++) {
         const struct ddl_alter *spec = spec_at(apply, i);
         if (spec->kind == ALTER_DROP_KEY)
@@ -334,8 +339,8 @@ static size_t count_added(const struct apply *apply)
     size_t count = 0;
     for (size_t i = 0; i < apply->statement->alter_count; i++) {
         const struct ddl_alter *spec = spec_at(apply, i);
-        count += spec->kind == ALTER_ADD_KEY &&
-                 ddl_key_fits(spec->key, apply->columns, apply->count);
+        count +=
+            spec->kind == ALTER_ADD_KEY && ddl_key_fits(spec->key, apply->columns, apply->count);
     }
     return count;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A column of CREATE TABLE and ALTER TABLE: column_definition in the MySQL reference manual, "CREATE
- * TABLE" in MariaDB's. What both servers do and the manuals hardly say:
+ * A column of CREATE TABLE and ALTER TABLE: column_definition in the MySQL reference manual,
+ * "CREATE TABLE" in MariaDB's. What both servers do and the manuals hardly say:
  *   - a column that is AUTO_INCREMENT or ROW START is NOT NULL, whatever is written;
  *   - MariaDB takes DEFAULT with an expression without parentheses, so its end must be found;
  *   - COLLATE alone names the character set too. */
@@ -53,10 +53,34 @@ static bool is_now(const struct lexer *lexer)
 static bool at_attribute(const struct lexer *lexer)
 {
     static const char *const words[] = {
-        "not", "null", "default", "comment", "auto_increment", "primary", "unique", "key", "on",
-        "collate", "column_format", "storage", "check", "references", "constraint", "invisible",
-        "visible", "generated", "as", "with", "without", "first", "after", "compressed",
-        "engine_attribute", "secondary_engine_attribute", "srid", "ref_system_id",
+        "not",
+        "null",
+        "default",
+        "comment",
+        "auto_increment",
+        "primary",
+        "unique",
+        "key",
+        "on",
+        "collate",
+        "column_format",
+        "storage",
+        "check",
+        "references",
+        "constraint",
+        "invisible",
+        "visible",
+        "generated",
+        "as",
+        "with",
+        "without",
+        "first",
+        "after",
+        "compressed",
+        "engine_attribute",
+        "secondary_engine_attribute",
+        "srid",
+        "ref_system_id",
     };
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
         if (lexer_is(lexer, words[i]))
@@ -96,11 +120,10 @@ static bool take_now(struct ddl_parser *parser, struct column *column)
     if (lexer_is_symbol(lexer, '(') && !lexer_skip_parentheses(lexer, &inside))
         return false;
     bool mariadb = parser->context->mariadb, parentheses = mariadb || inside.size > 0;
-    column->default_text =
-        arena_printf(parser->arena, "%s%s%.*s%s",
-                     mariadb ? "current_timestamp" : "CURRENT_TIMESTAMP", parentheses ? "(" : "",
-                     (int)inside.size, inside.data ? (const char *)inside.data : "",
-                     parentheses ? ")" : "");
+    column->default_text = arena_printf(
+        parser->arena, "%s%s%.*s%s", mariadb ? "current_timestamp" : "CURRENT_TIMESTAMP",
+        parentheses ? "(" : "", (int)inside.size, inside.data ? (const char *)inside.data : "",
+        parentheses ? ")" : "");
     column->default_is_expression = true;
     return true;
 }
@@ -135,7 +158,8 @@ static struct bytes hex_bytes(struct arena *arena, struct bytes digits)
 {
     uint8_t *data = arena_raw(arena, digits.size / 2 + 1);
     for (size_t i = 0; i + 1 < digits.size; i += 2)
-        data[i / 2] = (uint8_t)(hex_value(digits.data[i]) << 4 | (hex_value(digits.data[i + 1]) & 15));
+        data[i / 2] =
+            (uint8_t)(hex_value(digits.data[i]) << 4 | (hex_value(digits.data[i + 1]) & 15));
     return (struct bytes){ data, digits.size / 2 };
 }
 
@@ -170,8 +194,8 @@ static bool take_literal(struct ddl_parser *parser, struct column *column)
     bool sign = negative || lexer_is_symbol(&ahead, '+');
     if (sign)
         lexer_next(&ahead);
-    bool typed = lexer_is(&ahead, "date") || lexer_is(&ahead, "time") ||
-                 lexer_is(&ahead, "timestamp");
+    bool typed =
+        lexer_is(&ahead, "date") || lexer_is(&ahead, "time") || lexer_is(&ahead, "timestamp");
     if (typed)
         lexer_next(&ahead);
     struct token token = ahead.token;
@@ -187,8 +211,7 @@ static bool take_literal(struct ddl_parser *parser, struct column *column)
     struct bytes text = literal_text(parser->arena, &token, column->type.kind);
     if (word)
         text = truth ? BYTES_LITERAL("1") : BYTES_LITERAL("0");
-    column->default_text =
-        negative ? arena_printf(parser->arena, "-%.*s", BYTES_ARGS(text)) : text;
+    column->default_text = negative ? arena_printf(parser->arena, "-%.*s", BYTES_ARGS(text)) : text;
     return true;
 }
 
@@ -322,8 +345,10 @@ static bool take_serial_default(struct ddl_parser *parser, struct ddl_column *ou
 /* Attributes that take an argument that is of no interest; false: it is none of them. */
 static bool take_unused(struct lexer *lexer)
 {
-    static const char *const words[] = { "column_format", "storage", "srid", "ref_system_id",
-                                         "engine_attribute", "secondary_engine_attribute" };
+    static const char *const words[] = {
+        "column_format", "storage",          "srid",
+        "ref_system_id", "engine_attribute", "secondary_engine_attribute"
+    };
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
         if (lexer_accept(lexer, words[i])) {
             take_equals_value(lexer);
@@ -459,8 +484,8 @@ static bool fill_type(struct ddl_parser *parser, struct mysql_spelling *spelling
     if (bin && settled)
         written.collation = arena_printf(parser->arena, "%.*s_bin", BYTES_ARGS(written.charset));
     else if (bin)
-        column->source_type = arena_printf(parser->arena, "%.*s binary",
-                                           BYTES_ARGS(column->source_type));
+        column->source_type =
+            arena_printf(parser->arena, "%.*s binary", BYTES_ARGS(column->source_type));
     if (text) {
         column->charset = written.charset;
         column->collation = written.collation;
@@ -477,8 +502,7 @@ bool ddl_take_column(struct ddl_parser *parser, struct ddl_column *out)
         !mysql_type_canonical(&spelling, parser->arena, &column->type))
         return false;
     bool null = false;
-    if (!take_attributes(parser, out, &spelling, &null) ||
-        !fill_type(parser, &spelling, column))
+    if (!take_attributes(parser, out, &spelling, &null) || !fill_type(parser, &spelling, column))
         return false;
     if (spelling.serial)
         column->auto_increment = out->unique = out->fills = true;

@@ -35,16 +35,16 @@ static void add_column_index(struct create *create, const struct column *column,
     struct bytes *name = arena_alloc(create->parser->arena, sizeof *name);
     uint32_t *prefix = arena_zalloc(create->parser->arena, sizeof *prefix);
     *name = column->name;
-    add_index(create, (struct ddl_index){
-                          .unique = true,
-                          .usable = true,
-                          .key = { .primary = primary,
-                                   .columns = name,
-                                   .prefixes = prefix,
-                                   .count = 1,
-                                   .name = primary ? BYTES_LITERAL("PRIMARY")
-                                                   : (struct bytes){ 0 } },
-                      });
+    add_index(create,
+              (struct ddl_index){
+                  .unique = true,
+                  .usable = true,
+                  .key = { .primary = primary,
+                           .columns = name,
+                           .prefixes = prefix,
+                           .count = 1,
+                           .name = primary ? BYTES_LITERAL("PRIMARY") : (struct bytes){ 0 } },
+              });
 }
 
 static bool take_column(struct create *create)
@@ -178,8 +178,8 @@ static void name_indexes(struct create *create)
         struct bytes name = index->key.columns[0];
         bool number = text_is(name, "primary");
         for (int n = 2; n < 100 && (number || name_taken(create, i, name)); n++, number = false)
-            name = arena_printf(create->parser->arena, "%.*s_%d",
-                                BYTES_ARGS(index->key.columns[0]), n);
+            name = arena_printf(create->parser->arena, "%.*s_%d", BYTES_ARGS(index->key.columns[0]),
+                                n);
         index->key.name = name;
     }
 }

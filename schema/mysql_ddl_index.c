@@ -52,7 +52,7 @@ bool ddl_key_fits(const struct ddl_key *key, const struct column *columns, size_
 
 bool ddl_at_index(const struct ddl_parser *parser)
 {
-    static const char *const words[] = { "primary", "unique",   "index",   "key",  "constraint",
+    static const char *const words[] = { "primary", "unique",   "index",   "key",    "constraint",
                                          "check",   "fulltext", "spatial", "foreign" };
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
         if (lexer_is(&parser->lexer, words[i]))

@@ -32,9 +32,9 @@ struct ddl_statement *ddl_add(struct ddl_parser *parser, enum ddl_kind kind, str
 
 bool ddl_take_name(struct ddl_parser *parser, struct bytes *out);
 bool ddl_take_table(struct ddl_parser *parser, struct ddl_name *out); /* [db.]name */
-bool ddl_take_if_exists(struct ddl_parser *parser); /* IF [NOT] EXISTS was there */
-void ddl_take_wait(struct ddl_parser *parser);      /* WAIT n, NOWAIT */
-bool ddl_take_text(struct ddl_parser *parser, struct bytes *out); /* [=] 'text' */
+bool ddl_take_if_exists(struct ddl_parser *parser);                  /* IF [NOT] EXISTS was there */
+void ddl_take_wait(struct ddl_parser *parser);                       /* WAIT n, NOWAIT */
+bool ddl_take_text(struct ddl_parser *parser, struct bytes *out);    /* [=] 'text' */
 bool ddl_is_next(const struct ddl_parser *parser, const char *word); /* of the following token */
 
 /* ---- character sets ---- */
@@ -75,10 +75,10 @@ bool ddl_is_unsettled(const struct column *column);
 
 struct ddl_index {
     struct ddl_key key;
-    bool none;         /* a constraint, not an index */
-    bool unique;       /* PRIMARY too */
-    bool usable;       /* made of columns alone */
-    bool if_exists;    /* IF NOT EXISTS: it may be there already */
+    bool none;           /* a constraint, not an index */
+    bool unique;         /* PRIMARY too */
+    bool usable;         /* made of columns alone */
+    bool if_exists;      /* IF NOT EXISTS: it may be there already */
     struct bytes period; /* of "p WITHOUT OVERLAPS" */
 };
 

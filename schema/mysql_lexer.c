@@ -6,7 +6,8 @@
  *   - an identifier may start with a digit (1a) and may be all digits behind a dot (db.1);
  *   - "--" starts a comment only before a space or the end, "a--1" is arithmetic;
  *   - an executable comment opens when its version is not above the server's, but MariaDB leaves
- *     50700 to 99999 closed, which are MySQL's own, and MySQL takes the MariaDB form for a plain comment;
+ *     50700 to 99999 closed, which are MySQL's own, and MySQL takes the MariaDB form for a plain
+ * comment;
  *   - 'a' 'b' is one string, but a'b' is not; _latin1'a', N'a', x'61' and b'1' are literals. */
 #include "schema/mysql_lexer.h"
 
@@ -32,14 +33,14 @@ static const struct {
     const char *name;
     uint8_t width;
 } charsets[] = {
-    { "utf8mb4", 4 },  { "utf8mb3", 3 }, { "utf8", 3 },     { "latin1", 1 },   { "binary", 1 },
-    { "ascii", 1 },    { "gbk", 2 },     { "gb2312", 2 },   { "gb18030", 4 },  { "big5", 2 },
-    { "latin2", 1 },   { "latin5", 1 },  { "latin7", 1 },   { "ucs2", 2 },     { "utf16", 4 },
-    { "utf16le", 4 },  { "utf32", 4 },   { "sjis", 2 },     { "cp932", 2 },    { "ujis", 3 },
-    { "eucjpms", 3 },  { "euckr", 2 },   { "cp1250", 1 },   { "cp1251", 1 },   { "cp1256", 1 },
-    { "cp1257", 1 },   { "cp850", 1 },   { "cp852", 1 },    { "cp866", 1 },    { "koi8r", 1 },
-    { "koi8u", 1 },    { "swe7", 1 },    { "tis620", 1 },   { "greek", 1 },    { "hebrew", 1 },
-    { "armscii8", 1 }, { "dec8", 1 },    { "hp8", 1 },      { "geostd8", 1 },  { "keybcs2", 1 },
+    { "utf8mb4", 4 },  { "utf8mb3", 3 },  { "utf8", 3 },   { "latin1", 1 },  { "binary", 1 },
+    { "ascii", 1 },    { "gbk", 2 },      { "gb2312", 2 }, { "gb18030", 4 }, { "big5", 2 },
+    { "latin2", 1 },   { "latin5", 1 },   { "latin7", 1 }, { "ucs2", 2 },    { "utf16", 4 },
+    { "utf16le", 4 },  { "utf32", 4 },    { "sjis", 2 },   { "cp932", 2 },   { "ujis", 3 },
+    { "eucjpms", 3 },  { "euckr", 2 },    { "cp1250", 1 }, { "cp1251", 1 },  { "cp1256", 1 },
+    { "cp1257", 1 },   { "cp850", 1 },    { "cp852", 1 },  { "cp866", 1 },   { "koi8r", 1 },
+    { "koi8u", 1 },    { "swe7", 1 },     { "tis620", 1 }, { "greek", 1 },   { "hebrew", 1 },
+    { "armscii8", 1 }, { "dec8", 1 },     { "hp8", 1 },    { "geostd8", 1 }, { "keybcs2", 1 },
     { "macce", 1 },    { "macroman", 1 },
 };
 
@@ -175,7 +176,8 @@ static bool escapes(const struct lexer *lexer, uint8_t quote)
            !(quote == '"' && lexer->sql_mode & SQL_MODE_ANSI_QUOTES);
 }
 
-/* Behind the closing quote of what opens at `at`, 0 when there is none. *plain: the text is a view. */
+/* Behind the closing quote of what opens at `at`, 0 when there is none. *plain: the text is a view.
+ */
 static size_t quote_end(const struct lexer *lexer, size_t at, bool *plain)
 {
     uint8_t quote = byte_at(lexer, at++);
@@ -199,13 +201,20 @@ static size_t quote_end(const struct lexer *lexer, size_t at, bool *plain)
 static uint8_t unescape(uint8_t c)
 {
     switch (c) {
-    case '0': return 0;
-    case 'b': return '\b';
-    case 'n': return '\n';
-    case 'r': return '\r';
-    case 't': return '\t';
-    case 'Z': return 0x1a;
-    default: return c;
+    case '0':
+        return 0;
+    case 'b':
+        return '\b';
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    case 'Z':
+        return 0x1a;
+    default:
+        return c;
     }
 }
 

@@ -10,10 +10,10 @@
 #include "engine/base/arena.h"
 
 enum { /* bits of sql_mode that change how a text is read */
-    SQL_MODE_REAL_AS_FLOAT = 1,
-    SQL_MODE_ANSI_QUOTES = 4,
-    SQL_MODE_ORACLE = 1 << 9, /* MariaDB only */
-    SQL_MODE_NO_BACKSLASH_ESCAPES = 1 << 20,
+       SQL_MODE_REAL_AS_FLOAT = 1,
+       SQL_MODE_ANSI_QUOTES = 4,
+       SQL_MODE_ORACLE = 1 << 9, /* MariaDB only */
+       SQL_MODE_NO_BACKSLASH_ESCAPES = 1 << 20,
 };
 
 enum token_kind {

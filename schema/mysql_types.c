@@ -141,10 +141,7 @@ static bool take_length(struct lexer *lexer, struct mysql_spelling *out)
     return lexer_accept_symbol(lexer, ')');
 }
 
-static uint8_t hex_digit(uint8_t c)
-{
-    return (uint8_t)(c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
-}
+static uint8_t hex_digit(uint8_t c) { return (uint8_t)(c <= '9' ? c - '0' : (c | 32) - 'a' + 10); }
 
 /* The bytes of a literal that may be a label. */
 static bool label_bytes(const struct token *token, struct arena *arena, struct bytes *out)
@@ -226,7 +223,8 @@ static bool take_words(struct lexer *lexer, struct mysql_spelling *out)
     const struct type_name *name = find_name(lexer);
     if (!name)
         return false;
-    *out = (struct mysql_spelling){ .family = name->family, .base = name->base, .size = name->size };
+    *out =
+        (struct mysql_spelling){ .family = name->family, .base = name->base, .size = name->size };
     national |= lexer_is(lexer, "nchar") || lexer_is(lexer, "nvarchar");
     if (lexer_is(lexer, "bool") || lexer_is(lexer, "boolean"))
         out->has_length = true, out->length = 1;
@@ -377,8 +375,8 @@ static bool canonical_labels(const struct mysql_spelling *spelling, struct arena
     struct bytes *members = arena_array(arena, spelling->label_count, sizeof *members);
     for (size_t i = 0; i < spelling->label_count; i++) {
         struct bytes label = spelling->labels[i];
-        members[i] = arena_copy(
-            arena, text_is(spelling->charset, "binary") ? label : trim_label(label));
+        members[i] =
+            arena_copy(arena, text_is(spelling->charset, "binary") ? label : trim_label(label));
     }
     out->kind = spelling->family == MYSQL_SET ? TYPE_SET : TYPE_ENUM;
     out->members = members;
@@ -427,12 +425,10 @@ static bool canonical_int(const struct mysql_spelling *spelling, struct type *ou
 static bool canonical_plain(const struct mysql_spelling *spelling, struct type *out)
 {
     static const enum type_kind kinds[] = {
-        [MYSQL_FLOAT] = TYPE_FLOAT,       [MYSQL_DOUBLE] = TYPE_DOUBLE,
-        [MYSQL_YEAR] = TYPE_YEAR,         [MYSQL_DATE] = TYPE_DATE,
-        [MYSQL_TEXT] = TYPE_TEXT,         [MYSQL_BLOB] = TYPE_BYTES,
-        [MYSQL_JSON] = TYPE_JSON,         [MYSQL_GEOMETRY] = TYPE_GEOMETRY,
-        [MYSQL_UUID] = TYPE_UUID,         [MYSQL_INET4] = TYPE_INET4,
-        [MYSQL_INET6] = TYPE_INET6,
+        [MYSQL_FLOAT] = TYPE_FLOAT, [MYSQL_DOUBLE] = TYPE_DOUBLE,     [MYSQL_YEAR] = TYPE_YEAR,
+        [MYSQL_DATE] = TYPE_DATE,   [MYSQL_TEXT] = TYPE_TEXT,         [MYSQL_BLOB] = TYPE_BYTES,
+        [MYSQL_JSON] = TYPE_JSON,   [MYSQL_GEOMETRY] = TYPE_GEOMETRY, [MYSQL_UUID] = TYPE_UUID,
+        [MYSQL_INET4] = TYPE_INET4, [MYSQL_INET6] = TYPE_INET6,
     };
     out->kind = kinds[spelling->family];
     return true;
@@ -441,20 +437,33 @@ static bool canonical_plain(const struct mysql_spelling *spelling, struct type *
 static bool fill_type(const struct mysql_spelling *spelling, struct arena *arena, struct type *out)
 {
     switch (spelling->family) {
-    case MYSQL_INT: return canonical_int(spelling, out);
-    case MYSQL_DECIMAL: return canonical_decimal(spelling, out);
+    case MYSQL_INT:
+        return canonical_int(spelling, out);
+    case MYSQL_DECIMAL:
+        return canonical_decimal(spelling, out);
     case MYSQL_BIT:
         return canonical_sized(spelling, TYPE_BIT, 1, out) && out->length > 0 && out->length <= 64;
-    case MYSQL_TIME: return canonical_time(spelling, TYPE_TIME, out);
-    case MYSQL_DATETIME: return canonical_time(spelling, TYPE_DATETIME, out);
-    case MYSQL_TIMESTAMP: return canonical_time(spelling, TYPE_TIMESTAMP, out);
-    case MYSQL_CHAR: out->fixed = true; return canonical_sized(spelling, TYPE_TEXT, 1, out);
-    case MYSQL_VARCHAR: return canonical_sized(spelling, TYPE_TEXT, 0, out);
-    case MYSQL_BINARY: out->fixed = true; return canonical_sized(spelling, TYPE_BYTES, 1, out);
-    case MYSQL_VARBINARY: return canonical_sized(spelling, TYPE_BYTES, 0, out);
-    case MYSQL_VECTOR: return canonical_sized(spelling, TYPE_VECTOR, 2048, out);
+    case MYSQL_TIME:
+        return canonical_time(spelling, TYPE_TIME, out);
+    case MYSQL_DATETIME:
+        return canonical_time(spelling, TYPE_DATETIME, out);
+    case MYSQL_TIMESTAMP:
+        return canonical_time(spelling, TYPE_TIMESTAMP, out);
+    case MYSQL_CHAR:
+        out->fixed = true;
+        return canonical_sized(spelling, TYPE_TEXT, 1, out);
+    case MYSQL_VARCHAR:
+        return canonical_sized(spelling, TYPE_TEXT, 0, out);
+    case MYSQL_BINARY:
+        out->fixed = true;
+        return canonical_sized(spelling, TYPE_BYTES, 1, out);
+    case MYSQL_VARBINARY:
+        return canonical_sized(spelling, TYPE_BYTES, 0, out);
+    case MYSQL_VECTOR:
+        return canonical_sized(spelling, TYPE_VECTOR, 2048, out);
     case MYSQL_ENUM:
-    case MYSQL_SET: return canonical_labels(spelling, arena, out);
+    case MYSQL_SET:
+        return canonical_labels(spelling, arena, out);
     case MYSQL_FLOAT:
     case MYSQL_DOUBLE:
     case MYSQL_YEAR:
@@ -465,7 +474,8 @@ static bool fill_type(const struct mysql_spelling *spelling, struct arena *arena
     case MYSQL_GEOMETRY:
     case MYSQL_UUID:
     case MYSQL_INET4:
-    case MYSQL_INET6: return canonical_plain(spelling, out);
+    case MYSQL_INET6:
+        return canonical_plain(spelling, out);
     }
     return false;
 }
@@ -486,12 +496,23 @@ static void spell_label(struct buf *out, struct bytes label)
     for (size_t i = 0; i < label.size; i++) {
         uint8_t c = label.data[i];
         switch (c) {
-        case 0: buf_text(out, "\\0"); break;
-        case '\n': buf_text(out, "\\n"); break;
-        case '\r': buf_text(out, "\\r"); break;
-        case '\\': buf_text(out, "\\\\"); break;
-        case '\'': buf_text(out, "''"); break;
-        default: buf_u8(out, c);
+        case 0:
+            buf_text(out, "\\0");
+            break;
+        case '\n':
+            buf_text(out, "\\n");
+            break;
+        case '\r':
+            buf_text(out, "\\r");
+            break;
+        case '\\':
+            buf_text(out, "\\\\");
+            break;
+        case '\'':
+            buf_text(out, "''");
+            break;
+        default:
+            buf_u8(out, c);
         }
     }
     buf_u8(out, '\'');
@@ -510,11 +531,16 @@ static void spell_labels(struct buf *out, const struct mysql_spelling *spelling)
 static uint32_t integer_width(const struct mysql_spelling *spelling)
 {
     switch (spelling->size) {
-    case 8: return spelling->is_unsigned ? 3 : 4;
-    case 16: return spelling->is_unsigned ? 5 : 6;
-    case 24: return spelling->is_unsigned ? 8 : 9;
-    case 32: return spelling->is_unsigned ? 10 : 11;
-    default: return 20;
+    case 8:
+        return spelling->is_unsigned ? 3 : 4;
+    case 16:
+        return spelling->is_unsigned ? 5 : 6;
+    case 24:
+        return spelling->is_unsigned ? 8 : 9;
+    case 32:
+        return spelling->is_unsigned ? 10 : 11;
+    default:
+        return 20;
     }
 }
 
@@ -530,8 +556,12 @@ static void spell_integer(struct buf *out, const struct mysql_spelling *spelling
 static void spell_parentheses(struct buf *out, const struct mysql_spelling *spelling, bool widths)
 {
     switch (spelling->family) {
-    case MYSQL_INT: spell_integer(out, spelling, widths); break;
-    case MYSQL_YEAR: buf_text(out, widths ? "(4)" : ""); break;
+    case MYSQL_INT:
+        spell_integer(out, spelling, widths);
+        break;
+    case MYSQL_YEAR:
+        buf_text(out, widths ? "(4)" : "");
+        break;
     case MYSQL_DECIMAL:
         buf_printf(out, "(%u,%u)", spelling->length ? spelling->length : 10, spelling->scale);
         break;
@@ -550,7 +580,9 @@ static void spell_parentheses(struct buf *out, const struct mysql_spelling *spel
             buf_printf(out, "(%u)", spelling->length);
         break;
     case MYSQL_ENUM:
-    case MYSQL_SET: spell_labels(out, spelling); break;
+    case MYSQL_SET:
+        spell_labels(out, spelling);
+        break;
     default:
         if (spelling->has_scale)
             buf_printf(out, "(%u,%u)", spelling->length, spelling->scale);

@@ -41,9 +41,9 @@ struct mysql_spelling {
     bool has_length, has_scale;
     uint32_t length, scale; /* in the parentheses */
     bool is_unsigned, zerofill, serial, compressed;
-    bool binary_collation;         /* BINARY behind a text type: the _bin collation */
+    bool binary_collation;           /* BINARY behind a text type: the _bin collation */
     struct bytes charset, collation; /* NULL data: not written */
-    const struct bytes *labels;    /* of ENUM and SET */
+    const struct bytes *labels;      /* of ENUM and SET */
     uint16_t label_count;
 };
 

@@ -2,15 +2,11 @@
  *
  * Statements, one behind another with a NUL between: parsed under the modes and the server of the
  * first two bytes, and applied to the table that the ones before made. */
-#include <stddef.h>
-#include <stdint.h>
-
 #include "engine/base/assert.h"
 #include "engine/base/buf.h"
 #include "schema/change.h"
 #include "schema/mysql_ddl.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 static struct ddl_context context_of(uint8_t modes, uint8_t server)
 {

@@ -162,8 +162,7 @@ static const struct {
       "a:int?i, b:int?; utf8mb4 utf8mb4_0900_ai_ci" },
     { MYSQL,
       "create table t (a int, b int)",
-      { "alter table t rename to t2",
-        "alter table t2 rename as t" },
+      { "alter table t rename to t2", "alter table t2 rename as t" },
       "a:int?, b:int?; utf8mb4 utf8mb4_0900_ai_ci" },
     { MYSQL,
       "create table t (a int, b int)",
@@ -245,10 +244,7 @@ static const struct {
       "create table t (a int)",
       { "alter table t add b int primary key first" },
       "b:int k1, a:int?; key PRIMARY; utf8mb4 utf8mb4_0900_ai_ci" },
-    { MYSQL,
-      "create table t (a int primary key)",
-      { "alter table t drop primary key" },
-      "" },
+    { MYSQL, "create table t (a int primary key)", { "alter table t drop primary key" }, "" },
     { MYSQL,
       "create table t (a int not null, b varchar(20) charset latin1 not null, c int) "
       "row_format=compressed key_block_size=4",
@@ -287,10 +283,8 @@ static const struct {
       "utf8mb4 utf8mb4_bin" },
     { MYSQL,
       "create table t (a int primary key, b int)",
-      { "alter table t partition by hash(a) partitions 3",
-        "alter table t add c int",
-        "alter table t coalesce partition 1",
-        "alter table t remove partitioning" },
+      { "alter table t partition by hash(a) partitions 3", "alter table t add c int",
+        "alter table t coalesce partition 1", "alter table t remove partitioning" },
       "a:int k1, b:int?, c:int?; key PRIMARY; utf8mb4 utf8mb4_0900_ai_ci" },
     { MYSQL,
       "create table t (a int, b int)",
@@ -357,8 +351,8 @@ static const struct table *follow(const struct table *table, const char *sql,
         uint16_t rename_count;
         if (statements[i].kind == DDL_IGNORED)
             continue;
-        table = ddl_apply(table, &statements[i], arena, &draft, &renames, &rename_count) ? draft
-                                                                                         : NULL;
+        table =
+            ddl_apply(table, &statements[i], arena, &draft, &renames, &rename_count) ? draft : NULL;
     }
     return table;
 }
@@ -476,16 +470,16 @@ static void test_table_rename(void **state)
     assert_true(ddl_apply(table, alter, &arena, &draft, &renames, &count));
     assert_true(bytes_is(draft->database, "x") && bytes_is(draft->name, "y"));
     assert_true(bytes_is(draft->comment, "z"));
-    assert_false(ddl_apply(table, ddl_one("drop table t", MYSQL, &arena), &arena, &draft, &renames,
-                           &count));
+    assert_false(
+        ddl_apply(table, ddl_one("drop table t", MYSQL, &arena), &arena, &draft, &renames, &count));
     arena_done(&arena);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_apply),       cmocka_unit_test(test_renames),
-        cmocka_unit_test(test_untold),      cmocka_unit_test(test_unnamed_key),
+        cmocka_unit_test(test_apply),        cmocka_unit_test(test_renames),
+        cmocka_unit_test(test_untold),       cmocka_unit_test(test_unnamed_key),
         cmocka_unit_test(test_table_rename),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

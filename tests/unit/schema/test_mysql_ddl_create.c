@@ -2,8 +2,8 @@
  *
  * Each statement ran on the server named (MySQL 9.7, MariaDB 10.11 or 11.8), and the table expected
  * is what its information_schema then showed: names, COLUMN_TYPE, character sets, collations,
- * nullability, the key by our rule. Collations that the text does not name and that are the server's
- * choice for a character set are left out. */
+ * nullability, the key by our rule. Collations that the text does not name and that are the
+ * server's choice for a character set are left out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,17 +51,13 @@ static const struct {
       "zz:smallint?, ab:tinyint?, ac:mediumint?, ad:float?, ae:double?, af:char(0)/utf8mb4/ut"
       "f8mb4_0900_ai_ci?, ag:decimal(10,0)?, ah:set('a')/latin1?, ai:time?, aj:year?, "
       "ak:tinyint unsigned?, al:tinyint(1)?; utf8mb4 utf8mb4_0900_ai_ci" },
-    { MYSQL,
-      "create table t (id int primary key)",
+    { MYSQL, "create table t (id int primary key)",
       "id:int k1; key PRIMARY; utf8mb4 utf8mb4_0900_ai_ci" },
-    { MYSQL,
-      "create table t (id int auto_increment, primary key(id))",
+    { MYSQL, "create table t (id int auto_increment, primary key(id))",
       "id:int k1+; key PRIMARY; utf8mb4 utf8mb4_0900_ai_ci" },
-    { MYSQL,
-      "create table t (id int auto_increment unique, b int)",
+    { MYSQL, "create table t (id int auto_increment unique, b int)",
       "id:int k1+, b:int?; key id; utf8mb4 utf8mb4_0900_ai_ci" },
-    { MYSQL,
-      "create table t (id int key, b int unique key)",
+    { MYSQL, "create table t (id int key, b int unique key)",
       "id:int k1, b:int?; key PRIMARY; utf8mb4 utf8mb4_0900_ai_ci" },
     { MYSQL,
       "create table t (a int not null, b int not null, unique key zz (a), unique "
@@ -71,14 +67,11 @@ static const struct {
       "create table t (a int not null, b int not null, unique key aa (a,b), unique "
       "key zz (b))",
       "a:int, b:int k1; key zz; utf8mb4 utf8mb4_0900_ai_ci" },
-    { MYSQL,
-      "create table t (a int, b int not null, unique (a), unique (b))",
+    { MYSQL, "create table t (a int, b int not null, unique (a), unique (b))",
       "a:int?, b:int k1; key b; utf8mb4 utf8mb4_0900_ai_ci" },
-    { MYSQL,
-      "create table t (a varchar(10) not null, unique (a(5)))",
+    { MYSQL, "create table t (a varchar(10) not null, unique (a(5)))",
       "a:varchar(10)/utf8mb4/utf8mb4_0900_ai_ci; utf8mb4 utf8mb4_0900_ai_ci" },
-    { MYSQL,
-      "create table t (a varchar(10) not null, unique (a(10)))",
+    { MYSQL, "create table t (a varchar(10) not null, unique (a(10)))",
       "a:varchar(10)/utf8mb4/utf8mb4_0900_ai_ci k1; key a; utf8mb4 utf8mb4_0900_ai_ci" },
     { MYSQL,
       "create table t (a int not null, b int not null, unique (a), unique (a,b), "
@@ -88,19 +81,16 @@ static const struct {
       "create table t (a int not null unique, b int not null unique, constraint u1 "
       "unique (b,a), constraint u2 unique ix (a,b))",
       "a:int k1, b:int; key a; utf8mb4 utf8mb4_0900_ai_ci" },
-    { MYSQL,
-      "create table t (`primary` int not null, unique (`primary`))",
+    { MYSQL, "create table t (`primary` int not null, unique (`primary`))",
       "primary:int k1; key primary_2; utf8mb4 utf8mb4_0900_ai_ci" },
-    { MYSQL,
-      "create table t (a varchar(10), b text, c enum('x','y')) charset latin1",
+    { MYSQL, "create table t (a varchar(10), b text, c enum('x','y')) charset latin1",
       "a:varchar(10)/latin1?, b:text/latin1?, c:enum('x','y')/latin1?; latin1" },
     { MYSQL,
       "create table t (a varchar(10), b text, c enum('x','y')) default character "
       "set = latin1 collate = latin1_bin",
       "a:varchar(10)/latin1/latin1_bin?, b:text/latin1/latin1_bin?, c:enum('x','y')/latin1/la"
       "tin1_bin?; latin1 latin1_bin" },
-    { MYSQL,
-      "create table t (a varchar(10), b text) collate utf8mb3_bin",
+    { MYSQL, "create table t (a varchar(10), b text) collate utf8mb3_bin",
       "a:varchar(10)/utf8mb3/utf8mb3_bin?, b:text/utf8mb3/utf8mb3_bin?; utf8mb3 utf8mb3_bin" },
     { MYSQL,
       "create table t (a varchar(10) charset gbk, b varchar(10) collate latin1_bin, "
@@ -121,8 +111,7 @@ static const struct {
       "create table t (a int, b int generated always as (a+1) virtual, c int as (a*2) "
       "stored, d int as (a) not null)",
       "a:int?, b:int?v, c:int?V, d:intv; utf8mb4 utf8mb4_0900_ai_ci" },
-    { MYSQL,
-      "create table t (a int invisible, b int)",
+    { MYSQL, "create table t (a int invisible, b int)",
       "a:int?i, b:int?; utf8mb4 utf8mb4_0900_ai_ci" },
     { MARIADB,
       "create table t (a int not null check (a > 0), b int, constraint c1 check (b "
@@ -163,19 +152,14 @@ static const struct {
       "create table t (/* c1 */ a int, /*x*/b int,\tc int /*!50100 not null */ , "
       "d int /*!99999 not null */, e int /*M!100000 not null */)",
       "a:int?, b:int?, c:int, d:int?, e:int?; utf8mb4 utf8mb4_0900_ai_ci" },
-    { MYSQL,
-      "create table t (a int primary key) partition by hash (a) partitions 4",
+    { MYSQL, "create table t (a int primary key) partition by hash (a) partitions 4",
       "a:int k1; key PRIMARY; utf8mb4 utf8mb4_0900_ai_ci" },
     { MYSQL,
       "create table t (a int, b date) comment 'x' partition by range (a) (partition "
       "p0 values less than (10) comment = 'pc', partition p1 values less than maxvalue)",
       "a:int?, b:date?; utf8mb4 utf8mb4_0900_ai_ci 'x'" },
-    { MYSQL,
-      "create table if not exists t (a int)",
-      "a:int?; utf8mb4 utf8mb4_0900_ai_ci" },
-    { MYSQL,
-      "create table shop . t (a int)",
-      "a:int?; utf8mb4 utf8mb4_0900_ai_ci" },
+    { MYSQL, "create table if not exists t (a int)", "a:int?; utf8mb4 utf8mb4_0900_ai_ci" },
+    { MYSQL, "create table shop . t (a int)", "a:int?; utf8mb4 utf8mb4_0900_ai_ci" },
     { MYSQL,
       "create table t (a timestamp, b timestamp not null, c timestamp null default "
       "null, d timestamp(3) default '2020-01-01 00:00:00')",
@@ -198,17 +182,13 @@ static const struct {
       "create table t (a geometry not null srid 4326, p point not null, spatial index "
       "(p))",
       "a:geometry, p:point; utf8mb4 utf8mb4_0900_ai_ci" },
-    { MYSQL,
-      "create table t (a int not null, b int, unique key ((a+b)), unique key x (a))",
+    { MYSQL, "create table t (a int not null, b int, unique key ((a+b)), unique key x (a))",
       "a:int k1, b:int?; key x; utf8mb4 utf8mb4_0900_ai_ci" },
-    { MYSQL,
-      "create table t (a vector(3), b vector)",
+    { MYSQL, "create table t (a vector(3), b vector)",
       "a:vector(3)?, b:vector(2048)?; utf8mb4 utf8mb4_0900_ai_ci" },
-    { MYSQL,
-      "create table t (a vector(3), b int)",
+    { MYSQL, "create table t (a vector(3), b int)",
       "a:vector(3)?, b:int?; utf8mb4 utf8mb4_0900_ai_ci" },
-    { MARIADB,
-      "create table t (a uuid, b inet6, c inet4)",
+    { MARIADB, "create table t (a uuid, b inet6, c inet4)",
       "a:uuid?, b:inet6?, c:inet4?; utf8mb4 utf8mb4_general_ci" },
     { MARIADB,
       "create table t (a varchar(100) compressed, b text compressed not null, c blob "
@@ -221,8 +201,7 @@ static const struct {
       "as row end invisible, period for system_time (rs,re)) with system versioning",
       "a:int(11)?, rs:timestamp(6)V, re:timestamp(6)iV; utf8mb4 utf8mb4_general_ci "
       "versioned" },
-    { MARIADB,
-      "create table t (a int, b int without system versioning) with system versioning",
+    { MARIADB, "create table t (a int, b int without system versioning) with system versioning",
       "a:int(11)?, b:int(11)?; utf8mb4 utf8mb4_general_ci versioned" },
     { MARIADB,
       "create table t (id int, s date, e date, period for p(s,e), primary key (id, "
@@ -255,9 +234,7 @@ static const struct {
       "a:date?, date:date?, time:time?, timestamp:timestamp?, text:text/utf8mb4/utf8mb4_0900_"
       "ai_ci?, enum:enum('a')/utf8mb4/utf8mb4_0900_ai_ci?, year:year?, bit:bit(1)?, "
       "comment:int?'comment'; utf8mb4 utf8mb4_0900_ai_ci" },
-    { MYSQL,
-      "create table t (a int) comment=''",
-      "a:int?; utf8mb4 utf8mb4_0900_ai_ci ''" },
+    { MYSQL, "create table t (a int) comment=''", "a:int?; utf8mb4 utf8mb4_0900_ai_ci ''" },
     { MYSQL,
       "create table t (a datetime default '2020-01-01 00:00:00', b year default 2020, "
       "c set('a','b') default 'a,b', d float default 1.5, e time default '10:00:00', "

@@ -12,8 +12,8 @@
 
 enum { ANSI = SQL_MODE_ANSI_QUOTES, PLAIN = SQL_MODE_NO_BACKSLASH_ESCAPES };
 
-/* Tokens are written as a letter and their text: W word, Q quoted, S string, N number, H hex, B bit,
- * the symbol itself, ! for a bad one. */
+/* Tokens are written as a letter and their text: W word, Q quoted, S string, N number, H hex, B
+ * bit, the symbol itself, ! for a bad one. */
 static const struct {
     const char *sql, *want;
     uint64_t sql_mode;
@@ -63,9 +63,10 @@ static const struct {
 
 static void write_token(struct buf *out, const struct token *token)
 {
-    static const char letters[] = { [TOKEN_WORD] = 'W',   [TOKEN_QUOTED] = 'Q', [TOKEN_STRING] = 'S',
-                                    [TOKEN_NUMBER] = 'N', [TOKEN_HEX] = 'H',    [TOKEN_BIT] = 'B',
-                                    [TOKEN_BAD] = '!' };
+    static const char letters[] = {
+        [TOKEN_WORD] = 'W', [TOKEN_QUOTED] = 'Q', [TOKEN_STRING] = 'S', [TOKEN_NUMBER] = 'N',
+        [TOKEN_HEX] = 'H',  [TOKEN_BIT] = 'B',    [TOKEN_BAD] = '!'
+    };
     if (out->size)
         buf_text(out, " ");
     if (token->kind != TOKEN_SYMBOL)

@@ -20,18 +20,27 @@ static const struct {
 } good[] = {
     { "int", NULL, { .kind = TYPE_INT, .bits = 32 }, "int", "int(11)" },
     { "int(10) unsigned zerofill", NULL, { .kind = TYPE_UINT, .bits = 32 }, NULL, NULL },
-    { "INTEGER(5) ZEROFILL", NULL, { .kind = TYPE_UINT, .bits = 32 }, "int(5) unsigned zerofill",
+    { "INTEGER(5) ZEROFILL",
+      NULL,
+      { .kind = TYPE_UINT, .bits = 32 },
+      "int(5) unsigned zerofill",
       "int(5) unsigned zerofill" },
     { "int4 signed", NULL, { .kind = TYPE_INT, .bits = 32 }, "int", "int(11)" },
     { "int1", NULL, { .kind = TYPE_INT, .bits = 8 }, "tinyint", "tinyint(4)" },
-    { "int2 unsigned", NULL, { .kind = TYPE_UINT, .bits = 16 }, "smallint unsigned",
+    { "int2 unsigned",
+      NULL,
+      { .kind = TYPE_UINT, .bits = 16 },
+      "smallint unsigned",
       "smallint(5) unsigned" },
     { "middleint", NULL, { .kind = TYPE_INT, .bits = 24 }, "mediumint", "mediumint(9)" },
     { "int8", NULL, { .kind = TYPE_INT, .bits = 64 }, "bigint", "bigint(20)" },
     { "serial", NULL, { .kind = TYPE_UINT, .bits = 64 }, "bigint unsigned", "bigint(20) unsigned" },
     { "tinyint(1)", NULL, { .kind = TYPE_INT, .bits = 8, .boolean = true }, NULL, NULL },
     { "bool", NULL, { .kind = TYPE_INT, .bits = 8, .boolean = true }, "tinyint(1)", "tinyint(1)" },
-    { "tinyint(1) unsigned", NULL, { .kind = TYPE_UINT, .bits = 8 }, "tinyint unsigned",
+    { "tinyint(1) unsigned",
+      NULL,
+      { .kind = TYPE_UINT, .bits = 8 },
+      "tinyint unsigned",
       "tinyint(1) unsigned" },
     { "tinyint(4)", NULL, { .kind = TYPE_INT, .bits = 8 }, "tinyint", "tinyint(4)" },
     { "real", NULL, { .kind = TYPE_DOUBLE }, "double", "double" },
@@ -43,8 +52,11 @@ static const struct {
     { "dec", NULL, { .kind = TYPE_DECIMAL, .precision = 10 }, "decimal(10,0)", "decimal(10,0)" },
     { "fixed(5)", NULL, { .kind = TYPE_DECIMAL, .precision = 5 }, "decimal(5,0)", "decimal(5,0)" },
     { "decimal(65,30)", NULL, { .kind = TYPE_DECIMAL, .precision = 65, .scale = 30 }, NULL, NULL },
-    { "numeric(10,2) unsigned zerofill", NULL, { .kind = TYPE_DECIMAL, .precision = 10, .scale = 2 },
-      "decimal(10,2) unsigned zerofill", "decimal(10,2) unsigned zerofill" },
+    { "numeric(10,2) unsigned zerofill",
+      NULL,
+      { .kind = TYPE_DECIMAL, .precision = 10, .scale = 2 },
+      "decimal(10,2) unsigned zerofill",
+      "decimal(10,2) unsigned zerofill" },
     { "bit", NULL, { .kind = TYPE_BIT, .length = 1 }, "bit(1)", "bit(1)" },
     { "bit(64)", NULL, { .kind = TYPE_BIT, .length = 64 }, NULL, NULL },
     { "year(4)", NULL, { .kind = TYPE_YEAR }, "year", "year(4)" },
@@ -56,15 +68,32 @@ static const struct {
     { "char", "utf8mb4", { .kind = TYPE_TEXT, .fixed = true, .length = 1 }, "char(1)", "char(1)" },
     { "char(0)", "utf8mb4", { .kind = TYPE_TEXT, .fixed = true }, NULL, NULL },
     { "varchar(20)", "gbk", { .kind = TYPE_TEXT, .length = 20 }, NULL, NULL },
-    { "national varchar(10)", NULL, { .kind = TYPE_TEXT, .length = 10 }, "varchar(10)", "varchar(10)" },
+    { "national varchar(10)",
+      NULL,
+      { .kind = TYPE_TEXT, .length = 10 },
+      "varchar(10)",
+      "varchar(10)" },
     { "nchar varying(9)", NULL, { .kind = TYPE_TEXT, .length = 9 }, "varchar(9)", "varchar(9)" },
-    { "character varying(5)", NULL, { .kind = TYPE_TEXT, .length = 5 }, "varchar(5)", "varchar(5)" },
-    { "char(3) byte", "utf8mb4", { .kind = TYPE_BYTES, .fixed = true, .length = 3 }, "binary(3)",
+    { "character varying(5)",
+      NULL,
+      { .kind = TYPE_TEXT, .length = 5 },
+      "varchar(5)",
+      "varchar(5)" },
+    { "char(3) byte",
+      "utf8mb4",
+      { .kind = TYPE_BYTES, .fixed = true, .length = 3 },
+      "binary(3)",
       "binary(3)" },
     { "varchar(9)", "binary", { .kind = TYPE_BYTES, .length = 9 }, "varbinary(9)", "varbinary(9)" },
-    { "varchar(9) character set binary", "utf8mb4", { .kind = TYPE_BYTES, .length = 9 },
-      "varbinary(9)", "varbinary(9)" },
-    { "varchar(5) binary charset latin1", "utf8mb4", { .kind = TYPE_TEXT, .length = 5 }, "varchar(5)",
+    { "varchar(9) character set binary",
+      "utf8mb4",
+      { .kind = TYPE_BYTES, .length = 9 },
+      "varbinary(9)",
+      "varbinary(9)" },
+    { "varchar(5) binary charset latin1",
+      "utf8mb4",
+      { .kind = TYPE_TEXT, .length = 5 },
+      "varchar(5)",
       "varchar(5)" },
     { "text", "binary", { .kind = TYPE_BYTES }, "blob", "blob" },
     { "text(10)", "utf8mb4", { .kind = TYPE_TEXT }, "tinytext", "tinytext" },
@@ -74,7 +103,11 @@ static const struct {
     { "long", NULL, { .kind = TYPE_TEXT }, "mediumtext", "mediumtext" },
     { "long varbinary", NULL, { .kind = TYPE_BYTES }, "mediumblob", "mediumblob" },
     { "long char varying", NULL, { .kind = TYPE_TEXT }, "mediumtext", "mediumtext" },
-    { "binary", NULL, { .kind = TYPE_BYTES, .fixed = true, .length = 1 }, "binary(1)", "binary(1)" },
+    { "binary",
+      NULL,
+      { .kind = TYPE_BYTES, .fixed = true, .length = 1 },
+      "binary(1)",
+      "binary(1)" },
     { "varbinary(5)", NULL, { .kind = TYPE_BYTES, .length = 5 }, NULL, NULL },
     { "json", NULL, { .kind = TYPE_TEXT }, "json", "json" },
     { "point", NULL, { .kind = TYPE_GEOMETRY }, NULL, NULL },
@@ -86,9 +119,28 @@ static const struct {
 };
 
 static const char *const bad[] = {
-    "", "integ", "int(", "int(10", "int(x)", "int(99999999999)", "decimal(66,0)", "decimal(5,6)",
-    "bit(65)", "bit(0)", "time(7)", "enum", "enum()", "enum('a'", "enum('a',)", "enum('a' int)",
-    "enum(b'1')", "int unsigned garbage", "varchar(10) charset", "'int'", "`int`", "set('a",
+    "",
+    "integ",
+    "int(",
+    "int(10",
+    "int(x)",
+    "int(99999999999)",
+    "decimal(66,0)",
+    "decimal(5,6)",
+    "bit(65)",
+    "bit(0)",
+    "time(7)",
+    "enum",
+    "enum()",
+    "enum('a'",
+    "enum('a',)",
+    "enum('a' int)",
+    "enum(b'1')",
+    "int unsigned garbage",
+    "varchar(10) charset",
+    "'int'",
+    "`int`",
+    "set('a",
 };
 
 static void test_good(void **state)
@@ -153,8 +205,8 @@ static void test_spelling(void **state)
 static void test_labels(void **state)
 {
     (void)state;
-    static const char *const labels[] = { "it's",  "back\\slash", "nl\nx", "per\\%c", "q\"q",
-                                          "\xc3\xa9", "tail",    "a,b",   "A",       "" };
+    static const char *const labels[] = { "it's",     "back\\slash", "nl\nx", "per\\%c", "q\"q",
+                                          "\xc3\xa9", "tail",        "a,b",   "A",       "" };
     const char *text = "enum('it''s','back\\\\slash','nl\\nx','per\\%c','q\"q','\xc3\xa9',"
                        "'tail  ','a,b',x'41','')";
     struct arena arena = { 0 };
@@ -186,18 +238,16 @@ static void test_compressed(void **state)
     assert_true(mysql_type_parse(text, BYTES_LITERAL("utf8mb4"), true, &arena, &type));
     assert_int_equal(type.kind, TYPE_TEXT);
     assert_int_equal(type.length, 100);
-    assert_true(bytes_equal(text, spelled((const char *)text.data, (struct bytes){ 0 }, true,
-                                          &arena)));
+    assert_true(
+        bytes_equal(text, spelled((const char *)text.data, (struct bytes){ 0 }, true, &arena)));
     arena_done(&arena);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),
-        cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_spelling),
-        cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_good),       cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_spelling),   cmocka_unit_test(test_labels),
         cmocka_unit_test(test_compressed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
