@@ -118,7 +118,7 @@ static void put_text(struct buf *out, const struct column *column, struct bytes 
     }
 }
 
-void sql_literal(struct buf *out, const struct column *column, const struct value *value)
+void reader_sql_literal(struct buf *out, const struct column *column, const struct value *value)
 {
     switch (value->tag) {
     case VALUE_INT:    put_integer(out, &column->type, value->integer); return;
@@ -129,14 +129,14 @@ void sql_literal(struct buf *out, const struct column *column, const struct valu
     }
 }
 
-void sql_table(struct buf *out, const struct table *table)
+void reader_sql_table(struct buf *out, const struct table *table)
 {
     mysql_quote_identifier(out, table->database);
     buf_u8(out, '.');
     mysql_quote_identifier(out, table->name);
 }
 
-void sql_select(struct buf *out, const struct table *table)
+void reader_sql_select(struct buf *out, const struct table *table)
 {
     buf_text(out, "SELECT ");
     for (uint16_t i = 0; i < table->column_count; i++) {
@@ -145,7 +145,7 @@ void sql_select(struct buf *out, const struct table *table)
         mysql_quote_identifier(out, table->columns[i].name);
     }
     buf_text(out, " FROM ");
-    sql_table(out, table);
+    reader_sql_table(out, table);
 }
 
 static const struct column *key_column(const struct table *table, uint16_t index)
@@ -163,13 +163,13 @@ static void put_bound(struct buf *out, const struct table *table, const struct v
         bool final = i + 1 == table->key_count;
         mysql_quote_identifier(out, column->name);
         buf_text(out, final ? last : strict);
-        sql_literal(out, column, &bound[i]);
+        reader_sql_literal(out, column, &bound[i]);
         if (final)
             break;
         buf_text(out, " OR (");
         mysql_quote_identifier(out, column->name);
         buf_text(out, " = ");
-        sql_literal(out, column, &bound[i]);
+        reader_sql_literal(out, column, &bound[i]);
         buf_text(out, " AND (");
     }
     for (uint16_t i = 1; i < table->key_count; i++)
@@ -185,23 +185,23 @@ static void put_first(struct buf *out, const struct table *table, const struct v
         return;
     mysql_quote_identifier(out, key_column(table, 0)->name);
     buf_text(out, operator);
-    sql_literal(out, key_column(table, 0), &bound[0]);
+    reader_sql_literal(out, key_column(table, 0), &bound[0]);
     buf_text(out, " AND ");
 }
 
-void sql_after(struct buf *out, const struct table *table, const struct value *bound)
+void reader_sql_after(struct buf *out, const struct table *table, const struct value *bound)
 {
     put_first(out, table, bound, " >= ");
     put_bound(out, table, bound, " > ", " > ");
 }
 
-void sql_not_after(struct buf *out, const struct table *table, const struct value *bound)
+void reader_sql_not_after(struct buf *out, const struct table *table, const struct value *bound)
 {
     put_first(out, table, bound, " <= ");
     put_bound(out, table, bound, " < ", " <= ");
 }
 
-void sql_order(struct buf *out, const struct table *table)
+void reader_sql_order(struct buf *out, const struct table *table)
 {
     buf_text(out, " ORDER BY ");
     for (uint16_t i = 0; i < table->key_count; i++) {
@@ -227,16 +227,16 @@ static void put_comparable(struct buf *out, const struct column *column, const s
     bool text = type->kind == TYPE_TEXT && value->tag == VALUE_TEXT && column->charset.size > 0 &&
                 column->collation.size > 0;
     if (!text) {
-        sql_literal(out, column, value);
+        reader_sql_literal(out, column, value);
         return;
     }
     buf_text(out, "CONVERT(");
-    sql_literal(out, column, value);
+    reader_sql_literal(out, column, value);
     buf_printf(out, " USING %.*s) COLLATE %.*s", BYTES_ARGS(column->charset),
                BYTES_ARGS(column->collation));
 }
 
-void sql_compare(struct buf *out, const struct table *table, const struct value *key,
+void reader_sql_compare(struct buf *out, const struct table *table, const struct value *key,
                  const struct value *bound)
 {
     buf_u8(out, '(');
