@@ -9,6 +9,8 @@ import random
 import threading
 import time
 
+import pymysql
+
 # A row number `n` from 1 to the limit, made of digits.
 _DIGIT = "SELECT 0 d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4" \
          " UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8" \
@@ -338,6 +340,9 @@ def change_rows(database, schema="shop"):
         database=schema)
 
 
+DEADLOCK, LOCK_WAIT = 1213, 1205  # what two writers may do to each other: the loser begins anew
+
+
 class Writer(threading.Thread):
     """Changes rows of the shop, a small transaction after the other, until it is told to stop."""
 
@@ -355,10 +360,18 @@ class Writer(threading.Thread):
                     connection.cursor() as cursor:
                 cursor.execute("SET sql_mode = ''")
                 while not self._stop_asked.is_set():
-                    self._transaction(cursor)
+                    self._try_transaction(cursor)
                     time.sleep(self.pause)
         except Exception as error:  # handed to the one who stops us
             self.error = error
+
+    def _try_transaction(self, cursor):
+        try:
+            self._transaction(cursor)
+        except pymysql.err.OperationalError as error:
+            if error.args[0] not in (DEADLOCK, LOCK_WAIT):
+                raise
+            cursor.execute("ROLLBACK")
 
     def _transaction(self, cursor):
         pick = self.random.randrange
