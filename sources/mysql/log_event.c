@@ -101,13 +101,14 @@ static void finish_group(struct log_source *self)
         log_end_group(self);
 }
 
-/* Tells the batch to which transaction its next events belong. */
-static void announce(struct log_source *self, struct batch *batch)
+/* Tells the batch to which transaction its events from `first` on belong. */
+static void announce(struct log_source *self, struct batch *batch, uint32_t first)
 {
     bool known = self->announced && batch->transaction_count > 0;
     if (known)
         return;
     struct transaction *transaction = batch_add_transaction(batch);
+    transaction->first_event = first;
     transaction->continued = self->announced;
     self->announced = true;
     struct buf gtid, id;
@@ -384,7 +385,7 @@ static bool on_query(struct log_source *self, struct batch *batch, const struct 
         !log_statement(self, batch, sql, database, sql_mode, (int64_t)header->time * 1000000, err))
         return false;
     if (batch->count > before)
-        announce(self, batch);
+        announce(self, batch, before);
     log_stamp(self, batch, before);
     if (!self->bounded) /* rows of CREATE TABLE ... SELECT may follow otherwise */
         log_end_group(self);
@@ -509,7 +510,7 @@ static bool on_rows(struct log_source *self, struct batch *batch, struct event_h
     if (!log_rows(self, batch, &header, body, err))
         return false;
     if (batch->count > before)
-        announce(self, batch);
+        announce(self, batch, before);
     log_stamp(self, batch, before);
     return true;
 }
@@ -690,7 +691,7 @@ static bool step(struct log_source *self, struct batch *batch, int timeout_ms, b
         if (!log_rows_go_on(self, batch, err))
             return false;
         if (batch->count > before)
-            announce(self, batch);
+            announce(self, batch, before);
         log_stamp(self, batch, before);
         return true;
     }
