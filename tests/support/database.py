@@ -170,7 +170,7 @@ class Database:
                 if isinstance(statement, tuple):
                     cursor.execute(*statement)
                 else:
-                    cursor.execute(statement)
+                    execute_patiently(cursor, statement)
 
     def query(self, statement, database=None):
         with self.connect(database=database) as connection, connection.cursor() as cursor:
@@ -290,3 +290,13 @@ class MySQL(Database):
 
 
 FLAVORS = {"mariadb": MariaDB, "mariadb118": MariaDB118, "mysql": MySQL}
+
+
+def execute_patiently(cursor, statement, attempts=50):
+    """A statement that may lose a deadlock against writers: the loser begins anew."""
+    for attempt in range(attempts):
+        try:
+            return cursor.execute(statement)
+        except pymysql.err.OperationalError as error:
+            if error.args[0] not in (1205, 1213) or attempt == attempts - 1:
+                raise

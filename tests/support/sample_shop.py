@@ -65,7 +65,7 @@ _TABLES = [
         zip CHAR(10) NOT NULL,
         country CHAR(2) CHARACTER SET ascii NOT NULL,
         KEY (customer_id),
-        FOREIGN KEY (customer_id) REFERENCES customers (id) ON DELETE CASCADE""", 20000,
+        FOREIGN KEY (customer_id) REFERENCES customers (id)""", 20000,
      {"id": "n", "customer_id": "1 + n * 31 %% 30000", "street": f"CONCAT({_WORD}, ' street ', n)",
       "zip": "LPAD(n, 5, '0')", "country": "ELT(1 + n %% 4, 'DE', 'CN', 'FR', 'US')"}),
     ("products", """
@@ -317,6 +317,8 @@ def change_rows(database, schema="shop"):
         "('new@example.org', '新客户', '2024-02-29 12:34:56.789', '{\"a\": [1, 2.5, null]}')",
         "UPDATE customers SET balance = balance + 0.01 WHERE id BETWEEN 100 AND 1100",
         "UPDATE customers SET tier = 'größte', flags = 'news,vip' WHERE id % 1000 = 1",
+        # By hand: MariaDB does not write what a cascade deletes into its log.
+        "DELETE FROM addresses WHERE customer_id BETWEEN 200 AND 230",
         "DELETE FROM customers WHERE id BETWEEN 200 AND 230",
         "UPDATE product_names SET language = 'xx' WHERE language = 'zh' AND sku < 'SKU-000700'",
         "UPDATE shipments SET id = id + 1000000 WHERE id BETWEEN 10 AND 60",
