@@ -131,6 +131,7 @@ static void schema_create(struct intake *intake, struct event *event, bool adopt
 static void schema_drop(struct intake *intake, struct event *event, struct tracked *tracked)
 {
     event->target = tracked->target;
+    event->dropped = event->change->left;
     struct forgotten *forgotten = calloc(1, sizeof *forgotten);
     ASSERT(forgotten);
     *forgotten = (struct forgotten){ tracked->id, event->mark, intake->forgotten };

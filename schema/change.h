@@ -25,6 +25,7 @@ struct schema_change {
     /* Renamed columns, which before and after alone cannot tell from drop + add: pairs old, new. */
     const struct column_rename { struct bytes from, to; } *renames;
     uint16_t rename_count;
+    bool left; /* DROP_TABLE: it only left the captured tables; its target stays */
     uint32_t excluded; /* enum change_bit: parts of an ALTER that the user's policy keeps from a sink */
 };
 

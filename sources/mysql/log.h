@@ -18,11 +18,11 @@
 /* A table of the log, by the id that TABLE_MAP gave it. */
 struct log_table {
     uint64_t id;
-    struct bytes body; /* the TABLE_MAP's, to know it again; owned by `arena` */
+    struct bytes body; /* the TABLE_MAP's, to know it again */
     const struct table *table; /* NULL: not captured */
     uint32_t catalog_generation;
     const struct row_plan *plan;
-    struct arena arena;
+    int32_t history_end; /* column that ends a row of a system-versioned table; -1: another table */
 };
 
 struct xa_branch {
@@ -71,13 +71,14 @@ struct log_source {
     uint64_t group_mark;
 
     /* tables by id */
-    struct log_table *tables;
-    uint32_t table_count, table_capacity;
-    uint64_t newest_table; /* index of the last hit */
+    struct map tables; /* u64 id -> struct log_table, in tables_arena */
+    struct arena tables_arena;
+    struct log_table *newest_table; /* the last hit */
 
     /* events under way */
     struct rows_cursor cursor; /* rows that did not fit into the last batch */
     bool cursor_active;
+    const struct log_table *cursor_table;
     struct buf unpacked;       /* of MariaDB's compressed events */
     struct buf waiting;        /* a statement that needs a batch of its own */
     bool has_waiting;
@@ -118,12 +119,13 @@ void log_end_group(struct log_source *self);
 void log_stamp(struct log_source *self, struct batch *batch, uint32_t from);
 
 /* log_rows.c */
-bool log_table_map(struct log_source *self, struct batch *batch, struct bytes body, bool *again,
-                   struct error *err);
+bool log_table_map(struct log_source *self, struct batch *batch, struct bytes body,
+                   int64_t time_us, bool *again, struct error *err);
 bool log_rows(struct log_source *self, struct batch *batch, const struct event_header *header,
               struct bytes body, struct error *err);
 bool log_rows_go_on(struct log_source *self, struct batch *batch, struct error *err);
 void log_forget_tables(struct log_source *self);
+void log_trim_tables(struct log_source *self);
 bool log_unpack(struct log_source *self, uint8_t type, struct bytes body, struct bytes *out,
                 struct error *err);
 
@@ -141,5 +143,8 @@ bool log_statement(struct log_source *self, struct batch *batch, struct bytes sq
                    struct bytes database, uint64_t sql_mode, int64_t time_us, struct error *err);
 bool log_statement_matters(struct log_source *self, struct bytes sql, struct bytes database,
                            uint64_t sql_mode);
-bool log_put_alter(struct log_source *self, struct batch *batch, const struct table *before,
-                   const struct table *draft, struct bytes sql, int64_t time_us);
+/* A shape that the log's rows told: a new table where there is no `before`. */
+void log_put_shape(struct log_source *self, struct batch *batch, const struct table *before,
+                   const struct table *draft, int64_t time_us);
+void log_put_resync(struct log_source *self, struct batch *batch, const struct table *draft,
+                    int64_t time_us);

@@ -63,6 +63,7 @@ void log_put_group_token(struct log_source *self, struct buf *out)
 void log_begin_group(struct log_source *self, const struct event_header *header,
                      const struct gtid *gtid)
 {
+    log_trim_tables(self);
     self->group_mark = mark_make(self->commit, MARK_ROW_LAST);
     self->commit++;
     self->row = 0;
@@ -515,6 +516,19 @@ static bool on_rows(struct log_source *self, struct batch *batch, struct event_h
     return true;
 }
 
+static bool on_table_map(struct log_source *self, struct batch *batch,
+                         const struct event_header *header, struct bytes body, bool *again,
+                         struct error *err)
+{
+    uint32_t before = batch->count;
+    if (!log_table_map(self, batch, body, (int64_t)header->time * 1000000, again, err))
+        return false;
+    if (batch->count > before)
+        announce(self, batch, before);
+    log_stamp(self, batch, before);
+    return true;
+}
+
 static bool on_xa_prepare(struct log_source *self, struct bytes body, struct error *err)
 {
     bool one_phase;
@@ -551,7 +565,7 @@ static bool on_event(struct log_source *self, struct batch *batch, const struct 
     case GTID_TAGGED_EVENT:         return on_gtid_tagged(self, header, body, err);
     case MARIADB_GTID_EVENT:        return on_mariadb_gtid(self, header, server, body, err);
     case QUERY_EVENT:               return on_query(self, batch, header, body, again, err);
-    case TABLE_MAP_EVENT:           return log_table_map(self, batch, body, again, err);
+    case TABLE_MAP_EVENT:           return on_table_map(self, batch, header, body, again, err);
     case XID_EVENT:                 finish_group(self); return true;
     case XA_PREPARE_EVENT:          return on_xa_prepare(self, body, err);
     case TRANSACTION_PAYLOAD_EVENT: return on_payload(self, body, err);

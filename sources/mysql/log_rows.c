@@ -4,68 +4,86 @@
  * again: it is known by its id and its bytes, and then nothing is parsed or looked up. A map that is
  * new is checked against the tracked version of its table; where they differ the map's own metadata
  * decides, or the table is read from the server again. */
-#include <stdlib.h>
 #include <zlib.h>
 
-#include "engine/base/assert.h"
 #include "sources/mysql/log.h"
+#include "sources/mysql/log_history.h"
 
-enum { TABLES_KEPT_MAX = 4096, UNPACKED_MAX = 1 << 30 };
-
-static void table_free(struct log_table *table) { arena_done(&table->arena); }
+enum { TABLES_BYTES_MAX = 8 << 20, UNPACKED_MAX = 1 << 30 };
 
 void log_forget_tables(struct log_source *self)
 {
     if (self->cursor_active)
         return; /* rows of one are still being read; a file cannot end inside of an event */
-    for (uint32_t i = 0; i < self->table_count; i++)
-        table_free(&self->tables[i]);
-    self->table_count = 0;
-    self->newest_table = 0;
+    map_done(&self->tables);
+    arena_reset(&self->tables_arena);
+    self->newest_table = NULL;
+}
+
+/* Between groups, where nothing is in use: what was mapped anew again and again has piled up. */
+void log_trim_tables(struct log_source *self)
+{
+    if (self->tables_arena.total > TABLES_BYTES_MAX)
+        log_forget_tables(self);
 }
 
 static struct log_table *find_table(struct log_source *self, uint64_t id)
 {
-    if (self->newest_table < self->table_count && self->tables[self->newest_table].id == id)
-        return &self->tables[self->newest_table];
-    for (uint32_t i = 0; i < self->table_count; i++)
-        if (self->tables[i].id == id) {
-            self->newest_table = i;
-            return &self->tables[i];
-        }
-    return NULL;
+    struct log_table *newest = self->newest_table;
+    if (newest && newest->id == id)
+        return newest;
+    struct log_table *found =
+        map_get(&self->tables, (struct bytes){ (const uint8_t *)&id, sizeof id });
+    if (found)
+        self->newest_table = found;
+    return found;
 }
 
-static struct log_table *make_table(struct log_source *self, uint64_t id)
+static void enter_table(struct log_source *self, struct log_table *entry)
 {
-    struct log_table *table = find_table(self, id);
-    if (table) {
-        table_free(table);
-        *table = (struct log_table){ .id = id };
-        return table;
-    }
-    if (self->table_count == TABLES_KEPT_MAX)
-        log_forget_tables(self);
-    if (self->table_count == self->table_capacity) {
-        self->table_capacity = self->table_capacity ? self->table_capacity * 2 : 64;
-        self->tables = realloc(self->tables, self->table_capacity * sizeof *self->tables);
-        ASSERT(self->tables);
-    }
-    self->newest_table = self->table_count++;
-    table = &self->tables[self->newest_table];
-    *table = (struct log_table){ .id = id };
-    return table;
+    map_put(&self->tables, (struct bytes){ (const uint8_t *)&entry->id, sizeof entry->id }, entry);
+    self->newest_table = entry;
+}
+
+/* A table that nobody announced: made while the log was off, or before what is left of the log. As
+ * the server has it now, if that fits; else as the map names it. NULL: not a table to follow. */
+static bool discover(struct log_source *self, const struct table_map *map, struct table **draft,
+                     bool *is_there, struct error *err)
+{
+    struct arena *arena = &self->tables_arena;
+    struct connection *metadata = log_metadata(self, err);
+    if (!metadata ||
+        !tables_read(metadata, self->options, map->database, map->name, arena, draft, err))
+        return false;
+    struct buf why;
+    buf_init(&why, 400);
+    *is_there = *draft != NULL;
+    bool fits = *draft && (table_map_fits(map, *draft, &why) || history_is_hidden(map, *draft));
+    buf_done(&why);
+    if (fits)
+        return true;
+    *draft = NULL;
+    /* Gone again without a trace of its shape: what follows in the log is its DROP. */
+    if (!map->has_names || map_is_sequence(map))
+        return true;
+    return table_map_derive(map, NULL, &self->collations, arena, draft, err);
 }
 
 /* Another shape than the tracked one: from the map's own names, else from the server as it is now. */
-static bool reshape(struct log_source *self, struct log_table *entry, const struct table_map *map,
+static bool reshape(struct log_source *self, const struct table_map *map,
                     const struct table *tracked, struct table **draft, struct error *err)
 {
-    if (map->has_names)
-        return table_map_derive(map, tracked, &self->collations, &entry->arena, draft, err);
+    struct arena *arena = &self->tables_arena;
+    if (map->has_names) {
+        if (!table_map_derive(map, tracked, &self->collations, arena, draft, err))
+            return false;
+        if (tracked->system_versioned && !table_column(tracked, BYTES_LITERAL("row_end")))
+            history_hide(*draft, arena);
+        return true;
+    }
     struct connection *metadata = log_metadata(self, err);
-    if (!metadata || !tables_read(metadata, self->options, map->database, map->name, &entry->arena,
-                                  draft, err))
+    if (!metadata ||
+        !tables_read(metadata, self->options, map->database, map->name, arena, draft, err))
         return false;
     struct buf why;
     buf_init(&why, 400);
@@ -79,35 +97,52 @@ static bool reshape(struct log_source *self, struct log_table *entry, const stru
     return fits;
 }
 
+/* Makes the catalog follow the map, as a batch of its own: the map itself comes again behind it.
+ * *again stays false where there is nothing to follow. */
+static bool change_shape(struct log_source *self, struct batch *batch, const struct table_map *map,
+                         const struct table *tracked, int64_t time_us, bool *again,
+                         struct error *err)
+{
+    if (batch->count > 0) {
+        *again = true;
+        return true;
+    }
+    struct table *draft;
+    bool is_there = false;
+    bool known = tracked ? reshape(self, map, tracked, &draft, err)
+                         : discover(self, map, &draft, &is_there, err);
+    if (!known || !draft)
+        return known;
+    draft->database = tracked ? tracked->database : map->database;
+    draft->name = tracked ? tracked->name : map->name;
+    log_put_shape(self, batch, tracked, draft, time_us);
+    if (is_there)
+        log_put_resync(self, batch, draft, time_us);
+    *again = true;
+    return true;
+}
+
 static bool resolve_table(struct log_source *self, struct batch *batch, struct log_table *entry,
-                          const struct table_map *map, bool *again, struct error *err)
+                          const struct table_map *map, int64_t time_us, bool *again,
+                          struct error *err)
 {
     const struct table *tracked = catalog_find(self->catalog, map->database, (struct bytes){ 0 },
                                                map->name);
+    const struct table *decoded = tracked;
+    if (tracked && history_is_hidden(map, tracked))
+        decoded = history_unhide(map, tracked, &self->tables_arena);
     struct buf why;
     buf_init(&why, 400);
-    bool fits = tracked && table_map_fits(map, tracked, &why);
+    bool fits = tracked && table_map_fits(map, decoded, &why);
     buf_done(&why);
-    if (!fits) {
-        if (batch->count > 0) {
-            *again = true; /* the change of shape is a batch of its own */
-            return true;
-        }
-        struct table *draft;
-        if (!reshape(self, entry, map, tracked, &draft, err))
-            return false;
-        draft->database = map->database;
-        draft->name = map->name;
-        log_put_alter(self, batch, tracked, draft, (struct bytes){ 0 }, 0);
-        log_stamp(self, batch, 0);
-        *again = true; /* the map itself comes again, and fits then */
-        return true;
-    }
-    entry->table = tracked;
+    if (!fits)
+        return change_shape(self, batch, map, tracked, time_us, again, err);
     struct row_plan *plan;
-    if (!row_plan_make(map, tracked, &self->collations, &entry->arena, &plan, err))
+    if (!row_plan_make(map, decoded, &self->collations, &self->tables_arena, &plan, err))
         return false;
+    entry->table = tracked;
     entry->plan = plan;
+    entry->history_end = tracked->system_versioned ? history_end_of(decoded) : -1;
     return true;
 }
 
@@ -123,8 +158,8 @@ static bool map_names(struct bytes body, uint64_t *id, struct bytes *database, s
     return !in.failed;
 }
 
-bool log_table_map(struct log_source *self, struct batch *batch, struct bytes body, bool *again,
-                   struct error *err)
+bool log_table_map(struct log_source *self, struct batch *batch, struct bytes body,
+                   int64_t time_us, bool *again, struct error *err)
 {
     uint64_t id;
     struct bytes database, name;
@@ -132,49 +167,23 @@ bool log_table_map(struct log_source *self, struct batch *batch, struct bytes bo
         return true; /* nobody decodes its rows, and its shape may be long gone */
     if (!map_names(body, &id, &database, &name))
         return error_set(err, ERROR_RETRY, "a malformed TABLE_MAP event");
-    struct log_table *entry = find_table(self, id);
-    if (entry && bytes_equal(entry->body, body) &&
-        entry->catalog_generation == self->catalog->generation)
+    const struct log_table *known = find_table(self, id);
+    if (known && bytes_equal(known->body, body) &&
+        known->catalog_generation == self->catalog->generation)
         return true;
-    entry = make_table(self, id);
-    bool captured = self->filter->matches(self->filter->context, database, (struct bytes){ 0 }, name);
+    struct log_table *entry = arena_zalloc(&self->tables_arena, sizeof *entry);
+    *entry = (struct log_table){ .id = id, .history_end = -1 };
     struct table_map *map;
-    bool ok = !captured || (table_map_parse(body, self->mariadb, &entry->arena, &map, err) &&
-                            resolve_table(self, batch, entry, map, again, err));
-    if (!ok || *again) {
-        entry->id = UINT64_MAX; /* nothing can find it */
-        return ok;
-    }
-    entry->body = arena_copy(&entry->arena, body);
+    if (self->filter->matches(self->filter->context, database, (struct bytes){ 0 }, name) &&
+        (!table_map_parse(body, self->mariadb, &self->tables_arena, &map, err) ||
+         !resolve_table(self, batch, entry, map, time_us, again, err)))
+        return false;
+    if (*again)
+        return true;
+    entry->body = arena_copy(&self->tables_arena, body);
     entry->catalog_generation = self->catalog->generation;
+    enter_table(self, entry);
     return true;
-}
-
-/* History of a system-versioned table comes as rows of its own: a row whose end is not for ever is
- * past. An UPDATE that only ends a row is a DELETE. */
-static void sort_history(const struct table *table, struct batch *batch, uint32_t from)
-{
-    uint16_t end = table->column_count;
-    for (uint16_t i = 0; i < table->column_count; i++)
-        if (table->columns[i].generated && bytes_is(table->columns[i].name, "row_end"))
-            end = i;
-    if (end == table->column_count)
-        return;
-    int64_t latest_us = INT64_C(2147483647) * 1000000; /* '2038-01-19 03:14:07', or 2106 later on */
-    uint32_t kept = from;
-    for (uint32_t i = from; i < batch->count; i++) {
-        struct event event = batch->events[i];
-        bool past = event.after && event.after[end].tag == VALUE_INT &&
-                    event.after[end].integer < latest_us;
-        if (past && event.op == EVENT_INSERT)
-            continue;
-        if (past && event.op == EVENT_UPDATE) {
-            event.op = EVENT_DELETE;
-            event.after = NULL;
-        }
-        batch->events[kept++] = event;
-    }
-    batch->count = kept;
 }
 
 bool log_rows_go_on(struct log_source *self, struct batch *batch, struct error *err)
@@ -184,8 +193,9 @@ bool log_rows_go_on(struct log_source *self, struct batch *batch, struct error *
     if (!rows_decode(&self->cursor, batch, &end, err))
         return error_context(err, "binlog %s:%llu", self->file, (unsigned long long)self->offset);
     self->cursor_active = !end;
-    if (batch->count > before && batch->events[before].table->system_versioned)
-        sort_history(batch->events[before].table, batch, before);
+    if (self->cursor_table->history_end >= 0)
+        history_sort(self->cursor_table->table, (uint16_t)self->cursor_table->history_end, batch,
+                     before);
     return true;
 }
 
@@ -205,6 +215,7 @@ bool log_rows(struct log_source *self, struct batch *batch, const struct event_h
         return true;
     self->cursor = (struct rows_cursor){ .event = event, .plan = entry->plan,
                                          .time_us = (int64_t)header->time * 1000000 };
+    self->cursor_table = entry;
     return log_rows_go_on(self, batch, err);
 }
 

@@ -8,12 +8,17 @@
 
 enum { SQL_SHOWN_MAX = 400 };
 
+/* A table as the server has it now, asked for before anything is changed: an error in the middle of
+ * a statement would leave the catalog ahead of what was told. */
+struct fetched { struct ddl_name name; struct table *draft; struct fetched *next; };
+
 struct statement {
     struct log_source *self;
     struct batch *batch;
     struct bytes sql;
     int64_t time_us;
     struct arena *arena;
+    struct fetched *fetched;
 };
 
 static struct schema_change *change_add(struct batch *batch, enum change_kind kind,
@@ -51,18 +56,30 @@ static bool same_shape(const struct table *a, const struct table *b, struct aren
     const struct schema_change change = { .kind = CHANGE_ALTER_TABLE, .before = a, .after = b };
     size_t count;
     diff_tables(&change, arena, &count);
-    return count == 0 && a->column_count == b->column_count;
+    return count == 0 && a->column_count == b->column_count &&
+           a->system_versioned == b->system_versioned;
 }
 
-bool log_put_alter(struct log_source *self, struct batch *batch, const struct table *before,
-                   const struct table *draft, struct bytes sql, int64_t time_us)
+void log_put_shape(struct log_source *self, struct batch *batch, const struct table *before,
+                   const struct table *draft, int64_t time_us)
 {
     const struct table *after = catalog_put(self->catalog, draft, before, next_mark(self));
-    if (before)
-        change_add(batch, CHANGE_ALTER_TABLE, before, after, sql, time_us);
-    else
-        change_add(batch, CHANGE_CREATE_TABLE, NULL, after, sql, time_us);
-    return true;
+    change_add(batch, before ? CHANGE_ALTER_TABLE : CHANGE_CREATE_TABLE, before, after,
+               (struct bytes){ 0 }, time_us);
+}
+
+void log_put_resync(struct log_source *self, struct batch *batch, const struct table *draft,
+                    int64_t time_us)
+{
+    const struct table *table = tracked(self, (struct ddl_name){ draft->database, draft->name });
+    change_add(batch, CHANGE_RESYNC_TABLE, table, table, (struct bytes){ 0 }, time_us);
+}
+
+static void put_alter(const struct statement *s, const struct table *before,
+                      const struct table *draft)
+{
+    const struct table *after = catalog_put(s->self->catalog, draft, before, next_mark(s->self));
+    change_add(s->batch, CHANGE_ALTER_TABLE, before, after, s->sql, s->time_us);
 }
 
 static void put_create(const struct statement *s, const struct table *draft)
@@ -77,17 +94,63 @@ static void put_drop(const struct statement *s, const struct table *table)
     change_add(s->batch, CHANGE_DROP_TABLE, table, NULL, s->sql, s->time_us);
 }
 
+/* The table left the captured ones: it is no longer followed, and its target stays as it is. */
+static void put_left(const struct statement *s, const struct table *table)
+{
+    catalog_drop(s->self->catalog, table);
+    struct schema_change *change = change_add(s->batch, CHANGE_DROP_TABLE, table, NULL, s->sql,
+                                              s->time_us);
+    change->left = true;
+}
+
+static const struct fetched *find_fetched(const struct statement *s, struct ddl_name name)
+{
+    for (const struct fetched *item = s->fetched; item; item = item->next)
+        if (bytes_equal(item->name.database, name.database) &&
+            bytes_equal(item->name.name, name.name))
+            return item;
+    return NULL;
+}
+
+static bool fetch(struct statement *s, struct ddl_name name, struct error *err)
+{
+    if (find_fetched(s, name))
+        return true;
+    struct connection *metadata = log_metadata(s->self, err);
+    struct table *draft;
+    if (!metadata || !tables_read(metadata, s->self->options, name.database, name.name, s->arena,
+                                  &draft, err))
+        return false;
+    struct fetched *item = arena_alloc(s->arena, sizeof *item);
+    *item = (struct fetched){ name, draft, s->fetched };
+    s->fetched = item;
+    return true;
+}
+
 /* The table as the server has it now. False: it cannot be asked. */
-static bool read_now(const struct statement *s, struct ddl_name name, struct table **draft,
+static bool read_now(struct statement *s, struct ddl_name name, struct table **draft,
                      struct error *err)
 {
-    struct connection *metadata = log_metadata(s->self, err);
-    return metadata && tables_read(metadata, s->self->options, name.database, name.name, s->arena,
-                                   draft, err);
+    if (!fetch(s, name, err))
+        return false;
+    *draft = find_fetched(s, name)->draft;
+    return true;
+}
+
+/* May applying it ask the server for a table? Too often is no harm. */
+static bool fetch_for(struct statement *s, const struct ddl_statement *ddl, struct error *err)
+{
+    bool untold = ddl->kind == DDL_CREATE_TABLE &&
+                  (ddl->like.name.data ? !tracked(s->self, ddl->like) : !ddl->created);
+    if ((untold || ddl->kind == DDL_REREAD_TABLE) && wanted(s->self, ddl->name))
+        return fetch(s, ddl->name, err);
+    if (ddl->kind == DDL_RENAME_TABLE && wanted(s->self, ddl->to) && !tracked(s->self, ddl->name))
+        return fetch(s, ddl->to, err);
+    return true;
 }
 
 /* Compares the table with the server's and follows it. */
-static bool reread(const struct statement *s, struct ddl_name name, struct error *err)
+static bool reread(struct statement *s, struct ddl_name name, struct error *err)
 {
     if (!wanted(s->self, name))
         return true;
@@ -100,11 +163,11 @@ static bool reread(const struct statement *s, struct ddl_name name, struct error
     if (!table)
         put_create(s, draft);
     else if (!same_shape(table, draft, s->arena))
-        log_put_alter(s->self, s->batch, table, draft, s->sql, s->time_us);
+        put_alter(s, table, draft);
     return true;
 }
 
-static bool on_create(const struct statement *s, const struct ddl_statement *ddl, struct error *err)
+static bool on_create(struct statement *s, const struct ddl_statement *ddl, struct error *err)
 {
     if (!wanted(s->self, ddl->name))
         return true;
@@ -134,13 +197,18 @@ static void put_resync(const struct statement *s, const struct table *table)
     change_add(s->batch, CHANGE_RESYNC_TABLE, table, table, s->sql, s->time_us);
 }
 
-static bool on_rename(const struct statement *s, struct ddl_name from, struct ddl_name to,
+static bool on_rename(struct statement *s, struct ddl_name from, struct ddl_name to,
                       struct error *err)
 {
     const struct table *table = tracked(s->self, from);
     bool into = wanted(s->self, to);
     if (table && !into) {
-        put_drop(s, table); /* it left the captured tables */
+        put_left(s, table);
+        return true;
+    }
+    /* Already there under the new name: the catalog was read after this statement had run. */
+    if (table && tracked(s->self, to)) {
+        put_drop(s, table);
         return true;
     }
     if (!table && into) {
@@ -161,7 +229,7 @@ static bool on_rename(const struct statement *s, struct ddl_name from, struct dd
     return true;
 }
 
-static bool on_alter(const struct statement *s, const struct ddl_statement *ddl, struct error *err)
+static bool on_alter(struct statement *s, const struct ddl_statement *ddl, struct error *err)
 {
     const struct table *table = tracked(s->self, ddl->name);
     if (!table)
@@ -208,7 +276,7 @@ static void on_drop_database(const struct statement *s, struct bytes database)
     }
 }
 
-static bool on_statement(const struct statement *s, const struct ddl_statement *ddl,
+static bool on_statement(struct statement *s, const struct ddl_statement *ddl,
                          struct error *err)
 {
     const struct table *table = ddl->name.name.data ? tracked(s->self, ddl->name) : NULL;
@@ -290,6 +358,26 @@ static void database_defaults(struct log_source *self, struct bytes database,
     buf_done(&sql);
 }
 
+/* A statement that may be about any table of the database: all are compared. */
+static bool compare_database(struct statement *s, struct bytes database, struct error *err)
+{
+    const struct catalog *catalog = s->self->catalog;
+    struct ddl_name *names = arena_array(s->arena, catalog->by_name.count + 1, sizeof *names);
+    size_t count = 0;
+    for (struct map_entry *entry = NULL; (entry = map_next(&catalog->by_name, entry));) {
+        const struct table *table = entry->value;
+        if (bytes_equal(table->database, database))
+            names[count++] = (struct ddl_name){ table->database, table->name };
+    }
+    for (size_t i = 0; i < count; i++)
+        if (!fetch(s, names[i], err))
+            return false;
+    for (size_t i = 0; i < count; i++)
+        if (!reread(s, names[i], err))
+            return false;
+    return true;
+}
+
 bool log_statement(struct log_source *self, struct batch *batch, struct bytes sql,
                    struct bytes database, uint64_t sql_mode, int64_t time_us, struct error *err)
 {
@@ -304,9 +392,12 @@ bool log_statement(struct log_source *self, struct batch *batch, struct bytes sq
             database_defaults(self, statements[i].name.database, &context, &arena);
             ddl_parse(sql, &context, &arena, &statements, &count, &doubt);
         }
-    struct statement s = { self, batch, sql, time_us, &arena };
+    struct statement s = { self, batch, sql, time_us, &arena, NULL };
+    for (size_t i = 0; i < count && ok; i++)
+        ok = fetch_for(&s, &statements[i], err);
     for (size_t i = 0; i < count && ok; i++)
         ok = on_statement(&s, &statements[i], err);
+    ok = ok && (!doubt || compare_database(&s, database, err));
     arena_done(&arena);
     return ok;
 }

@@ -221,7 +221,8 @@ static void close_log(struct source *source)
     buf_done(&self->replay_event);
     buf_done(&self->low_text);
     arena_done(&self->session);
-    free(self->tables);
+    map_done(&self->tables);
+    arena_done(&self->tables_arena);
 }
 
 #define MYSQL_DRIVER                                                                              \
