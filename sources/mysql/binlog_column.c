@@ -7,6 +7,7 @@
  * mysql56_temporal_format=OFF, and its Field_longstr::uncompress for COMPRESSED columns. */
 #include "sources/mysql/binlog_column.h"
 
+#include <endian.h>
 #include <zlib.h>
 
 #include "engine/base/assert.h"
@@ -29,6 +30,31 @@ static inline bool lacks(const uint8_t *at, const struct decode_scope *scope, si
     return (size_t)(scope->end - at) < size;
 }
 
+static inline uint16_t load16(const uint8_t *at)
+{
+    uint16_t number;
+    memcpy(&number, at, sizeof number);
+    return le16toh(number);
+}
+
+static inline uint32_t load24(const uint8_t *at) { return load16(at) | (uint32_t)at[2] << 16; }
+
+static inline uint32_t load32(const uint8_t *at)
+{
+    uint32_t number;
+    memcpy(&number, at, sizeof number);
+    return le32toh(number);
+}
+
+static inline uint64_t load64(const uint8_t *at)
+{
+    uint64_t number;
+    memcpy(&number, at, sizeof number);
+    return le64toh(number);
+}
+
+static inline uint32_t load32_be(const uint8_t *at) { return __builtin_bswap32(load32(at)); }
+
 static inline uint64_t load_le(const uint8_t *at, size_t width)
 {
     uint64_t number = 0;
@@ -47,93 +73,104 @@ static inline uint64_t load_be(const uint8_t *at, size_t width)
 
 /* ---- numbers ---- */
 
-static inline const uint8_t *decode_natural(const uint8_t *at, size_t width,
-                                            struct decode_scope *scope, struct value *out)
-{
-    if (lacks(at, scope, width))
-        return cut_off(scope);
-    *out = value_uint(load_le(at, width));
-    return at + width;
-}
-
-static inline const uint8_t *decode_signed(const uint8_t *at, size_t width,
-                                           struct decode_scope *scope, struct value *out)
-{
-    if (lacks(at, scope, width))
-        return cut_off(scope);
-    unsigned spare = (unsigned)(64 - 8 * width);
-    *out = value_int((int64_t)(load_le(at, width) << spare) >> spare);
-    return at + width;
-}
-
 static const uint8_t *decode_uint8(const struct column_decoder *self, const uint8_t *at,
                                    struct decode_scope *scope, struct value *out)
 {
     (void)self;
-    return decode_natural(at, 1, scope, out);
-}
-
-static const uint8_t *decode_uint16(const struct column_decoder *self, const uint8_t *at,
-                                    struct decode_scope *scope, struct value *out)
-{
-    (void)self;
-    return decode_natural(at, 2, scope, out);
-}
-
-static const uint8_t *decode_uint24(const struct column_decoder *self, const uint8_t *at,
-                                    struct decode_scope *scope, struct value *out)
-{
-    (void)self;
-    return decode_natural(at, 3, scope, out);
-}
-
-static const uint8_t *decode_uint32(const struct column_decoder *self, const uint8_t *at,
-                                    struct decode_scope *scope, struct value *out)
-{
-    (void)self;
-    return decode_natural(at, 4, scope, out);
-}
-
-static const uint8_t *decode_uint64(const struct column_decoder *self, const uint8_t *at,
-                                    struct decode_scope *scope, struct value *out)
-{
-    (void)self;
-    return decode_natural(at, 8, scope, out);
+    if (lacks(at, scope, 1))
+        return cut_off(scope);
+    *out = value_uint(at[0]);
+    return at + 1;
 }
 
 static const uint8_t *decode_int8(const struct column_decoder *self, const uint8_t *at,
                                   struct decode_scope *scope, struct value *out)
 {
     (void)self;
-    return decode_signed(at, 1, scope, out);
+    if (lacks(at, scope, 1))
+        return cut_off(scope);
+    *out = value_int((int8_t)at[0]);
+    return at + 1;
+}
+
+static const uint8_t *decode_uint16(const struct column_decoder *self, const uint8_t *at,
+                                    struct decode_scope *scope, struct value *out)
+{
+    (void)self;
+    if (lacks(at, scope, 2))
+        return cut_off(scope);
+    *out = value_uint(load16(at));
+    return at + 2;
 }
 
 static const uint8_t *decode_int16(const struct column_decoder *self, const uint8_t *at,
                                    struct decode_scope *scope, struct value *out)
 {
     (void)self;
-    return decode_signed(at, 2, scope, out);
+    if (lacks(at, scope, 2))
+        return cut_off(scope);
+    *out = value_int((int16_t)load16(at));
+    return at + 2;
+}
+
+static const uint8_t *decode_uint24(const struct column_decoder *self, const uint8_t *at,
+                                    struct decode_scope *scope, struct value *out)
+{
+    (void)self;
+    if (lacks(at, scope, 3))
+        return cut_off(scope);
+    *out = value_uint(load24(at));
+    return at + 3;
 }
 
 static const uint8_t *decode_int24(const struct column_decoder *self, const uint8_t *at,
                                    struct decode_scope *scope, struct value *out)
 {
     (void)self;
-    return decode_signed(at, 3, scope, out);
+    if (lacks(at, scope, 3))
+        return cut_off(scope);
+    *out = value_int((int32_t)(load24(at) << 8) >> 8);
+    return at + 3;
+}
+
+static const uint8_t *decode_uint32(const struct column_decoder *self, const uint8_t *at,
+                                    struct decode_scope *scope, struct value *out)
+{
+    (void)self;
+    if (lacks(at, scope, 4))
+        return cut_off(scope);
+    *out = value_uint(load32(at));
+    return at + 4;
 }
 
 static const uint8_t *decode_int32(const struct column_decoder *self, const uint8_t *at,
                                    struct decode_scope *scope, struct value *out)
 {
     (void)self;
-    return decode_signed(at, 4, scope, out);
+    if (lacks(at, scope, 4))
+        return cut_off(scope);
+    *out = value_int((int32_t)load32(at));
+    return at + 4;
+}
+
+static const uint8_t *decode_uint64(const struct column_decoder *self, const uint8_t *at,
+                                    struct decode_scope *scope, struct value *out)
+{
+    (void)self;
+    if (lacks(at, scope, 8))
+        return cut_off(scope);
+    *out = value_uint(load64(at));
+    return at + 8;
 }
 
 static const uint8_t *decode_int64(const struct column_decoder *self, const uint8_t *at,
                                    struct decode_scope *scope, struct value *out)
 {
     (void)self;
-    return decode_signed(at, 8, scope, out);
+    if (lacks(at, scope, 8))
+        return cut_off(scope);
+    *out = value_int((int64_t)load64(at));
+    return at + 8;
 }
 
 static const uint8_t *decode_float(const struct column_decoder *self, const uint8_t *at,
@@ -213,7 +250,7 @@ static const uint8_t *decode_date(const struct column_decoder *self, const uint8
     (void)self;
     if (lacks(at, scope, 3))
         return cut_off(scope);
-    uint32_t packed = (uint32_t)load_le(at, 3);
+    uint32_t packed = load24(at);
     *out = value_date(packed >> 9, packed >> 5 & 15, packed & 31, scope->arena);
     return at + 3;
 }
@@ -251,7 +288,7 @@ static const uint8_t *decode_datetime2(const struct column_decoder *self, const 
 {
     if (lacks(at, scope, self->width))
         return cut_off(scope);
-    uint64_t packed = load_be(at, 5) ^ 0x8000000000u;
+    uint64_t packed = ((uint64_t)load32_be(at) << 8 | at[4]) ^ 0x8000000000u;
     uint32_t months = (uint32_t)(packed >> 22);
     struct value_clock clock = {
         .year = months / 13, .month = months % 13, .day = packed >> 17 & 31,
@@ -281,7 +318,7 @@ static const uint8_t *decode_timestamp2(const struct column_decoder *self, const
     uint64_t micro = load_be(at + 4, self->width - 4) * fraction_unit[self->scale];
     if (micro > 999999)
         return malformed(scope, "not a timestamp");
-    *out = timestamp_value(load_be(at, 4), micro, self->scale, scope->arena);
+    *out = timestamp_value(load32_be(at), micro, self->scale, scope->arena);
     return at + self->width;
 }
 
@@ -292,7 +329,7 @@ static const uint8_t *decode_old_timestamp(const struct column_decoder *self, co
 {
     if (lacks(at, scope, 4))
         return cut_off(scope);
-    *out = timestamp_value(load_le(at, 4), 0, self->scale, scope->arena);
+    *out = timestamp_value(load32(at), 0, self->scale, scope->arena);
     return at + 4;
 }
 
@@ -303,7 +340,7 @@ static const uint8_t *decode_old_time(const struct column_decoder *self, const u
     (void)self;
     if (lacks(at, scope, 3))
         return cut_off(scope);
-    int32_t packed = (int32_t)(load_le(at, 3) << 8) >> 8;
+    int32_t packed = (int32_t)(load24(at) << 8) >> 8;
     uint32_t number = (uint32_t)(packed < 0 ? -packed : packed);
     if (number % 100 > 59 || number / 100 % 100 > 59)
         return malformed(scope, "not a time");
@@ -317,7 +354,7 @@ static const uint8_t *decode_old_datetime(const struct column_decoder *self, con
 {
     if (lacks(at, scope, 8))
         return cut_off(scope);
-    uint64_t packed = load_le(at, 8);
+    uint64_t packed = load64(at);
     uint32_t date = (uint32_t)(packed / 1000000), time = (uint32_t)(packed % 1000000);
     struct value_clock clock = {
         .year = date / 10000, .month = date / 100 % 100, .day = date % 100,
@@ -342,7 +379,7 @@ static const uint8_t *decode_hires_timestamp(const struct column_decoder *self, 
     uint64_t micro = load_be(at + 4, self->width - 4) * hires_unit[self->scale];
     if (micro > 999999)
         return malformed(scope, "not a timestamp");
-    *out = timestamp_value(load_be(at, 4), micro, self->scale, scope->arena);
+    *out = timestamp_value(load32_be(at), micro, self->scale, scope->arena);
     return at + self->width;
 }
 
@@ -388,9 +425,7 @@ static inline struct bytes take_sized(const struct column_decoder *self, const u
     size_t left = (size_t)(scope->end - at), prefix = self->prefix;
     if (left < prefix)
         return (struct bytes){ 0 };
-    size_t size = at[0];
-    for (size_t i = 1; i < prefix; i++)
-        size |= (size_t)at[i] << 8 * i;
+    size_t size = prefix == 1 ? at[0] : prefix == 2 ? load16(at) : load_le(at, prefix);
     if (left - prefix < size)
         return (struct bytes){ 0 };
     return (struct bytes){ at + prefix, size };
@@ -618,7 +653,8 @@ static bool choose_text(struct column_decoder *self)
         return false;
     uint64_t replaced = 0;
     struct arena arena = { 0 }; /* stays empty when ASCII passes as it is */
-    struct bytes text = charset_decode(self->charset, (struct bytes){ probe, 1 }, &arena, &replaced);
+    struct bytes text =
+        charset_decode(self->charset, (struct bytes){ probe, 1 }, &arena, &replaced);
     bool ascii = text.data == probe;
     arena_done(&arena);
     self->decode = ascii ? decode_text : decode_wide_text;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Binary JSON to text, without a tree: the document is walked in its own order, which is the order
- * in which the server prints it (keys by length, then by bytes). Offsets count from the start of the
- * object or array that holds them, and are checked against its size. */
+ * in which the server prints it (keys by length, then by bytes). Offsets count from the start of
+ * the object or array that holds them, and are checked against its size. */
 #include "sources/mysql/binlog_json.h"
 
 #include "engine/base/reader.h"
@@ -196,6 +196,26 @@ static void print_scalar(const struct json_view *view, struct json_text *text)
     text->failed |= in.failed;
 }
 
+/* Key (in an object) and value number `index`. False: they do not lie inside. */
+static bool print_member(const struct json_container *container, uint32_t index, uint32_t depth,
+                         struct json_text *text)
+{
+    struct json_view value;
+    struct bytes key;
+    if (index)
+        json_text_put(text, BYTES_LITERAL(", "));
+    if (container->object) {
+        if (!json_container_key(container, index, &key))
+            return false;
+        json_text_string(text, key);
+        json_text_put(text, BYTES_LITERAL(": "));
+    }
+    if (!json_container_value(container, index, &value))
+        return false;
+    json_view_print(&value, depth + 1, text);
+    return !text->failed;
+}
+
 static void print_container(const struct json_view *view, uint32_t depth, struct json_text *text)
 {
     struct json_container container;
@@ -204,21 +224,8 @@ static void print_container(const struct json_view *view, uint32_t depth, struct
         return;
     }
     json_text_put(text, container.object ? BYTES_LITERAL("{") : BYTES_LITERAL("["));
-    for (uint32_t i = 0; i < container.count && !text->failed; i++) {
-        struct json_view value = { 0 };
-        struct bytes key = { 0 };
-        if (i)
-            json_text_put(text, BYTES_LITERAL(", "));
-        if (container.object) {
-            text->failed |= !json_container_key(&container, i, &key);
-            json_text_string(text, key);
-            json_text_put(text, BYTES_LITERAL(": "));
-        }
-        if (!json_container_value(&container, i, &value))
-            text->failed = true;
-        else
-            json_view_print(&value, depth + 1, text);
-    }
+    for (uint32_t i = 0; i < container.count && !text->failed; i++)
+        text->failed |= !print_member(&container, i, depth, text);
     json_text_put(text, container.object ? BYTES_LITERAL("}") : BYTES_LITERAL("]"));
 }
 

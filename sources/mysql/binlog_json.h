@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * MySQL's binary JSON documents, and the diffs of PARTIAL_UPDATE_ROWS events, to text: exactly as the
- * server prints them. Formats: MySQL's sql-common/json_binary.h and sql/json_diff.h. */
+ * MySQL's binary JSON documents, and the diffs of PARTIAL_UPDATE_ROWS events, to text: exactly as
+ * the server prints them. Formats: MySQL's sql-common/json_binary.h and sql/json_diff.h. */
 #pragma once
 
 #include "engine/base/arena.h"

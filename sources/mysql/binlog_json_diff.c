@@ -6,7 +6,8 @@
  *   diffs := diff*
  *   diff  := u8 operation, path (packed length, text), value (packed length, binary document; none
  *            for REMOVE)
- *   path  := '$' ( '.' name | '."' JSON string '"' | '[' number ']' | '[last' ['-' number] ']' )* */
+ *   path  := '$' ( '.' name | '."' JSON string '"' | '[' number ']' | '[last' ['-' number] ']' )*
+ */
 #include "sources/mysql/binlog_json.h"
 
 #include "sources/mysql/binlog_json_view.h"
@@ -217,7 +218,8 @@ static uint32_t key_place(const struct node *object, struct bytes key, bool *fou
     return low;
 }
 
-/* Where the leg points inside `parent`: *found when an item is there, else where it would be put. */
+/* Where the leg points inside `parent`: *found when an item is there, else where it would be put.
+ */
 static bool leg_place(const struct node *parent, const struct leg *leg, uint32_t *at, bool *found)
 {
     if (leg->member != parent->object)

@@ -12,7 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { GROWTH_MAX = 8, ROOM_SPARE = 64 }; /* no binary form is printed at more than eight times its size */
+/* No binary form is printed at more than eight times its size. */
+enum { GROWTH_MAX = 8, ROOM_SPARE = 64 };
 
 struct json_text json_text_of(struct arena *arena, size_t source_size)
 {

@@ -6,7 +6,7 @@
 
 #include "engine/base/arena.h"
 
-/* Past `limit` it fails for good: offsets of a forged document may point at one subtree many times. */
+/* Past `limit` it fails for good: a forged document may point at one subtree many times. */
 struct json_text {
     struct arena *arena;
     uint8_t *start, *at, *end;

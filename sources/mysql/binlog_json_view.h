@@ -21,8 +21,8 @@ struct json_view {
 /* document := u8 type, value. False: it is empty of a value. */
 bool json_view_of(struct bytes document, struct json_view *out);
 
-/* container := count, size (in bytes, all of it), for each member of an object: u16 or u32 offset of
- * the key, u16 its length; for each element: u8 type, then the value itself when it fits or its
+/* container := count, size (in bytes, all of it), for each member of an object: u16 or u32 offset
+ * of the key, u16 its length; for each element: u8 type, then the value itself when it fits or its
  * offset; then the keys and the values. Widths are 2 or, in large ones, 4. */
 struct json_container {
     struct bytes data;

@@ -8,8 +8,8 @@
  *             hold diffs, a bit for every JSON column of the table;
  *             bitmap of NULLs, a bit for every column present; the values that are not NULL
  * A small event is copied at once into the batch's arena. A big one is copied by pieces of whole
- * rows, measured first (each value is of fixed width or has its length in front), so that an event of
- * a gigabyte costs the batch no more than what it takes. */
+ * rows, measured first (each value is of fixed width or has its length in front), so that an event
+ * of a gigabyte costs the batch no more than what it takes. */
 #include "sources/mysql/binlog_rows.h"
 
 #include "sources/mysql/binlog_column.h"
@@ -258,8 +258,8 @@ static const uint8_t *diffs_decode(const struct column_decoder *column, const ui
     return next;
 }
 
-/* Images that lack columns, and those of PARTIAL_UPDATE. `starts` (NULL, or per column) is where the
- * values of the before image begin: written for a before image, read for the one after. */
+/* Images that lack columns, and those of PARTIAL_UPDATE. `starts` (NULL, or per column) is where
+ * the values of the before image begin: written for a before image, read for the one after. */
 static const uint8_t *image_decode_some(const struct row_plan *plan, const struct image *image,
                                         const uint8_t *at, const uint8_t **starts,
                                         struct decode_scope *scope, struct value *values,
@@ -310,8 +310,8 @@ static const uint8_t *image_decode(const struct row_plan *plan, const struct ima
 }
 
 /* The rows of a piece that lies in the batch's arena, from `at` to scope->end; stops when the batch
- * is full, but not before the first: the copy alone may have filled it. Returns where it stopped, or
- * NULL. */
+ * is full, but not before the first: the copy alone may have filled it. Returns where it stopped,
+ * or NULL. */
 static const uint8_t *rows_decode_piece(const struct rows_cursor *cursor,
                                         const struct layout *layout, const uint8_t *at,
                                         struct decode_scope *scope, struct batch *batch,

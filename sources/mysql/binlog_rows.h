@@ -14,7 +14,7 @@ struct table_map {
     struct bytes database, name;
     uint16_t column_count;
     const uint8_t *types;      /* wire types; STRING already unfolded to its real type */
-    const uint16_t *metadata;  /* per column, as unfolded: length, fsp, bits, (precision << 8 | scale) */
+    const uint16_t *metadata;  /* per column: length, fsp, bits, (precision << 8 | scale) */
     const uint8_t *nullable;   /* bitmap */
     bool has_signedness, has_names, has_charsets, has_keys;
     const bool *is_unsigned;   /* per column, with has_signedness */
@@ -63,12 +63,12 @@ enum { ROWS_STMT_END = 1, ROWS_DUMMY_TABLE = 0xffffff }; /* a dummy only ends it
 bool rows_event_parse(struct bytes event_body, uint8_t type, struct rows_event *out,
                       struct error *err);
 
-/* Decodes rows until the body is used up or the batch is full; call again with the same cursor to go
- * on. The body's bytes are copied once into the batch's arena, by pieces in a big event; texts are
- * views into that copy. Fills op, table, before, after, time; the caller sets mark and target.
+/* Decodes rows until the body is used up or the batch is full; call again with the same cursor to
+ * go on. The body's bytes are copied once into the batch's arena, by pieces in a big event; texts
+ * are views into that copy. Fills op, table, before, after, time; the caller sets mark and target.
  * ERROR_DATA with the column's name when a value is malformed or the plan does not fit; the rows
- * before it are in the batch. Diffs of JSON columns of PARTIAL_UPDATE are applied to the before image,
- * which must hold the column. */
+ * before it are in the batch. Diffs of JSON columns of PARTIAL_UPDATE are applied to the before
+ * image, which must hold the column. */
 struct rows_cursor {
     struct rows_event event;
     const struct row_plan *plan;

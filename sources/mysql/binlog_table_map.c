@@ -5,8 +5,8 @@
  *               packed column count, u8 type of each, packed size, metadata of each,
  *               bitmap of nullable columns, optional*
  *   optional := u8 kind, packed size, field
- * The fields are lists over the columns they concern (numeric, character, ENUM, ...), in the order of
- * the table: a list says nothing of the others. MySQL sends some by default, MariaDB none;
+ * The fields are lists over the columns they concern (numeric, character, ENUM, ...), in the order
+ * of the table: a list says nothing of the others. MySQL sends some by default, MariaDB none;
  * binlog_row_metadata=FULL sends all that exist. */
 #include "sources/mysql/binlog_column.h"
 #include "sources/mysql/binlog_rows.h"
@@ -92,7 +92,7 @@ static int metadata_size(uint8_t type)
     }
 }
 
-/* STRING holds its real type in the first byte; lengths above 255 hide in two bits of it, inverted. */
+/* STRING's first byte is its real type; lengths above 255 hide in two bits of it, inverted. */
 static void unfold_string(uint8_t first, uint8_t second, uint8_t *type, uint16_t *metadata)
 {
     if ((first & 0x30) == 0x30) {
@@ -161,7 +161,8 @@ static bool is_numeric(uint8_t type)
 static bool is_character(uint8_t type)
 {
     return type == WIRE_STRING || type == WIRE_VAR_STRING || type == WIRE_VARCHAR ||
-           type == WIRE_BLOB || type == WIRE_VECTOR || type == WIRE_VARCHAR_COMPRESSED || type == WIRE_BLOB_COMPRESSED;
+           type == WIRE_BLOB || type == WIRE_VECTOR || type == WIRE_VARCHAR_COMPRESSED ||
+           type == WIRE_BLOB_COMPRESSED;
 }
 
 /* In MariaDB, where it is a kind of BLOB. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A table map against a version of the table: do they fit, and what version does the map describe.
- * With binlog_row_metadata=FULL the map is the truth about names, types and keys, as of the rows that
- * follow it; comments, defaults and MariaDB's types that are only a way to show bytes come from the
- * tracked version. */
+ * With binlog_row_metadata=FULL the map is the truth about names, types and keys, as of the rows
+ * that follow it; comments, defaults and MariaDB's types that are only a way to show bytes come
+ * from the tracked version. */
 #include <stdio.h>
 
 #include "engine/base/assert.h"
@@ -289,8 +289,8 @@ static bool spell(const struct derive *derive, uint16_t index, const struct colu
     return true;
 }
 
-/* Is the tracked type the same thing, known better: BOOLEAN, or a type that MariaDB's log shows only
- * as bytes or text? */
+/* Is the tracked type the same thing, known better: BOOLEAN, or a type that MariaDB's log shows
+ * only as bytes or text? */
 static bool type_agrees(const struct type *told, const struct type *tracked)
 {
     bool wide = tracked->kind == TYPE_UUID || tracked->kind == TYPE_INET6;

@@ -5,7 +5,7 @@
  * which a sink's policy decides about. */
 #include "sources/mysql/binlog_value.h"
 
-#include <stdio.h>
+#include <endian.h>
 
 #include "engine/base/assert.h"
 
@@ -263,10 +263,15 @@ bool decimal_layout_of(uint8_t precision, uint8_t scale, struct decimal_layout *
 }
 
 /* One group, its flipped bits undone. */
-static uint32_t group_read(const uint8_t *at, size_t width, uint8_t flip)
+static inline uint32_t group_read(const uint8_t *at, size_t width, uint8_t flip)
 {
-    uint32_t number = 0;
-    for (size_t i = 0; i < width; i++)
+    uint32_t number;
+    if (width == sizeof number) {
+        memcpy(&number, at, sizeof number);
+        return be32toh(number) ^ (flip ? UINT32_MAX : 0);
+    }
+    number = (uint8_t)(at[0] ^ flip);
+    for (size_t i = 1; i < width; i++)
         number = number << 8 | (uint8_t)(at[i] ^ flip);
     return number;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Text of any of the server's character sets to UTF-8. Most of it is ASCII or UTF-8 and is passed on
- * as it lies; single-byte sets go by table; the East Asian sets by iconv, with the few codes on
+ * Text of any of the server's character sets to UTF-8. Most of it is ASCII or UTF-8 and is passed
+ * on as it lies; single-byte sets go by table; the East Asian sets by iconv, with the few codes on
  * which the server disagrees laid over (charset_tables.c). An iconv descriptor has state, so each
  * thread opens its own, once a set, and closes them when it ends. */
 #include "sources/mysql/charset.h"

@@ -38,7 +38,7 @@ static inline bool text_is_ascii(const uint8_t *at, size_t size)
 /* How many bytes from the start are valid UTF-8; `size` when all are. */
 size_t text_utf8_prefix(const uint8_t *at, size_t size);
 
-/* UTF-8 in the arena, or the input itself when it already is. Adds to *replaced what was invalid. */
+/* UTF-8 in the arena, or the input itself when it already is. Counts what was invalid. */
 struct bytes charset_decode(const struct charset *charset, struct bytes text, struct arena *arena,
                             uint64_t *replaced);
 

@@ -2,9 +2,9 @@
  *
  * What each character set of the server means, as data. The tables of single-byte sets are what
  * MySQL 9.7 and MariaDB 10.11 and 11.8 themselves answer to CONVERT(_set x'..' USING utf32), byte
- * by byte (all three agree); 0xfffd stands where a byte has no character. Multi-byte sets go through
- * iconv, whose names here were compared with the server code by code; `fixes` are the codes where
- * the two differ, in runs: `count` codes from `first` are the characters from `point` on. */
+ * by byte (all three agree); 0xfffd stands where a byte has no character. Multi-byte sets go
+ * through iconv, whose names here were compared with the server code by code; `fixes` are the codes
+ * where the two differ, in runs: `count` codes from `first` are the characters from `point` on. */
 #include "sources/mysql/charset_tables.h"
 
 #include "engine/base/assert.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Events as MySQL 9.7 and MariaDB 11.8 wrote them: a table map, an event of rows (id INT PRIMARY KEY,
- * v of some type), and what SELECT shows of v, row by row, in the form of value_show(). */
+ * Events as MySQL 9.7 and MariaDB 11.8 wrote them: a table map, an event of rows (id INT PRIMARY
+ * KEY, v of some type), and what SELECT shows of v, row by row, in the form of value_show(). */
 #pragma once
 
 #include <stdbool.h>

@@ -112,7 +112,8 @@ static void test_captured(void **state)
     }
 }
 
-/* Every event, cut at every place, is refused or is shorter by whole rows: nothing is read behind. */
+/* Every event, cut at every place, is refused or is shorter by whole rows: nothing is read behind.
+ */
 static void test_cut_off(void **state)
 {
     (void)state;

@@ -193,7 +193,8 @@ static void test_decimal_of_rows(void **state)
         assert_true(decimal_layout_of(binaries[i].precision, binaries[i].scale, &layout));
         assert_int_equal(layout.size, binaries[i].size);
         size_t size = decimal_print(&layout, binaries[i].raw, text);
-        assert_int_equal(decimal_scaled(&layout, binaries[i].raw, &number), binaries[i].text != NULL);
+        assert_int_equal(decimal_scaled(&layout, binaries[i].raw, &number),
+            binaries[i].text != NULL);
         if (!binaries[i].text) {
             assert_int_equal(size, 0);
             continue;
@@ -256,7 +257,8 @@ static const struct {
     int64_t number;
     const char *text; /* instead of a number; "!" is refused */
 } olds[] = {
-    { "timestamp", WIRE_TIMESTAMP, 0, TYPE_TIMESTAMP, { 1, 2, 3, 4 }, INT64_C(67305985000000), NULL },
+    { "timestamp", WIRE_TIMESTAMP, 0, TYPE_TIMESTAMP, { 1, 2, 3, 4 }, INT64_C(67305985000000),
+      NULL },
     { "timestamp zero", WIRE_TIMESTAMP, 0, TYPE_TIMESTAMP, { 0 }, 0, "0000-00-00 00:00:00" },
     { "time", WIRE_TIME, 0, TYPE_TIME, { 0x40, 0xe2, 0x01 }, INT64_C(45296000000), NULL },
     { "time below zero", WIRE_TIME, 0, TYPE_TIME, { 0xff, 0xff, 0xff }, -1000000, NULL },

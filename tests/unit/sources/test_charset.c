@@ -24,7 +24,8 @@ static const struct {
     uint64_t replaced;
 } cases[] = {
     CASE("utf8mb4", "", "", 0),
-    CASE("utf8mb4", "plain and caf\xc3\xa9 \xf0\x9f\x98\x80", "plain and caf\xc3\xa9 \xf0\x9f\x98\x80", 0),
+    CASE("utf8mb4", "plain and caf\xc3\xa9 \xf0\x9f\x98\x80",
+         "plain and caf\xc3\xa9 \xf0\x9f\x98\x80", 0),
     CASE("utf8mb4", "a\xff" "b", "a\xef\xbf\xbd" "b", 1),
     CASE("utf8mb4", "cut \xe4\xb8", "cut \xef\xbf\xbd\xef\xbf\xbd", 2),
     CASE("utf8mb4", "\xc0\x80", "\xef\xbf\xbd\xef\xbf\xbd", 2),
@@ -52,11 +53,13 @@ static const struct {
     CASE("gbk", "\xd6", "\xef\xbf\xbd", 1),
     CASE("gb2312", "\xa1\xa4", "\xe3\x83\xbb", 0),
     CASE("gb18030", "\x94\x39\xfc\x36\xa6\xd9", "\xf0\x9f\x98\x80\xee\x9e\x8d", 0),
-    CASE("big5", "\xa4\xa4\xa1\x45\xc6\xa5\xc6\xf7z", "\xe4\xb8\xad\xe2\x80\xa2\xe3\x81\x81\xe3\x82\x93z", 0),
+    CASE("big5", "\xa4\xa4\xa1\x45\xc6\xa5\xc6\xf7z",
+         "\xe4\xb8\xad\xe2\x80\xa2\xe3\x81\x81\xe3\x82\x93z", 0),
     CASE("big5", "\xa1\x5a", "\xef\xbf\xbd", 1),
     CASE("sjis", "\x93\xfa\x81\x5f~\\\xb1", "\xe6\x97\xa5\\~\\\xef\xbd\xb1", 0),
     CASE("cp932", "\x81\x5f", "\xef\xbc\xbc", 0),
-    CASE("ujis", "\xc6\xfc\xa1\xc1\x8f\xa2\xb7\x8e\xb1", "\xe6\x97\xa5\xe3\x80\x9c~\xef\xbd\xb1", 0),
+    CASE("ujis", "\xc6\xfc\xa1\xc1\x8f\xa2\xb7\x8e\xb1", "\xe6\x97\xa5\xe3\x80\x9c~\xef\xbd\xb1",
+         0),
     CASE("eucjpms", "\xc6\xfc\xa1\xc1", "\xe6\x97\xa5\xef\xbd\x9e", 0),
     CASE("euckr", "\xc7\xd1\x81\x41", "\xed\x95\x9c\xea\xb0\x82", 0),
 };
@@ -140,7 +143,8 @@ static void test_collations(void **state)
     (void)state;
     static const struct collation_entry entries[] = {
         { 33, { (const uint8_t *)"own", 3 }, { (const uint8_t *)"utf8mb3", 7 } },
-        { 2304, { (const uint8_t *)"utf8mb4_uca1400_ai_ci", 21 }, { (const uint8_t *)"utf8mb4", 7 } },
+        { 2304, { (const uint8_t *)"utf8mb4_uca1400_ai_ci", 21 },
+          { (const uint8_t *)"utf8mb4", 7 } },
     };
     static const struct collation_table table = { entries, ARRAY_SIZE(entries) };
     assert_true(bytes_is(collation_find(NULL, 8)->charset, "latin1"));

@@ -166,12 +166,14 @@ static void test_metadata(void **state)
     assert_true(table->columns[0].invisible);
 }
 
-/* Every map that was captured: what it derives fits it, and what it derives over itself is the same. */
+/* Every map that was captured: what it derives fits it, and what it derives over itself is the
+ * same. */
 static void test_captured(void **state)
 {
     (void)state;
     static const struct collation_entry entries[] = {
-        { 2304, { (const uint8_t *)"utf8mb4_uca1400_ai_ci", 21 }, { (const uint8_t *)"utf8mb4", 7 } },
+        { 2304, { (const uint8_t *)"utf8mb4_uca1400_ai_ci", 21 },
+          { (const uint8_t *)"utf8mb4", 7 } },
     };
     static const struct collation_table collations = { entries, 1 };
     for (size_t i = 0; i < ARRAY_SIZE(captured_rows); i++) {
@@ -268,7 +270,8 @@ static void test_derive_over_tracked(void **state)
     struct table *draft;
     struct error err;
     /* s became VARCHAR(20), e is gone, n came as the first; no primary key is told */
-    map_begin(&body, "03" "03030f" "02" "1400" "05" "0101c0" "030108" "0407" "016e" "024944" "0173");
+    map_begin(&body, "03" "03030f" "02" "1400" "05" "0101c0" "030108" "0407" "016e" "024944"
+        "0173");
     assert_true(table_map_parse(buf_view(&body), false, &arena, &map, &err));
     assert_true(table_map_derive(map, &table, NULL, &arena, &draft, &err));
     assert_int_equal(draft->column_count, 3);
@@ -287,7 +290,8 @@ static const struct {
 } underivable[] = {
     { "no names", THREE "010180", "names" },
     { "no signs", THREE "0407" "026964" "0173" "0165", "sign of column 'id'" },
-    { "no character sets", THREE "010180" "0407" "026964" "0173" "0165", "character set of column 's'" },
+    { "no character sets", THREE "010180" "0407" "026964" "0173" "0165",
+      "character set of column 's'" },
     { "no labels", THREE "010180" "030108" "0407" "026964" "0173" "0165", "labels of column 'e'" },
     { "unknown collation", THREE "010180" "0303fcffff" "0407" "026964" "0173" "0165",
       "character set of column 's'" },
