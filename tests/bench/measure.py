@@ -11,6 +11,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 
+from support import process
 from support.agent import ROOT, Agent
 from support.clickhouse_server import ClickHouse
 from support.compare import Comparison, explain
@@ -240,6 +241,7 @@ def main():
     parser.add_argument("--rows", type=int, default=1800000, help="row events, about")
     parser.add_argument("--repeat", type=int, default=3, help="runs of which the median is shown")
     options = parser.parse_args()
+    process.die_with_us = True
     folder = tempfile.mkdtemp(prefix="mr-bench-")
     bench = None
     try:

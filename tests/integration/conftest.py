@@ -5,6 +5,7 @@ import itertools
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -12,13 +13,18 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from support import process  # noqa: E402
 from support.agent import Agent  # noqa: E402
-from support.clickhouse_server import ClickHouse, OldClickHouse  # noqa: E402
+from support.clickhouse_server import ClickHouse, ClickHouseError, OldClickHouse  # noqa: E402
 from support.compare import Comparison  # noqa: E402
 from support.database import FLAVORS  # noqa: E402
 from support.proxy import Proxy  # noqa: E402
 
 _numbers = itertools.count(1)
+
+# However the session ends, servers and agents end with it.
+process.die_with_us = True
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_addoption(parser):
@@ -165,6 +171,15 @@ class Sync:
 
     def value(self, query):
         return self.rows(query)[0][0]
+
+    def value_or_none(self, query):
+        """None as long as the target does not exist."""
+        try:
+            return self.value(query)
+        except ClickHouseError as error:
+            if "UNKNOWN_TABLE" in str(error) or "UNKNOWN_DATABASE" in str(error):
+                return None
+            raise
 
     def end(self):
         problems = []

@@ -213,7 +213,8 @@ def test_commands_that_look(table):
     agent = table.agent()
     code, text = agent.command("check")
     assert code == 0, text
-    assert not re.search(r"^(FAIL|WARN)", text, re.M), text
+    assert re.findall(r"^(?:FAIL|WARN).*", text, re.M) == \
+        ["WARN  source: 1 of them have no key: they are kept as signed rows"], text
     agent.start().wait_streaming()
     code, text = agent.command("status")
     assert code == 0 and "running" in text and "streaming" in text, text
@@ -309,6 +310,6 @@ def test_many_rows_arrive_quickly(maria):
     agent.wait_streaming()
     maria.execute("INSERT INTO t VALUES (5000)")
     began = time.monotonic()
-    wait_for(lambda: maria.value("SELECT count() FROM {db}.t FINAL WHERE id = 5000") == "1", 10,
+    wait_for(lambda: maria.value_or_none("SELECT count() FROM {db}.t FINAL WHERE id = 5000") == "1", 10,
              "the row", interval=0.01)
     assert time.monotonic() - began < 2

@@ -142,7 +142,9 @@ def target_cell(column, kind):
     if column.kind in INTEGERS and base == "Bool":
         return f"toString(toUInt8({name}))"
     if column.kind == "vector":
-        return f"hex(arrayStringConcat(arrayMap(x -> reinterpretAsFixedString(x), {name})))"
+        # An array cannot be Nullable: an empty one stands for NULL.
+        each = f"arrayMap(x -> hex(reinterpretAsFixedString(x)), {name})"
+        return f"if(empty({name}), NULL, arrayStringConcat({each}))"
     if column.kind == "inet6" and base == "IPv6":
         return f"hex(reinterpretAsFixedString({name}))"
     if column.kind in TEXTS or column.kind == "json" or column.kind in BYTES \

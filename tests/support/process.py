@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes that we start, and end by their id; and ports for them."""
 
+import ctypes
 import fcntl
 import os
 import random
@@ -10,6 +11,11 @@ import tempfile
 import time
 
 _port_locks = []
+_PR_SET_PDEATHSIG = 1
+
+# Whether what we start is killed when we die without ending it; tests want that, and only the main
+# thread may start processes then: the kernel takes the death of a thread for ours.
+die_with_us = False
 
 
 class StartError(RuntimeError):
@@ -76,6 +82,10 @@ def end_process(pid, began, timeout=60):
     return True
 
 
+def _follow():
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class Process:
     """A child in a session of its own, with its output in a file."""
 
@@ -91,6 +101,7 @@ class Process:
             self.child = subprocess.Popen(
                 self.arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 cwd=self.folder, start_new_session=True,
+                preexec_fn=_follow if die_with_us else None,
                 env={**os.environ, **(self.environment or {})})
 
     @property
