@@ -5,6 +5,7 @@ import argparse
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -58,18 +59,34 @@ class Cost:
         return self.rows / self.seconds
 
 
-def run_child(arguments, **options):
+def run_child(arguments):
     """Runs a program to its end: (output, seconds, CPU seconds, peak memory)."""
-    began = time.monotonic()
-    child = subprocess.Popen([str(a) for a in arguments], stdout=subprocess.PIPE, text=True,
-                             **options)
-    output = child.stdout.read()
-    _, status, usage = os.wait4(child.pid, 0)
+    began, peak, status = time.monotonic(), 0, None
+    with tempfile.TemporaryFile("w+") as output:
+        child = subprocess.Popen([str(a) for a in arguments], stdout=output, stderr=output)
+        # The kernel's figure of a finished process would count what we hold, too: it was forked.
+        while status is None:
+            time.sleep(0.01)
+            peak = peak_memory(child.pid) or peak
+            pid, ended, usage = os.wait4(child.pid, os.WNOHANG)
+            status = ended if pid else None
+        seconds = time.monotonic() - began
+        output.seek(0)
+        text = output.read()
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
-        raise RuntimeError(f"{arguments[0]} ended with status {child.returncode}: {output}")
-    return (output, time.monotonic() - began, usage.ru_utime + usage.ru_stime,
-            usage.ru_maxrss * 1024)
+        raise RuntimeError(f"{arguments[0]} ended with status {child.returncode}: {text}")
+    return text, seconds, usage.ru_utime + usage.ru_stime, peak
+
+
+def peak_memory(pid):
+    """The most that a process has held so far; 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            found = re.search(r"^VmHWM:\s+(\d+) kB", file.read(), re.M)
+    except OSError:
+        return 0
+    return int(found.group(1)) * 1024 if found else 0
 
 
 def median(costs):
@@ -149,7 +166,8 @@ class Bench:
     def agent(self, sink, source=None, pipeline=None):
         self.agents += 1
         return Agent(os.path.join(self.folder, f"agent{self.agents}"),
-                     self.source.source_options(**{"tables": rf"{SCHEMA}.\.*", **(source or {})}),
+                     self.source.source_options(**{"tables": rf"{SCHEMA}.\.*",
+                                                   "ssl.mode": "disabled", **(source or {})}),
                      sink, pipeline={"checkpoint.interval": "1s", **(pipeline or {})},
                      binary=os.path.join(BUILD, "millrace"))
 
@@ -170,17 +188,18 @@ class Bench:
                 return False
             return (status["rows"] if flushed else status["source_events"]) >= self.events
         wait_for(done, 600, "the log to be read", interval=0.05)
-        seconds = time.monotonic() - began
-        os.kill(agent.process.pid, 15)
+        seconds, peak = time.monotonic() - began, agent.peak_rss()
+        os.kill(agent.process.pid, signal.SIGTERM)
         _, status, usage = os.wait4(agent.process.pid, 0)
         agent.process.child.returncode = os.waitstatus_to_exitcode(status)
-        return Cost(self.events, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+        if status != 0:
+            raise RuntimeError(f"the agent ended with status {status}:\n{agent.log(20)}")
+        return Cost(self.events, seconds, usage.ru_utime + usage.ru_stime, peak)
 
     def snapshot(self, sink, pipeline=None):
         agent = self.agent(sink, pipeline=pipeline)
         agent.write()
-        _, seconds, cpu, rss = run_child([agent.binary, "backfill", agent.path],
-                                         stderr=subprocess.DEVNULL)
+        _, seconds, cpu, rss = run_child([agent.binary, "backfill", agent.path])
         return Cost(self.count_rows(), seconds, cpu, rss)
 
     def into_clickhouse(self, read):
