@@ -101,9 +101,38 @@ static void put_address(struct buf *out, const struct type *type, struct bytes r
     buf_text(out, four ? "), 16, 10))" : ")");
 }
 
+static uint64_t member_number(const struct type *type, struct bytes label)
+{
+    for (uint16_t i = 0; i < type->member_count; i++)
+        if (bytes_equal(type->members[i], label))
+            return i + 1u;
+    return 0;
+}
+
+/* ENUM is ordered by the numbers of its labels and SET by their bits, but a comparison with a text
+ * goes by the letters. */
+static void put_members(struct buf *out, const struct type *type, struct bytes text)
+{
+    uint64_t number = 0;
+    if (type->kind == TYPE_ENUM)
+        number = member_number(type, text);
+    while (type->kind == TYPE_SET && text.size > 0) {
+        const uint8_t *comma = memchr(text.data, ',', text.size);
+        struct bytes label = { text.data, comma ? (size_t)(comma - text.data) : text.size };
+        uint64_t member = member_number(type, label);
+        number |= member ? UINT64_C(1) << (member - 1) : 0;
+        size_t used = label.size + (comma ? 1 : 0);
+        text = (struct bytes){ text.data + used, text.size - used };
+    }
+    buf_printf(out, "%llu", (unsigned long long)number);
+}
+
 static void put_text(struct buf *out, const struct column *column, struct bytes text)
 {
     switch (column->type.kind) {
+    case TYPE_ENUM: case TYPE_SET:
+        put_members(out, &column->type, text);
+        return;
     case TYPE_DECIMAL: /* plain digits, made by ourselves */
         buf_bytes(out, text);
         return;
@@ -211,19 +240,10 @@ void reader_sql_order(struct buf *out, const struct table *table)
     }
 }
 
-/* A literal that compares as the column does: its character set and collation, or its label's
- * number for ENUM. */
+/* A literal that compares as the column does: in its character set and collation. */
 static void put_comparable(struct buf *out, const struct column *column, const struct value *value)
 {
     const struct type *type = &column->type;
-    if (type->kind == TYPE_ENUM && value->tag == VALUE_TEXT) {
-        uint16_t number = 0;
-        for (uint16_t i = 0; i < type->member_count; i++)
-            if (bytes_equal(type->members[i], value_bytes(value)))
-                number = (uint16_t)(i + 1);
-        buf_printf(out, "%u", number);
-        return;
-    }
     bool text = type->kind == TYPE_TEXT && value->tag == VALUE_TEXT && column->charset.size > 0 &&
                 column->collation.size > 0;
     if (!text) {
