@@ -12,7 +12,7 @@ struct check {
     struct connection *connection;
     struct arena arena;
     struct findings *findings;
-    bool mariadb;
+    bool mariadb, by_gtid, may_lock;
 };
 
 static struct bytes variable(struct check *check, const char *name)
@@ -33,12 +33,14 @@ static void check_log(struct check *check)
     if (bytes_is(log_bin, "1"))
         finding_add(findings, FINDING_OK, "", "log_bin is on");
     else
-        finding_add(findings, FINDING_FAIL, "set log_bin in the server's configuration, restart it",
+        finding_add(findings, FINDING_FAIL,
+                    "set log_bin in the server's configuration, restart it",
                     "log_bin is off: there is no log to read");
     if (bytes_is(format, "ROW"))
         finding_add(findings, FINDING_OK, "", "binlog_format is ROW");
     else
-        finding_add(findings, FINDING_FAIL, "SET GLOBAL binlog_format=ROW; (and in the configuration)",
+        finding_add(findings, FINDING_FAIL,
+                    "SET GLOBAL binlog_format=ROW; (and in the configuration)",
                     "binlog_format is %.*s: rows are not in the log", BYTES_ARGS(format));
     struct bytes image = variable(check, "binlog_row_image");
     finding_add(findings, bytes_is(image, "FULL") ? FINDING_OK : FINDING_WARN,
@@ -51,12 +53,15 @@ static void check_log(struct check *check)
                     bytes_is(metadata, "FULL") ? "" : "SET GLOBAL binlog_row_metadata=FULL;",
                     "binlog_row_metadata is %.*s%s", BYTES_ARGS(metadata),
                     bytes_is(metadata, "FULL") ? "" : ": FULL makes schema changes safer to follow");
+    check->by_gtid = true;
     struct bytes gtid = check->mariadb ? (struct bytes){ 0 } : variable(check, "gtid_mode");
-    if (!check->mariadb)
-        finding_add(findings, bytes_is(gtid, "ON") ? FINDING_OK : FINDING_WARN,
-                    bytes_is(gtid, "ON") ? "" : "turn gtid_mode ON, step by step",
-                    "gtid_mode is %.*s%s", BYTES_ARGS(gtid),
-                    bytes_is(gtid, "ON") ? "" : ": a failover cannot be followed without it");
+    if (check->mariadb)
+        return;
+    check->by_gtid = bytes_is(gtid, "ON");
+    finding_add(findings, check->by_gtid ? FINDING_OK : FINDING_WARN,
+                check->by_gtid ? "" : "turn gtid_mode ON, step by step", "gtid_mode is %.*s%s",
+                BYTES_ARGS(gtid),
+                check->by_gtid ? "" : ": a failover cannot be followed without it");
 }
 
 static bool holds(struct bytes text, const char *word)
@@ -81,6 +86,7 @@ static void check_grants(struct check *check)
         slave |= holds(grant, "REPLICATION SLAVE") || holds(grant, "REPLICATION REPLICA");
         client |= holds(grant, "REPLICATION CLIENT") || holds(grant, "BINLOG MONITOR");
         select |= holds(grant, "SELECT") || holds(grant, "ALL PRIVILEGES");
+        check->may_lock |= holds(grant, "LOCK TABLES") || holds(grant, "ALL PRIVILEGES");
     }
     static const char *const rights[] = { "REPLICATION SLAVE", "REPLICATION CLIENT", "SELECT" };
     bool has[] = { all || slave, all || client, all || select };
@@ -90,6 +96,18 @@ static void check_grants(struct check *check)
         finding_add(check->findings, has[i] ? FINDING_OK : FINDING_FAIL, has[i] ? "" : cure,
                     "%s is %s", rights[i], has[i] ? "granted" : "missing");
     }
+}
+
+/* MySQL: where the log alone cannot tell what a snapshot holds, the table is held still. */
+static void check_lock(struct check *check, size_t keyless)
+{
+    if (check->mariadb || check->may_lock || (check->by_gtid && keyless == 0))
+        return;
+    finding_add(check->findings, check->by_gtid ? FINDING_WARN : FINDING_FAIL,
+                "GRANT LOCK TABLES ON *.* TO the user of this pipeline;",
+                "LOCK TABLES is missing: %s",
+                check->by_gtid ? "tables without a key that are never quiet cannot be read without it"
+                               : "without GTIDs no table can be read exactly without it");
 }
 
 static void check_tables(struct check *check, const struct mysql_options *options,
@@ -111,8 +129,9 @@ static void check_tables(struct check *check, const struct mysql_options *option
     if (keyless)
         finding_add(check->findings, full ? FINDING_OK : FINDING_WARN,
                     full ? "" : "SET GLOBAL binlog_row_image=FULL;",
-                    "%zu of them have no key: they are kept as signed rows, which takes full row images",
-                    keyless);
+                    "%zu of them have no key: they are kept as signed rows, which takes full row "
+                    "images", keyless);
+    check_lock(check, keyless);
 }
 
 bool mysql_check(const void *raw, const struct table_filter *filter, struct findings *findings,

@@ -23,7 +23,8 @@
 
 enum { COM_STMT_PREPARE_COMMAND = 0x16, COM_STMT_EXECUTE_COMMAND = 0x17,
        COM_STMT_CLOSE_COMMAND = 0x19 };
-enum { UNKNOWN_COLUMN = 1054, NO_SUCH_TABLE = 1146, ROWS_FIRST = 2048, ROWS_LEAST = 64,
+enum { DATABASE_DENIED = 1044, UNKNOWN_COLUMN = 1054, TABLE_DENIED = 1142, NO_SUCH_TABLE = 1146 };
+enum { ROWS_FIRST = 2048, ROWS_LEAST = 64,
        COMPARE_AT_ONCE = 200, SPLIT_ROWS_MIN = 65536, SQL_LIMIT = 64 << 20 };
 
 struct mysql_reader {
@@ -192,6 +193,15 @@ static bool gtid_snapshot(struct mysql_reader *self, struct arena *arena, struct
            log_end(self, self->connection, arena, &out->high, err);
 }
 
+static bool lock_error(struct error *err)
+{
+    if (err->code == DATABASE_DENIED || err->code == TABLE_DENIED)
+        return error_code(err, ERROR_CONFIG, err->code,
+                          "the table must be held still for a moment to be read exactly, and the "
+                          "user may not: GRANT LOCK TABLES ON *.* TO the user of this pipeline");
+    return false;
+}
+
 /* The table is held still by another session while the snapshot is taken. */
 static bool locked_snapshot(struct mysql_reader *self, const struct table *table, struct arena *arena,
                             struct chunk_result *out, struct error *err)
@@ -204,8 +214,10 @@ static bool locked_snapshot(struct mysql_reader *self, const struct table *table
     buf_init(&name, 4096);
     reader_sql_table(&name, table);
     bool ok = connection_execute(locker, err, "SET SESSION lock_wait_timeout = 10") &&
-              connection_execute(locker, err, "LOCK TABLES %.*s READ", BYTES_ARGS(buf_view(&name))) &&
-              connection_execute(self->connection, err, "START TRANSACTION WITH CONSISTENT SNAPSHOT") &&
+              (connection_execute(locker, err, "LOCK TABLES %.*s READ",
+                                  BYTES_ARGS(buf_view(&name))) || lock_error(err)) &&
+              connection_execute(self->connection, err,
+                                 "START TRANSACTION WITH CONSISTENT SNAPSHOT") &&
               log_end(self, locker, arena, &out->high, err);
     struct error unlocked;
     if (!connection_execute(locker, &unlocked, "UNLOCK TABLES"))

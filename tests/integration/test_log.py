@@ -3,6 +3,7 @@
 
 import pytest
 
+from support.database import AGENT_USER
 from support.sample_shop import numbers
 
 
@@ -233,7 +234,13 @@ def test_a_server_without_gtids(own_server, clickhouse, sync_for):
     sync = sync_for(server, clickhouse)
     sync.execute("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1, 1)",
                  "CREATE TABLE m (v INT)", "INSERT INTO m VALUES (1), (1)")
-    agent = sync.agent().start()
+    agent = sync.agent()
+    code, text = agent.command("check")
+    assert code != 0 and "GRANT LOCK TABLES" in text, text
+    server.execute(f"GRANT LOCK TABLES ON *.* TO '{AGENT_USER}'@'%'")
+    code, text = agent.command("check")
+    assert "LOCK TABLES" not in text, text
+    agent.start()
     agent.wait_streaming()
     sync.execute("INSERT INTO t VALUES (2, 2)", "FLUSH BINARY LOGS", "INSERT INTO m VALUES (1)")
     sync.wait_equal()
