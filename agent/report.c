@@ -105,8 +105,8 @@ static const struct counter {
     { "millrace_loads_total", "Loads durable in the sink.", COUNTER(loads), NULL },
     { "millrace_checkpoints_total", "Positions written down.", COUNTER(checkpoints), NULL },
     { "millrace_values_changed_total", "Values that a chosen policy changed.",
-      COUNTER(zero_dates), "zero-date" },
-    { "millrace_values_changed_total", NULL, COUNTER(out_of_range), "out-of-range" },
+      COUNTER(changed.zero_dates), "zero-date" },
+    { "millrace_values_changed_total", NULL, COUNTER(changed.out_of_range), "out-of-range" },
     { "millrace_values_changed_total", NULL, COUNTER(replaced_text), "replaced-text" },
 };
 
@@ -301,8 +301,8 @@ static void put_numbers(struct json_writer *json, struct pipeline_metrics *metri
     json_member_uint(json, "source_events", count_of(&metrics->source_events));
     json_member_uint(json, "source_transactions", count_of(&metrics->source_transactions));
     json_member_uint(json, "reconnects", count_of(&metrics->reconnects));
-    json_member_uint(json, "zero_dates", count_of(&metrics->zero_dates));
-    json_member_uint(json, "out_of_range", count_of(&metrics->out_of_range));
+    json_member_uint(json, "zero_dates", count_of(&metrics->changed.zero_dates));
+    json_member_uint(json, "out_of_range", count_of(&metrics->changed.out_of_range));
     json_member_uint(json, "replaced_text", count_of(&metrics->replaced_text));
 }
 

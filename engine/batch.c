@@ -43,6 +43,7 @@ static void batch_reset(struct batch *batch)
     batch->count = 0;
     batch->transaction_count = 0;
     batch->bytes = 0;
+    batch->replaced = 0;
     batch->end = (struct position){ 0 };
     batch->stream_mark = 0;
     batch->sequence = 0;

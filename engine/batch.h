@@ -39,6 +39,7 @@ struct batch {
     struct transaction *transactions;
     uint32_t transaction_count, transaction_capacity;
     uint64_t bytes;       /* of the source's packets, for metrics */
+    uint64_t replaced;    /* texts that were invalid in their character set, for metrics */
     struct position end;  /* token.data NULL: the batch ends inside a transaction */
     uint64_t stream_mark; /* set by the intake: all events up to here were delivered, held or dropped */
     uint64_t sequence;    /* set by the intake: place in the ring */

@@ -293,7 +293,7 @@ bool worker_start(struct delivery_shared *shared, uint32_t index, struct pending
         .retry = { .initial_ms = shared->options->retry_initial_ms,
                    .maximum_ms = shared->options->retry_maximum_ms },
     };
-    if (!shared->driver->open(shared->sink_options, &worker->arena, &shared->counters,
+    if (!shared->driver->open(shared->sink_options, &worker->arena, &shared->metrics->changed,
                               &worker->sink, err)) {
         arena_done(&worker->arena);
         free(worker);

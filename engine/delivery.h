@@ -26,7 +26,6 @@ struct delivery_shared {
     struct checkpoint *checkpoint; /* NULL: nothing is kept */
     struct inflight *inflight;
     struct pipeline_metrics *metrics;
-    struct sink_counters counters;
     struct gate gate;
     uint64_t epoch;
     atomic_bool stopping; /* asked to stop: one attempt, no retries */

@@ -91,6 +91,8 @@ bool intake_push(struct intake *intake, struct batch *batch, struct error *err)
     }
     batch->sequence = inflight_push(intake->inflight, &end, time_us);
     intake->last_sequence = batch->sequence;
+    atomic_fetch_add_explicit(&intake->metrics->replaced_text, batch->replaced,
+                              memory_order_relaxed);
     intake->last_push_us = clock_now_us();
     uint32_t workers = intake->options->sink_parallelism;
     atomic_store(&batch->holders, workers);

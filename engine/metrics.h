@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "engine/checkpoint.h"
+#include "engine/sink.h"
 
 struct target_metrics {            /* one captured table and its target */
     char source[196], target[196]; /* "db.table" */
@@ -31,7 +32,8 @@ struct pipeline_metrics {
     atomic_llong read_time_us;    /* commit time of the newest change read */
     atomic_llong durable_time_us; /* commit time at the durable position */
     atomic_bool connected, caught_up, snapshotting;
-    atomic_ullong zero_dates, out_of_range, replaced_text;
+    struct sink_counters changed; /* values that a policy of the sink changed */
+    atomic_ullong replaced_text;  /* texts that were invalid in their character set at the source */
     pthread_mutex_t lock;         /* of the texts below */
     char position[480];           /* the durable one, readable */
     char trouble[480];            /* what the pipeline is retrying now; "" when all is well */

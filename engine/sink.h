@@ -44,8 +44,8 @@ struct load {
 
 enum load_state { LOAD_VISIBLE, LOAD_ABSENT, LOAD_RUNNING };
 
-struct sink_counters { /* values that a policy changed, by worker; never silent */
-    atomic_ullong zero_dates, out_of_range, replaced_text;
+struct sink_counters { /* values that a policy changed; never silent */
+    atomic_ullong zero_dates, out_of_range;
 };
 
 struct sink_driver {

@@ -455,7 +455,9 @@ __attribute__((noinline)) static bool text_convert(const struct column_decoder *
                                                    struct bytes raw, struct decode_scope *scope,
                                                    struct value *out)
 {
-    struct bytes text = charset_decode(self->charset, raw, scope->arena, &scope->replaced);
+    uint64_t characters = 0;
+    struct bytes text = charset_decode(self->charset, raw, scope->arena, &characters);
+    scope->replaced += characters > 0;
     if (text.size > UINT32_MAX)
         return malformed(scope, "a text of more than 4 GiB");
     *out = value_text(text);

@@ -24,7 +24,7 @@ enum wire_type {
 struct decode_scope {
     struct arena *arena; /* the batch's */
     const uint8_t *end;  /* of the bytes under way, which stay valid as long as the arena */
-    uint64_t replaced;   /* characters that were invalid in their set */
+    uint64_t replaced;   /* texts that were invalid in their set */
     const char *reason;  /* of the last failure */
 };
 

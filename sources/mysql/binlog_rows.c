@@ -356,7 +356,7 @@ static bool rows_decode_next(struct rows_cursor *cursor, const struct layout *la
     memcpy(copy, cursor->rest.data, size);
     struct decode_scope scope = { .arena = &batch->arena, .end = copy + size };
     const uint8_t *at = rows_decode_piece(cursor, layout, copy, &scope, batch, err);
-    cursor->replaced += scope.replaced;
+    batch->replaced += scope.replaced;
     if (!at)
         return false;
     cursor->rest.data += at - copy;

@@ -75,6 +75,5 @@ struct rows_cursor {
     int64_t time_us;
     struct bytes rest;     /* what is not decoded yet; starts as NULL */
     bool started;
-    uint64_t replaced;     /* characters so far that were invalid in their character set */
 };
 bool rows_decode(struct rows_cursor *cursor, struct batch *batch, bool *end, struct error *err);

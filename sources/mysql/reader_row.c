@@ -10,7 +10,7 @@
 #include "sources/mysql/binlog_value.h"
 
 struct cell {
-    bool (*decode)(const struct cell *cell, struct reader *in, struct arena *arena,
+    bool (*decode)(const struct cell *cell, struct reader *in, struct batch *batch,
                    struct value *out);
     const struct column *column;
     const struct charset *charset;
@@ -36,12 +36,12 @@ static inline struct bytes take_text(struct reader *in)
 }
 
 #define CELL(name)                                                                                 \
-    static bool name(const struct cell *cell, struct reader *in, struct arena *arena,              \
+    static bool name(const struct cell *cell, struct reader *in, struct batch *batch,              \
                      struct value *out)
 
 CELL(decode_int)
 {
-    (void)arena;
+    (void)batch;
     uint64_t raw = reader_le(in, cell->width);
     unsigned shift = 64u - 8u * cell->width;
     *out = value_int((int64_t)(raw << shift) >> shift);
@@ -50,14 +50,14 @@ CELL(decode_int)
 
 CELL(decode_uint)
 {
-    (void)arena;
+    (void)batch;
     *out = value_uint(reader_le(in, cell->width));
     return true;
 }
 
 CELL(decode_year)
 {
-    (void)arena;
+    (void)batch;
     *out = value_int((int64_t)reader_le(in, cell->width));
     return true;
 }
@@ -65,7 +65,7 @@ CELL(decode_year)
 CELL(decode_float)
 {
     (void)cell;
-    (void)arena;
+    (void)batch;
     uint32_t raw = (uint32_t)reader_le(in, 4);
     float number;
     memcpy(&number, &raw, sizeof number);
@@ -76,7 +76,7 @@ CELL(decode_float)
 CELL(decode_double)
 {
     (void)cell;
-    (void)arena;
+    (void)batch;
     uint64_t raw = reader_le(in, 8);
     double number;
     memcpy(&number, &raw, sizeof number);
@@ -87,13 +87,13 @@ CELL(decode_double)
 CELL(decode_decimal)
 {
     const struct type *type = &cell->column->type;
-    return value_decimal(take_text(in), type->precision, type->scale, arena, out);
+    return value_decimal(take_text(in), type->precision, type->scale, &batch->arena, out);
 }
 
 CELL(decode_bit)
 {
     (void)cell;
-    (void)arena;
+    (void)batch;
     *out = value_bit(take_text(in));
     return true;
 }
@@ -122,14 +122,14 @@ CELL(decode_date)
 {
     (void)cell;
     struct value_clock clock = take_clock(in);
-    *out = value_date(clock.year, clock.month, clock.day, arena);
+    *out = value_date(clock.year, clock.month, clock.day, &batch->arena);
     return true;
 }
 
 CELL(decode_datetime)
 {
     struct value_clock clock = take_clock(in);
-    *out = value_datetime(&clock, cell->column->type.scale, arena);
+    *out = value_datetime(&clock, cell->column->type.scale, &batch->arena);
     return true;
 }
 
@@ -137,7 +137,7 @@ CELL(decode_datetime)
 CELL(decode_time)
 {
     (void)cell;
-    (void)arena;
+    (void)batch;
     struct reader part = reader_of(reader_take(in, reader_u8(in)));
     bool negative = false;
     uint32_t hours = 0, minute = 0, second = 0, micro = 0;
@@ -156,16 +156,19 @@ CELL(decode_time)
 
 CELL(decode_text)
 {
-    uint64_t replaced = 0;
+    uint64_t characters = 0;
     struct bytes text = take_text(in);
-    *out = value_text(cell->charset ? charset_decode(cell->charset, text, arena, &replaced) : text);
+    if (cell->charset)
+        text = charset_decode(cell->charset, text, &batch->arena, &characters);
+    *out = value_text(text);
+    batch->replaced += characters > 0;
     return true;
 }
 
 CELL(decode_bytes)
 {
     (void)cell;
-    (void)arena;
+    (void)batch;
     *out = value_text(take_text(in));
     return true;
 }
@@ -174,7 +177,7 @@ CELL(decode_binary)
 {
     struct bytes raw = take_text(in);
     *out = cell->column->type.fixed && raw.size < cell->column->type.length
-               ? value_padded(raw, cell->column->type.length, arena) : value_text(raw);
+               ? value_padded(raw, cell->column->type.length, &batch->arena) : value_text(raw);
     return true;
 }
 
@@ -190,7 +193,7 @@ CELL(decode_uuid)
 {
     (void)cell;
     struct bytes text = take_text(in);
-    uint8_t *raw = arena_raw(arena, 16);
+    uint8_t *raw = arena_raw(&batch->arena, 16);
     size_t digits = 0;
     memset(raw, 0, 16);
     for (size_t i = 0; i < text.size && digits < 32; i++) {
@@ -208,7 +211,7 @@ CELL(decode_inet)
 {
     bool four = cell->column->type.kind == TYPE_INET4;
     struct bytes text = take_text(in);
-    uint8_t *raw = arena_raw(arena, 16);
+    uint8_t *raw = arena_raw(&batch->arena, 16);
     char address[64];
     if (text.size >= sizeof address)
         return false;
@@ -299,7 +302,7 @@ bool cell_row(const struct cell_plan *plan, struct bytes packet, struct batch *b
         unsigned bit = i + 2u;
         if (nulls.data[bit / 8] >> bit % 8 & 1)
             values[i] = value_null();
-        else if (!plan->cells[i].decode(&plan->cells[i], &in, &batch->arena, &values[i]))
+        else if (!plan->cells[i].decode(&plan->cells[i], &in, batch, &values[i]))
             return error_set(err, ERROR_DATA, "table '%.*s.%.*s', column '%.*s': a value that the "
                              "server sent is malformed", BYTES_ARGS(table->database),
                              BYTES_ARGS(table->name), BYTES_ARGS(table->columns[i].name));

@@ -454,7 +454,7 @@ static void rows_take(struct run *run, uint8_t type, struct bytes body)
         run->decoded += run->batch.count;
         run->partial += type == 39 ? run->batch.count : 0;
     }
-    run->replaced += cursor.replaced;
+    run->replaced = run->batch.replaced;
 }
 
 static void event_take(void *context, uint8_t type, uint32_t time, struct bytes body)

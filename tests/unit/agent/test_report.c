@@ -29,7 +29,7 @@ static int setup(void **state)
     atomic_store(&orders->inserts, 5);
     atomic_store(&orders->snapshot_rows, 70);
     atomic_store(&metrics.rows_durable, 75);
-    atomic_store(&metrics.zero_dates, 2);
+    atomic_store(&metrics.changed.zero_dates, 2);
     atomic_store(&metrics.connected, true);
     atomic_store(&metrics.caught_up, true);
     atomic_store(&running.state, RUNNING_LIVE);
