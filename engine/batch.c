@@ -37,6 +37,18 @@ struct transaction *batch_add_transaction(struct batch *batch)
     return transaction;
 }
 
+const struct event_origin *event_origin_copy(struct arena *arena,
+                                             const struct event_origin *origin)
+{
+    if (!origin)
+        return NULL;
+    struct event_origin *copy = arena_alloc(arena, sizeof *copy);
+    *copy = *origin;
+    copy->gtid = arena_copy(arena, origin->gtid);
+    copy->file = arena_copy(arena, origin->file);
+    return copy;
+}
+
 static void batch_reset(struct batch *batch)
 {
     arena_reset(&batch->arena);

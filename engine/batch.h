@@ -55,6 +55,10 @@ struct batch {
 struct event *batch_add(struct batch *batch);
 struct transaction *batch_add_transaction(struct batch *batch);
 
+/* A deep copy, for an event that outlives its batch; NULL stays NULL. */
+const struct event_origin *event_origin_copy(struct arena *arena,
+                                             const struct event_origin *origin);
+
 enum { BATCH_BYTES_GOAL = 512 * 1024, BATCH_EVENTS_MAX = 8192 };
 static inline bool batch_is_full(const struct batch *batch)
 {

@@ -10,6 +10,19 @@
 
 struct target;
 
+/* Where a change stands in its source's log, for sinks that tell it on. Events that are neighbours
+ * share one. Zero is what a source does not know. */
+struct event_origin {
+    const char *connector; /* static: "mysql", "mariadb", "postgresql" */
+    struct bytes gtid;     /* of the transaction, as its source prints it */
+    struct bytes file;
+    uint64_t position;     /* where the change begins in `file`; PostgreSQL: its LSN */
+    uint64_t transaction;  /* PostgreSQL: xid */
+    uint64_t thread;       /* that wrote it */
+    uint64_t first_mark;   /* of the first row at this position: counts rows from 0 */
+    uint32_t server_id;
+};
+
 enum event_op { EVENT_INSERT, EVENT_UPDATE, EVENT_DELETE, EVENT_SCHEMA };
 
 struct event {
@@ -21,8 +34,19 @@ struct event {
     const struct table *table;         /* its version at that moment; may be NULL for SCHEMA */
     const struct value *before, *after; /* column_count values; NULL where the op has none */
     const struct schema_change *change; /* SCHEMA only */
+    const struct event_origin *origin; /* in the batch's arena; NULL: not told */
     struct target *target; /* set by the intake from the routes; NULL: not captured */
     struct target *renamed_target; /* RENAME_TABLE: where its rows go from now on */
     uint64_t mark;
     int64_t time_us; /* commit time at the source, since the epoch; a second's precision at least */
 };
+
+/* The number of the event's row among those at its position, from 0. */
+static inline uint32_t event_row(const struct event *event)
+{
+    if (event->snapshot || !event->origin || event->mark < event->origin->first_mark)
+        return 0;
+    uint32_t first = mark_row(event->origin->first_mark), row = mark_row(event->mark);
+    bool same = mark_commit(event->mark) == mark_commit(event->origin->first_mark);
+    return same ? row - first : MARK_ROW_LAST + 1 - first + row;
+}

@@ -27,6 +27,16 @@ static const struct value *values_copy(struct arena *arena, const struct value *
     return copy;
 }
 
+/* An event that outlives the arena it came in. */
+static struct event event_copy(struct arena *arena, const struct event *event)
+{
+    struct event copy = *event;
+    copy.before = values_copy(arena, event->before, event->table->column_count);
+    copy.after = values_copy(arena, event->after, event->table->column_count);
+    copy.origin = event_origin_copy(arena, event->origin);
+    return copy;
+}
+
 static void key_of(const struct table *table, const struct value *row, struct buf *key)
 {
     buf_init(key, SIZE_MAX / 4);
@@ -111,9 +121,7 @@ static void hold(struct snapshot *snapshot, struct tracked *tracked, struct rang
     if (!bytes_equal(window->transaction, transaction) || !window->transaction.data)
         window->transaction = arena_copy(&window->arena, transaction);
     struct held *held = arena_zalloc(&window->arena, sizeof *held);
-    held->event = *event;
-    held->event.before = values_copy(&window->arena, event->before, event->table->column_count);
-    held->event.after = values_copy(&window->arena, event->after, event->table->column_count);
+    held->event = event_copy(&window->arena, event);
     held->key = arena_copy(&window->arena, key);
     held->transaction = window->transaction;
     *window->held_end = held;
@@ -215,7 +223,8 @@ static void overlay(struct batch *batch, struct map *rows, const struct held *he
                                         ? batch->events[found - 1].after : NULL);
     struct event *row = found ? &batch->events[found - 1] : batch_add(batch);
     *row = (struct event){ .op = EVENT_INSERT, .snapshot = true, .table = held->event.table,
-                           .after = values, .time_us = held->event.time_us };
+                           .after = values, .time_us = held->event.time_us,
+                           .origin = event_origin_copy(&batch->arena, held->event.origin) };
     if (!found)
         map_put(rows, held->key, (void *)(uintptr_t)batch->count);
 }
@@ -223,9 +232,7 @@ static void overlay(struct batch *batch, struct map *rows, const struct held *he
 static void append_out(struct batch *batch, const struct held *held)
 {
     struct event *event = batch_add(batch);
-    *event = held->event;
-    event->before = values_copy(&batch->arena, held->event.before, event->table->column_count);
-    event->after = values_copy(&batch->arena, held->event.after, event->table->column_count);
+    *event = event_copy(&batch->arena, &held->event);
 }
 
 /* The mark of a chunk: later than all that it holds, earlier than what follows, never given twice. */
@@ -331,10 +338,7 @@ static void carry_on(struct range *range)
             continue;
         fresh->transaction = arena_copy(&fresh->arena, held->transaction);
         struct held *copy = arena_zalloc(&fresh->arena, sizeof *copy);
-        uint16_t columns = held->event.table->column_count;
-        copy->event = held->event;
-        copy->event.before = values_copy(&fresh->arena, held->event.before, columns);
-        copy->event.after = values_copy(&fresh->arena, held->event.after, columns);
+        copy->event = event_copy(&fresh->arena, &held->event);
         copy->key = arena_copy(&fresh->arena, held->key);
         copy->transaction = fresh->transaction;
         *fresh->held_end = copy;

@@ -33,7 +33,7 @@ struct xa_branch {
     struct xa_branch *next;
 };
 
-struct event_header { uint32_t time, size, position; uint16_t flags; uint8_t type; };
+struct event_header { uint32_t time, server, size, position; uint16_t flags; uint8_t type; };
 
 struct log_source {
     struct source base;
@@ -64,6 +64,11 @@ struct log_source {
     bool alter_pending;  /* MariaDB: an ALTER that has only begun, or that failed */
     struct gtid gtid;    /* of the one under way */
     bool has_gtid;
+    uint32_t server_id; /* that wrote the event under way */
+    uint64_t event_first_mark; /* of its first row, UINT64_MAX: none yet */
+    uint64_t event_offset; /* where it begins; inside a payload, where that begins */
+    uint64_t thread;    /* of the one under way; 0: not told */
+    struct bytes origin_gtid, origin_file; /* in the arena of the batch under way */
     uint64_t start_offset; /* where its group begins */
     char start_file[512];
     bool moved;          /* a group ended since the last position was handed out */
@@ -116,6 +121,11 @@ void log_put_group_token(struct log_source *self, struct buf *out); /* of the pl
 void log_begin_group(struct log_source *self, const struct event_header *header,
                      const struct gtid *gtid);
 void log_end_group(struct log_source *self);
+
+/* log_origin.c */
+void log_note_event(struct log_source *self, const struct event_header *header, bool inner);
+/* Gives the events from `from` on, all of the event under way, their marks and their origin. Which
+ * transaction they belong to has been announced. */
 void log_stamp(struct log_source *self, struct batch *batch, uint32_t from);
 
 /* log_rows.c */

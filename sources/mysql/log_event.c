@@ -72,6 +72,7 @@ void log_begin_group(struct log_source *self, const struct event_header *header,
     self->bounded = false;
     self->alter_pending = false;
     self->has_gtid = gtid != NULL;
+    self->thread = 0;
     if (gtid)
         self->gtid = *gtid;
     memcpy(self->start_file, self->file, sizeof self->file);
@@ -121,19 +122,11 @@ static void announce(struct log_source *self, struct batch *batch, uint32_t firs
                            .gtid = buf_view(&gtid) };
     token_encode(&token, &id);
     transaction->id = arena_copy(&batch->arena, buf_view(&id));
+    self->origin_file = arena_copy(&batch->arena, bytes_from(self->start_file));
+    self->origin_gtid = self->has_gtid ? arena_copy(&batch->arena, buf_view(&gtid))
+                                       : (struct bytes){ 0 };
     buf_done(&gtid);
     buf_done(&id);
-}
-
-void log_stamp(struct log_source *self, struct batch *batch, uint32_t from)
-{
-    for (uint32_t i = from; i < batch->count; i++) {
-        if (self->row > MARK_ROW_LAST) {
-            self->commit++; /* a transaction this long goes on under the next number */
-            self->row = 0;
-        }
-        batch->events[i].mark = mark_make(self->commit, self->row++);
-    }
 }
 
 /* ---- the plain events ---- */
@@ -244,10 +237,10 @@ static uint8_t mariadb_extra_flags(struct reader *in, uint8_t flags)
 }
 
 static bool on_mariadb_gtid(struct log_source *self, const struct event_header *header,
-                            uint32_t server, struct bytes body, struct error *err)
+                            struct bytes body, struct error *err)
 {
     struct reader in = reader_of(body);
-    struct gtid gtid = { .mariadb = true, .server = server };
+    struct gtid gtid = { .mariadb = true, .server = header->server };
     gtid.number = reader_le(&in, 8);
     gtid.domain = (uint32_t)reader_le(&in, 4);
     uint8_t flags = reader_u8(&in);
@@ -359,6 +352,8 @@ static bool on_query(struct log_source *self, struct batch *batch, const struct 
         return malformed(self, "QUERY", err);
     if (!self->inside)
         log_begin_group(self, header, NULL); /* a log without GTIDs */
+    self->thread = (uint64_t)body.data[0] | (uint64_t)body.data[1] << 8 |
+                   (uint64_t)body.data[2] << 16 | (uint64_t)body.data[3] << 24;
     if (word_is(sql, "BEGIN") && sql.size <= 6) {
         self->bounded = true;
         return true;
@@ -556,14 +551,14 @@ static bool is_harmless(uint8_t type)
 }
 
 static bool on_event(struct log_source *self, struct batch *batch, const struct event_header *header,
-                     uint32_t server, struct bytes body, bool *again, struct error *err)
+                     struct bytes body, bool *again, struct error *err)
 {
     switch (header->type) {
     case ROTATE_EVENT:              return on_rotate(self, body, err);
     case GTID_EVENT:
     case ANONYMOUS_GTID_EVENT:      return on_gtid(self, header, body, err);
     case GTID_TAGGED_EVENT:         return on_gtid_tagged(self, header, body, err);
-    case MARIADB_GTID_EVENT:        return on_mariadb_gtid(self, header, server, body, err);
+    case MARIADB_GTID_EVENT:        return on_mariadb_gtid(self, header, body, err);
     case QUERY_EVENT:               return on_query(self, batch, header, body, again, err);
     case TABLE_MAP_EVENT:           return on_table_map(self, batch, header, body, again, err);
     case XID_EVENT:                 finish_group(self); return true;
@@ -610,7 +605,7 @@ bool log_handle(struct log_source *self, struct batch *batch, struct bytes event
 {
     struct reader in = reader_of(event);
     struct event_header header = { .time = (uint32_t)reader_le(&in, 4), .type = reader_u8(&in) };
-    uint32_t server = (uint32_t)reader_le(&in, 4);
+    header.server = (uint32_t)reader_le(&in, 4);
     header.size = (uint32_t)reader_le(&in, 4);
     header.position = (uint32_t)reader_le(&in, 4);
     header.flags = (uint16_t)reader_le(&in, 2);
@@ -627,9 +622,10 @@ bool log_handle(struct log_source *self, struct batch *batch, struct bytes event
         body.size -= 4;
         event.size -= 4;
     }
+    log_note_event(self, &header, inner);
     bool ok = format ? true
               : is_kept_for_xa(self, header.type) ? xa_keep(self, event, err)
-                                                  : on_event(self, batch, &header, server, body,
+                                                  : on_event(self, batch, &header, body,
                                                              again, err);
     bool heartbeat = header.type == HEARTBEAT_EVENT || header.type == HEARTBEAT_V2_EVENT;
     if (ok && !*again && !inner && !heartbeat && !(header.flags & FLAG_ARTIFICIAL) &&

@@ -361,6 +361,21 @@ static bool take_rows(struct mysql_reader *self, struct batch *batch, bool until
 
 /* ---- chunks ---- */
 
+/* Rows of a snapshot stand where its low watermark is. */
+static void rows_origin(struct mysql_reader *self, struct batch *batch, struct bytes low)
+{
+    struct token place = { 0 };
+    struct error err;
+    if (low.data)
+        token_decode(low, &place, &err);
+    struct event_origin *origin = arena_alloc(&batch->arena, sizeof *origin);
+    *origin = (struct event_origin){ .connector = self->mariadb ? "mariadb" : "mysql",
+                                     .file = arena_copy(&batch->arena, place.file),
+                                     .position = place.offset };
+    for (uint32_t i = 0; i < batch->count; i++)
+        batch->events[i].origin = origin;
+}
+
 static uint32_t rows_limit(const struct mysql_reader *self, const struct chunk_request *request)
 {
     uint64_t rows = ROWS_FIRST;
@@ -408,9 +423,11 @@ bool reader_chunk(struct table_reader *reader, const struct chunk_request *reque
                   struct batch *batch, struct chunk_result *result, struct error *err)
 {
     struct mysql_reader *self = reader_of_base(reader);
-    return take_snapshot(self, request, &batch->arena, result, err) &&
-           chunk_rows(self, request, batch, result, err) &&
-           connection_execute(self->connection, err, "COMMIT");
+    if (!take_snapshot(self, request, &batch->arena, result, err) ||
+        !chunk_rows(self, request, batch, result, err))
+        return false;
+    rows_origin(self, batch, result->low);
+    return connection_execute(self->connection, err, "COMMIT");
 }
 
 bool reader_scan_open(struct table_reader *reader, const struct chunk_request *request,
@@ -433,6 +450,7 @@ bool reader_scan_next(struct table_reader *reader, struct batch *batch, bool *en
     struct mysql_reader *self = reader_of_base(reader);
     if (!take_rows(self, batch, true, end, err))
         return false;
+    rows_origin(self, batch, (struct bytes){ 0 });
     if (!*end)
         return true;
     self->scanning = false;
