@@ -21,7 +21,7 @@ struct delivery_target {
     uint64_t inserts, updates, deletes, reads;
     int64_t event_time_us;
     uint64_t cut; /* a load sent before the restart: its last mark; 0: none */
-    char cut_label[96];
+    char cut_label[LOAD_LABEL_SIZE];
     struct delivery_target *next_open; /* list of targets with open loads */
     bool open;
 };
@@ -49,6 +49,7 @@ struct worker {
 
 /* load.c */
 struct delivery_target *load_state(struct worker *worker, struct target *target);
+void load_new_label(struct worker *worker, char label[LOAD_LABEL_SIZE]);
 void load_open(struct worker *worker, struct delivery_target *state, const struct table *table);
 void load_close(struct delivery_target *state); /* frees the parts, forgets the chunks */
 /* The load from before the restart cannot be cut alike: an open load gets a label of its own. */
@@ -60,6 +61,15 @@ bool load_back_off(struct worker *worker, const struct error *why, const char *w
 /* The target is set aside: its rows are not delivered until it is read again. */
 void load_park(struct worker *worker, struct target *target, uint32_t table_id, const char *reason);
 bool load_resolve_pending(struct worker *worker, struct error *err);
+/* Asks the sink until it knows. True with *visible; false: stop, or an error for a person. */
+bool load_resolve(struct worker *worker, struct target *target, const char *label, uint64_t first,
+                  uint64_t last, bool *visible, struct error *err);
+void load_recovered(struct worker *worker); /* the sink answered */
+void load_count(struct worker *worker, const struct delivery_target *state); /* it is visible */
+
+/* load_group.c: for sinks whose loads become visible together. */
+void load_group_label(struct worker *worker); /* gives all open loads one new label */
+bool load_group_send(struct worker *worker, struct error *err);
 
 /* delivery_change.c */
 bool delivery_change(struct worker *worker, const struct event *event, struct error *err);

@@ -25,6 +25,14 @@ struct delivery_target *load_state(struct worker *worker, struct target *target)
     return target->engine_data;
 }
 
+void load_new_label(struct worker *worker, char label[LOAD_LABEL_SIZE])
+{
+    snprintf(label, LOAD_LABEL_SIZE, "%.48s-%llu-%u-%llu",
+             (const char *)worker->shared->options->name.data,
+             (unsigned long long)worker->shared->epoch, worker->index,
+             (unsigned long long)++worker->load_number);
+}
+
 static void load_label(struct worker *worker, struct delivery_target *state)
 {
     struct load *load = &state->load;
@@ -33,10 +41,7 @@ static void load_label(struct worker *worker, struct delivery_target *state)
         load->repeat = true;
         return;
     }
-    snprintf(load->label, sizeof load->label, "%.48s-%llu-%u-%llu",
-             (const char *)worker->shared->options->name.data,
-             (unsigned long long)worker->shared->epoch, worker->index,
-             (unsigned long long)++worker->load_number);
+    load_new_label(worker, load->label);
 }
 
 void load_forget_cut(struct worker *worker, struct delivery_target *state)
@@ -128,7 +133,7 @@ static void load_troubled(struct worker *worker, const struct error *err)
         worker->interval_us = INTERVAL_MAX_US;
 }
 
-static void load_recovered(struct worker *worker)
+void load_recovered(struct worker *worker)
 {
     if (worker->retry.attempts > 0) {
         log_info("the sink answers again");
@@ -137,9 +142,8 @@ static void load_recovered(struct worker *worker)
     }
 }
 
-/* Asks the sink until it knows. True with *visible; false: stop, or an error for a person. */
-static bool load_resolve(struct worker *worker, struct target *target, const char *label,
-                         uint64_t first, uint64_t last, bool *visible, struct error *err)
+bool load_resolve(struct worker *worker, struct target *target, const char *label, uint64_t first,
+                  uint64_t last, bool *visible, struct error *err)
 {
     const struct sink_driver *driver = worker->shared->driver;
     if (!driver->resolve) {
@@ -206,7 +210,7 @@ static bool load_send(struct worker *worker, struct delivery_target *state, stru
     }
 }
 
-static void load_count(struct worker *worker, const struct delivery_target *state)
+void load_count(struct worker *worker, const struct delivery_target *state)
 {
     struct target_metrics *metrics = state->target->metrics;
     struct pipeline_metrics *all = worker->shared->metrics;
@@ -323,10 +327,14 @@ bool load_flush_all(struct worker *worker, struct error *err)
 {
     if (!worker->open)
         return load_advance(worker, err);
+    bool grouped = worker->shared->driver->commit != NULL;
     for (struct delivery_target *state = worker->open; state; state = state->next_open)
         if (state->cut && state->seen < state->cut)
             load_forget_cut(worker, state);
-    if (!load_intend(worker, err) || !load_send_all(worker, err))
+    if (grouped)
+        load_group_label(worker);
+    if (!load_intend(worker, err) ||
+        !(grouped ? load_group_send(worker, err) : load_send_all(worker, err)))
         return false;
     struct delivery_target *sent = worker->open;
     worker->open = NULL;
@@ -350,7 +358,7 @@ bool load_resolve_pending(struct worker *worker, struct error *err)
         const struct intent *intent = worker->pending[i].intent;
         struct target *target = worker->pending[i].target;
         struct delivery_target *state = load_state(worker, target);
-        char label[96];
+        char label[LOAD_LABEL_SIZE];
         snprintf(label, sizeof label, "%.*s", BYTES_ARGS(intent->label));
         bool visible = intent->rows == 0;
         if (!visible &&
@@ -365,8 +373,9 @@ bool load_resolve_pending(struct worker *worker, struct error *err)
             checkpoint_put_done(write, intent);
             target->applied = intent->applied > target->applied ? intent->applied : target->applied;
             state->seen = target->applied;
-        } else if (intent->chunk_count > 0) {
-            checkpoint_drop_intent(write, intent); /* its chunks are read again, with other rows */
+        } else if (intent->chunk_count > 0 || worker->shared->driver->commit) {
+            /* Its chunks are read again, with other rows; a group is cut anew. */
+            checkpoint_drop_intent(write, intent);
         } else {
             state->cut = intent->last;
             memcpy(state->cut_label, label, sizeof label);

@@ -28,11 +28,13 @@ struct target {
     void *engine_data; /* the delivery's */
 };
 
+enum { LOAD_LABEL_SIZE = 96 };
+
 /* Rows on their way to one target under one label. `parts` are the driver's encoded columns or
  * body: as many as prepare() asked for. */
 struct load {
     struct target *target;
-    char label[96];        /* unique for ever: pipeline, epoch, target, number */
+    char label[LOAD_LABEL_SIZE]; /* unique for ever: <pipeline>-<epoch>-<worker>-<number>, the last three numbers */
     const struct table *table; /* version of the first row */
     struct buf *parts;
     uint32_t part_count;
@@ -75,6 +77,17 @@ struct sink_driver {
     /* Sends a load. true: durable and visible. ERROR_UNKNOWN: it may or may not be there. Sending
      * the same label again with the same rows is safe within the sink's window. */
     bool (*write)(struct sink *sink, const struct load *load, struct error *err);
+
+    /* Optional, both or neither: a sink whose loads become visible together. All loads of a flush
+     * then carry one label. begin() starts that group and ends one that a failure left open;
+     * write() may only take its load in, whose memory stays until the group's outcome is known;
+     * commit() makes durable and visible what was written since begin(). ERROR_DATA of commit():
+     * *refused is the target whose rows cannot be carried, the others go again without it.
+     * ERROR_UNKNOWN: resolve() of the label decides for all. An absent group is gone for good: its
+     * rows are sent again under a new label, cut anew. */
+    bool (*begin)(struct sink *sink, const char *label, struct error *err);
+    bool (*commit)(struct sink *sink, const char *label, struct target **refused,
+                   struct error *err);
 
     /* Is the load of this label (marks first..last) visible in the target? Asked after a restart
      * and after ERROR_UNKNOWN. RUNNING: ask again later. NULL for sinks that cannot tell. */

@@ -76,7 +76,7 @@ static void json_escape(struct buf *out, uint8_t byte)
     buf_put(out, (const char[]){ '\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15] }, 6);
 }
 
-static void json_text(struct buf *out, struct bytes text)
+void json_put_text(struct buf *out, struct bytes text)
 {
     if (text.size == 0) {
         buf_text(out, "\"\"");
@@ -110,7 +110,7 @@ static void json_text(struct buf *out, struct bytes text)
 void json_key(struct json_writer *json, struct bytes key)
 {
     json_begin(json);
-    json_text(json->out, key);
+    json_put_text(json->out, key);
     buf_u8(json->out, ':');
     json->comma[json->depth] = false; /* the value follows its key at once */
 }
@@ -118,7 +118,7 @@ void json_key(struct json_writer *json, struct bytes key)
 void json_string(struct json_writer *json, struct bytes text)
 {
     json_begin(json);
-    json_text(json->out, text);
+    json_put_text(json->out, text);
 }
 
 static void json_digits(struct buf *out, uint64_t number, bool negative)
@@ -133,33 +133,54 @@ static void json_digits(struct buf *out, uint64_t number, bool negative)
     buf_put(out, text + at, sizeof text - at);
 }
 
+void json_put_int(struct buf *out, int64_t number)
+{
+    json_digits(out, number < 0 ? -(uint64_t)number : (uint64_t)number, number < 0);
+}
+
+void json_put_uint(struct buf *out, uint64_t number) { json_digits(out, number, false); }
+
+/* Shortest by trying: most numbers of tables are short. Whole ones need no trying. */
+static void put_shortest(struct buf *out, double number, bool single)
+{
+    static const double EXACT = 1e15;
+    if (!isfinite(number)) {
+        buf_text(out, isnan(number) ? "\"NaN\"" : number < 0 ? "\"-Infinity\"" : "\"Infinity\"");
+        return;
+    }
+    if (fabs(number) < EXACT && number == floor(number) && (number != 0 || !signbit(number))) {
+        json_put_int(out, (int64_t)number);
+        return;
+    }
+    char text[40];
+    for (int digits = single ? 6 : 15; digits <= (single ? 9 : 17); digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, number);
+        double back = single ? (double)strtof(text, NULL) : strtod(text, NULL);
+        if (memcmp(&back, &number, sizeof back) == 0)
+            break;
+    }
+    buf_text(out, text);
+}
+
+void json_put_double(struct buf *out, double number) { put_shortest(out, number, false); }
+void json_put_float(struct buf *out, double number) { put_shortest(out, number, true); }
+
 void json_int(struct json_writer *json, int64_t number)
 {
     json_begin(json);
-    json_digits(json->out, number < 0 ? -(uint64_t)number : (uint64_t)number, number < 0);
+    json_put_int(json->out, number);
 }
 
 void json_uint(struct json_writer *json, uint64_t number)
 {
     json_begin(json);
-    json_digits(json->out, number, false);
+    json_put_uint(json->out, number);
 }
 
 void json_double(struct json_writer *json, double number)
 {
-    if (!isfinite(number)) {
-        json_string(json, bytes_from(isnan(number) ? "NaN" : number < 0 ? "-Infinity" : "Infinity"));
-        return;
-    }
-    char text[40];
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, number);
-        double back = strtod(text, NULL);
-        if (memcmp(&back, &number, sizeof back) == 0)
-            break;
-    }
     json_begin(json);
-    buf_text(json->out, text);
+    json_put_double(json->out, number);
 }
 
 void json_bool(struct json_writer *json, bool flag)

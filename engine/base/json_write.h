@@ -29,3 +29,11 @@ void json_raw(struct json_writer *json, struct bytes text); /* a number or a doc
 void json_member_string(struct json_writer *json, const char *key, struct bytes text);
 void json_member_int(struct json_writer *json, const char *key, int64_t number);
 void json_member_uint(struct json_writer *json, const char *key, uint64_t number);
+
+/* Single values without a writer, for encoders that keep commas themselves. Floats: a single that
+ * was widened, in its own shortest digits. */
+void json_put_text(struct buf *out, struct bytes text);
+void json_put_int(struct buf *out, int64_t number);
+void json_put_uint(struct buf *out, uint64_t number);
+void json_put_double(struct buf *out, double number);
+void json_put_float(struct buf *out, double number);

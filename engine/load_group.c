@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sending loads to a sink where those of one flush become visible together (a transaction): begun,
+ * written and committed as one, and decided as one when an answer was lost. A load that cannot be
+ * carried parks its target, and the group is sent again without it. */
+#include "engine/base/fault.h"
+#include "engine/delivery_internal.h"
+
+void load_group_label(struct worker *worker)
+{
+    char label[LOAD_LABEL_SIZE];
+    load_new_label(worker, label);
+    for (struct delivery_target *state = worker->open; state; state = state->next_open)
+        memcpy(state->load.label, label, sizeof label);
+}
+
+static bool is_sent(const struct delivery_target *state)
+{
+    return state->load.rows > 0 && !state->target->parked;
+}
+
+/* The first load with rows, or NULL: there is nothing to send. */
+static struct delivery_target *group_first(struct worker *worker)
+{
+    struct delivery_target *state = worker->open;
+    while (state && !is_sent(state))
+        state = state->next_open;
+    return state;
+}
+
+/* One attempt. *refused: whose rows cannot be carried. */
+static bool group_try(struct worker *worker, const char *label, struct target **refused,
+                      struct error *err)
+{
+    const struct sink_driver *driver = worker->shared->driver;
+    *refused = NULL;
+    fault_point("delivery.before_write");
+    if (!driver->begin(worker->sink, label, err))
+        return false;
+    for (struct delivery_target *state = worker->open; state; state = state->next_open) {
+        if (is_sent(state) && !driver->write(worker->sink, &state->load, err)) {
+            *refused = state->target;
+            return false;
+        }
+    }
+    fault_point("delivery.before_commit");
+    if (!driver->commit(worker->sink, label, refused, err))
+        return false;
+    fault_point("delivery.after_write");
+    return true;
+}
+
+/* After a failed attempt. True: goes on, and *visible says whether the group came through. */
+static bool group_again(struct worker *worker, struct delivery_target *first,
+                        struct target *refused, bool *visible, struct error *err)
+{
+    atomic_fetch_add(&first->target->metrics->retries, 1);
+    if (err->kind == ERROR_DATA && refused) {
+        struct delivery_target *state = load_state(worker, refused);
+        load_park(worker, refused, state->load.table->id, err->message);
+        return true;
+    }
+    if (err->kind != ERROR_RETRY && err->kind != ERROR_UNKNOWN)
+        return false;
+    bool unknown = err->kind == ERROR_UNKNOWN;
+    if (!load_back_off(worker, err, "sending loads"))
+        return error_set(err, ERROR_STOP, "stopping with loads unsent");
+    return !unknown || load_resolve(worker, first->target, first->load.label, first->load.first,
+                                    first->load.last, visible, err);
+}
+
+bool load_group_send(struct worker *worker, struct error *err)
+{
+    bool visible = false;
+    for (struct delivery_target *first; !visible && (first = group_first(worker));) {
+        struct target *refused;
+        visible = group_try(worker, first->load.label, &refused, err);
+        if (visible)
+            load_recovered(worker);
+        else if (!group_again(worker, first, refused, &visible, err))
+            return false;
+    }
+    for (struct delivery_target *state = worker->open; state; state = state->next_open)
+        if (!state->target->parked && (state->load.rows > 0 || state->chunk_count > 0))
+            load_count(worker, state);
+    return true;
+}
