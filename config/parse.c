@@ -9,6 +9,7 @@
  *   ${env:NAME}   the environment variable, which must be set
  *   ${file:/path} the one line of a secret file, as systemd and Docker mount them
  *   $${           a plain ${
+ *   ${database}, ${schema}, ${table} stay as they are: sinks fill them in, table by table
  * What they bring is not looked at again: neither as YAML nor for further variables. */
 #include "config/parse.h"
 
@@ -211,6 +212,16 @@ static bool variable_value(struct parser *parser, struct bytes name, struct byte
                      name.size > 60 ? 60 : (int)name.size, (const char *)name.data);
 }
 
+/* What a sink fills in itself, table by table: left as it stands. */
+static bool is_placeholder(struct bytes rest)
+{
+    static const char *const names[] = { "${database}", "${schema}", "${table}" };
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (rest.size >= strlen(names[i]) && memcmp(rest.data, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
 /* Cuts `text` at its variables. */
 static bool split_pieces(struct parser *parser, struct bytes text, struct pieces *pieces,
                          bool *hidden)
@@ -218,7 +229,8 @@ static bool split_pieces(struct parser *parser, struct bytes text, struct pieces
     const char *data = (const char *)text.data;
     size_t start = 0;
     for (size_t i = 0; i + 1 < text.size; i++) {
-        if (data[i] != '$' || data[i + 1] != '{')
+        if (data[i] != '$' || data[i + 1] != '{' ||
+            is_placeholder((struct bytes){ text.data + i, text.size - i }))
             continue;
         bool escaped = i > start && data[i - 1] == '$';
         struct bytes plain = { text.data + start, (escaped ? i - 1 : i) - start };

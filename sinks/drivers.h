@@ -6,5 +6,6 @@
 #include "engine/sink.h"
 
 extern const struct sink_driver sink_clickhouse;
+extern const struct sink_driver sink_kafka;
 extern const struct sink_driver sink_stdout;
 extern const struct sink_driver sink_blackhole;

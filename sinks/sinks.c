@@ -7,6 +7,7 @@
 
 const struct sink_driver *const sink_drivers[] = {
     &sink_clickhouse,
+    &sink_kafka,
     &sink_stdout,
     &sink_blackhole,
     NULL,

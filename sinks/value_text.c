@@ -4,9 +4,6 @@
  * of 400 years that begin on the first of March, so that the leap day ends a year. */
 #include "sinks/value_text.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 enum { ERA_DAYS = 146097, EPOCH_FROM_ERA_DAYS = 719468, ERA_YEARS = 400 };
 static const int64_t DAY_MICROS = 86400000000;
 
@@ -33,10 +30,26 @@ static struct civil_date civil_from_days(int64_t days)
     return (struct civil_date){ era * ERA_YEARS + year + (month <= 2), month, day };
 }
 
+/* At least `width` digits, zeros in front. */
+static void digits_text(uint64_t number, int width, struct buf *out)
+{
+    uint8_t text[20];
+    size_t at = sizeof text;
+    for (; number || width > 0; number /= 10, width--)
+        text[--at] = (uint8_t)('0' + number % 10);
+    buf_put(out, text + at, sizeof text - at);
+}
+
 void date_text(int64_t days, struct buf *out)
 {
     struct civil_date date = civil_from_days(days);
-    buf_printf(out, "%04" PRId64 "-%02d-%02d", date.year, date.month, date.day);
+    if (date.year < 0)
+        buf_u8(out, '-');
+    digits_text((uint64_t)(date.year < 0 ? -date.year : date.year), 4, out);
+    buf_u8(out, '-');
+    digits_text((uint64_t)date.month, 2, out);
+    buf_u8(out, '-');
+    digits_text((uint64_t)date.day, 2, out);
 }
 
 static void fraction_text(int64_t micros, uint8_t scale, struct buf *out)
@@ -51,18 +64,32 @@ static void fraction_text(int64_t micros, uint8_t scale, struct buf *out)
 
 static void clock_text(int64_t micros, uint8_t scale, struct buf *out)
 {
-    int64_t seconds = micros / 1000000;
-    buf_printf(out, "%02" PRId64 ":%02" PRId64 ":%02" PRId64, seconds / 3600, seconds / 60 % 60,
-               seconds % 60);
+    uint64_t seconds = (uint64_t)(micros / 1000000);
+    digits_text(seconds / 3600, 2, out);
+    buf_u8(out, ':');
+    digits_text(seconds / 60 % 60, 2, out);
+    buf_u8(out, ':');
+    digits_text(seconds % 60, 2, out);
     fraction_text(micros % 1000000, scale, out);
+}
+
+static void day_and_clock_text(int64_t micros, uint8_t scale, char between, struct buf *out)
+{
+    int64_t days = divide_down(micros, DAY_MICROS);
+    date_text(days, out);
+    buf_u8(out, (uint8_t)between);
+    clock_text(micros - days * DAY_MICROS, scale, out);
 }
 
 void datetime_text(int64_t micros, uint8_t scale, struct buf *out)
 {
-    int64_t days = divide_down(micros, DAY_MICROS);
-    date_text(days, out);
-    buf_u8(out, ' ');
-    clock_text(micros - days * DAY_MICROS, scale, out);
+    day_and_clock_text(micros, scale, ' ', out);
+}
+
+void instant_text(int64_t micros, uint8_t scale, struct buf *out)
+{
+    day_and_clock_text(micros, scale, 'T', out);
+    buf_u8(out, 'Z');
 }
 
 void time_text(int64_t micros, uint8_t scale, struct buf *out)
@@ -74,16 +101,52 @@ void time_text(int64_t micros, uint8_t scale, struct buf *out)
 
 void decimal_text(int64_t units, uint8_t scale, struct buf *out)
 {
-    char digits[48];
+    uint8_t digits[48];
+    size_t at = sizeof digits;
     uint64_t size = units < 0 ? 0 - (uint64_t)units : (uint64_t)units;
-    int count = snprintf(digits, sizeof digits, "%0*" PRIu64, scale + 1, size);
+    for (int i = 0; i < scale; i++, size /= 10)
+        digits[--at] = (uint8_t)('0' + size % 10);
     if (units < 0)
         buf_u8(out, '-');
-    buf_put(out, digits, (size_t)count - scale);
+    digits_text(size, 1, out);
     if (scale == 0)
         return;
     buf_u8(out, '.');
-    buf_put(out, digits + count - scale, scale);
+    buf_put(out, digits + at, scale);
+}
+
+void base64_text(struct bytes raw, bool url_safe, struct buf *out)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const char *alphabet = url_safe ? safe : plain;
+    size_t size = (raw.size + 2) / 3 * 4;
+    uint8_t *to = buf_reserve(out, size);
+    if (!to)
+        return;
+    for (size_t i = 0; i < raw.size; i += 3, to += 4) {
+        size_t left = raw.size - i;
+        uint32_t word = (uint32_t)raw.data[i] << 16 | (left > 1 ? (uint32_t)raw.data[i + 1] << 8 : 0) |
+                        (left > 2 ? raw.data[i + 2] : 0);
+        to[0] = (uint8_t)alphabet[word >> 18];
+        to[1] = (uint8_t)alphabet[word >> 12 & 63];
+        to[2] = left > 1 ? (uint8_t)alphabet[word >> 6 & 63] : '=';
+        to[3] = left > 2 ? (uint8_t)alphabet[word & 63] : '=';
+    }
+    out->size += size;
+}
+
+void hex_text(struct bytes raw, struct buf *out)
+{
+    static const char hex[] = "0123456789abcdef";
+    uint8_t *to = buf_reserve(out, raw.size * 2);
+    if (!to)
+        return;
+    for (size_t i = 0; i < raw.size; i++) {
+        *to++ = (uint8_t)hex[raw.data[i] >> 4];
+        *to++ = (uint8_t)hex[raw.data[i] & 15];
+    }
+    out->size += raw.size * 2;
 }
 
 void uuid_text(const uint8_t raw[16], struct buf *out)

@@ -18,6 +18,7 @@ from support.agent import Agent  # noqa: E402
 from support.clickhouse_server import ClickHouse, ClickHouseError, OldClickHouse  # noqa: E402
 from support.compare import Comparison  # noqa: E402
 from support.database import FLAVORS  # noqa: E402
+from support.kafka_server import Kafka  # noqa: E402
 from support.proxy import Proxy  # noqa: E402
 
 _numbers = itertools.count(1)
@@ -48,7 +49,8 @@ class Servers:
 
     def get(self, name):
         if name not in self.running:
-            kind = {"clickhouse": ClickHouse, "old-clickhouse": OldClickHouse, **FLAVORS}[name]
+            kind = {"clickhouse": ClickHouse, "old-clickhouse": OldClickHouse, "kafka": Kafka,
+                    **FLAVORS}[name]
             self.running[name] = kind(os.path.join(self.folder, name)).start()
         return self.running[name]
 
@@ -74,6 +76,14 @@ def servers(lab_folder):
 @pytest.fixture
 def clickhouse(servers):
     server = servers.get("clickhouse")
+    if not server.process.alive():
+        server.start()
+    return server
+
+
+@pytest.fixture
+def kafka(servers):
+    server = servers.get("kafka")
     if not server.process.alive():
         server.start()
     return server

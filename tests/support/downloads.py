@@ -3,8 +3,8 @@
 
 MySQL and the newer MariaDB are packages of later Debian suites, taken from the mirror that apt
 already uses, unpacked into a cache folder and run through their own loader: nothing of the machine
-is upgraded. ClickHouse is the engine inside the npm package of chDB. apt and npm check what they
-fetch.
+is upgraded. ClickHouse is the engine inside the npm package of chDB, Apache Kafka the jars of Maven
+Central. apt, npm and Maven check what they fetch.
 """
 
 import fcntl
@@ -17,6 +17,7 @@ from contextlib import contextmanager
 
 from .process import StartError
 
+KAFKA = "4.4.0"
 CHDB = "@chdb/lib-linux-x64-gnu@26.7.3-stable.1"
 
 # Parts of the closure that a server never touches: they are large, or need maintainer scripts.
@@ -163,3 +164,34 @@ def _launcher():
 def old_clickhouse_program():
     """ClickHouse 18.16, as Debian 12 has it, unpacked: a server that is too old."""
     return suite_programs("clickhouse-18.16", "bookworm", ["clickhouse-server"])
+
+
+# kafka-tools-api is named by the broker's description but not published; the broker runs without.
+_KAFKA_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>millrace.tests</groupId><artifactId>kafka-broker</artifactId><version>1</version>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
+      <version>{version}</version>
+      <exclusions><exclusion><groupId>org.apache.kafka</groupId>
+        <artifactId>kafka-tools-api</artifactId></exclusion></exclusions></dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId>
+      <version>1.7.36</version></dependency>
+  </dependencies>
+</project>
+"""
+
+
+def maven_jars(name, pom):
+    """The folder with the jars that a Maven project needs at run time."""
+    with _made_once(name) as folder:
+        if folder is not None:
+            with open(os.path.join(folder, "pom.xml"), "w") as file:
+                file.write(pom)
+            _run(["mvn", "-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime",
+                  f"-DoutputDirectory={folder}/libs"], f"fetching {name} by Maven", cwd=folder)
+    return os.path.join(cache_folder(), name, "libs")
+
+
+def kafka_jars():
+    return maven_jars(f"kafka-{KAFKA}", _KAFKA_POM.replace("{version}", KAFKA))

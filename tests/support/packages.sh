@@ -3,14 +3,14 @@
 #
 # Installs the Debian packages that a part of the project needs, and only those that are missing:
 # `packages.sh build` what compiles Millrace, `packages.sh tests` that and what the tests, the
-# benchmark and the quickstart need (servers, Python modules, npm).
+# benchmark and the quickstart need (servers, Python modules, npm, Java and Maven).
 set -euo pipefail
 
 build=(gcc libc6-dev meson ninja-build pkg-config librocksdb-dev libmariadb-dev libcurl4-openssl-dev
     libmicrohttpd-dev libjansson-dev libyaml-dev libpcre2-dev libzstd-dev liblz4-dev zlib1g-dev
-    libssl-dev libcmocka-dev)
+    libssl-dev librdkafka-dev libcmocka-dev)
 tests=(mariadb-server mariadb-client python3 python3-pytest python3-pymysql python3-cryptography
-    openssl curl ca-certificates debian-archive-keyring)
+    openssl curl ca-certificates debian-archive-keyring kcat)
 
 installed() {
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
@@ -40,6 +40,12 @@ done
 # A machine may have Node.js from elsewhere: only the command counts.
 if [ "${1:-build}" != build ] && ! command -v npm >/dev/null; then
     missing+=(npm)
+fi
+if [ "${1:-build}" != build ] && ! command -v java >/dev/null; then
+    missing+=(default-jre-headless)
+fi
+if [ "${1:-build}" != build ] && ! command -v mvn >/dev/null; then
+    missing+=(maven)
 fi
 [ ${#missing[@]} -gt 0 ] || exit 0
 

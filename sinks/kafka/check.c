@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The preflight: are the brokers there, under the names that they give of themselves, and may we do
+ * what a sync does? */
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "engine/base/clock.h"
+#include "sinks/kafka/kafka.h"
+#include "sinks/kafka/topic.h"
+
+enum { CONNECT_TIMEOUT_S = 5 };
+
+static const char *cure_of(const struct error *err)
+{
+    switch (err->code) {
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+        return "check properties.security.protocol, properties.sasl.mechanisms, "
+               "properties.sasl.username and properties.sasl.password";
+    case RD_KAFKA_RESP_ERR__SSL:
+        return "check properties.security.protocol and properties.ssl.ca.location";
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+        return "grant CREATE, WRITE and DESCRIBE on the topics, and IDEMPOTENT_WRITE on the "
+               "cluster";
+    case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+        return "grant WRITE and DESCRIBE on transactional ids that begin with "
+               "sink.transactional-id-prefix";
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+        return "grant READ on groups that begin with sink.transactional-id-prefix";
+    default:
+        return err->kind == ERROR_CONFIG ? "change the setting that is named"
+                                         : "check properties.bootstrap.servers and that the "
+                                           "brokers run";
+    }
+}
+
+/* A connection to the address that a broker gives of itself: what a producer will use. */
+static bool reachable(const char *host, int port)
+{
+    char service[16];
+    snprintf(service, sizeof service, "%d", port);
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list;
+    if (getaddrinfo(host, service, &hints, &list) != 0)
+        return false;
+    bool ok = false;
+    for (struct addrinfo *item = list; item && !ok; item = item->ai_next) {
+        int fd = socket(item->ai_family, item->ai_socktype | SOCK_CLOEXEC, item->ai_protocol);
+        struct timeval timeout = { .tv_sec = CONNECT_TIMEOUT_S };
+        if (fd < 0)
+            continue;
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+        ok = connect(fd, item->ai_addr, item->ai_addrlen) == 0;
+        close(fd);
+    }
+    freeaddrinfo(list);
+    return ok;
+}
+
+static bool check_brokers(struct kafka_client *admin, struct findings *findings)
+{
+    const struct rd_kafka_metadata *metadata;
+    struct error err;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(admin->handle, 0, NULL, &metadata,
+                                                 (int)admin->options->request_timeout_ms);
+    if (code) {
+        client_fail(admin, code, "asking the brokers", rd_kafka_err2str(code), &err);
+        finding_add(findings, FINDING_FAIL, cure_of(&err), "%s", err.message);
+        return false;
+    }
+    bool all = true;
+    for (int i = 0; i < metadata->broker_cnt; i++) {
+        const struct rd_kafka_metadata_broker *broker = &metadata->brokers[i];
+        if (reachable(broker->host, broker->port))
+            continue;
+        all = false;
+        finding_add(findings, FINDING_FAIL,
+                    "set advertised.listeners of the broker to a name that this machine reaches",
+                    "broker %d calls itself %.200s:%d, which does not answer from here", broker->id,
+                    broker->host, broker->port);
+    }
+    if (all)
+        finding_add(findings, FINDING_OK, "", "Kafka: %d broker%s, reachable under %s own name%s",
+                    metadata->broker_cnt, metadata->broker_cnt == 1 ? "" : "s",
+                    metadata->broker_cnt == 1 ? "its" : "their",
+                    metadata->broker_cnt == 1 ? "" : "s");
+    rd_kafka_metadata_destroy(metadata);
+    return all;
+}
+
+/* Takes a transactional id of the check's own and commits an empty transaction. */
+static void check_transactions(struct kafka_client *admin, struct findings *findings)
+{
+    const struct kafka_options *options = admin->options;
+    struct producer producer;
+    struct error err;
+    producer_init(&producer, options, admin);
+    if (!producer.transactional)
+        finding_add(findings, FINDING_WARN, "set sink.delivery-guarantee: exactly-once",
+                    "at-least-once: a restart may repeat rows in the topics");
+    else if (producer_ready(&producer, "check-0-0-0", &err))
+        finding_add(findings, FINDING_OK, "", "transactions: allowed, and committed once");
+    else
+        finding_add(findings, FINDING_FAIL, cure_of(&err), "%s", err.message);
+    producer_done(&producer);
+}
+
+bool kafka_check(const void *options, struct findings *findings, struct error *err)
+{
+    const struct kafka_options *own = options;
+    if (!kafka_options_check(own, err))
+        return false;
+    struct kafka_client admin;
+    client_init(&admin, own);
+    bool opened = client_open(&admin, &(struct client_role){ 0 }, err);
+    if (opened && check_brokers(&admin, findings))
+        check_transactions(&admin, findings);
+    client_done(&admin);
+    return opened;
+}

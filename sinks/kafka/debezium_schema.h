@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The Connect schemas of Debezium's keys and envelopes, as JsonConverter writes them. */
+#pragma once
+
+#include "sinks/kafka/debezium_type.h"
+
+/* The logical name of the source: topic.prefix, or our own where there is none. */
+struct bytes debezium_server_name(const struct kafka_options *options);
+
+void debezium_key_schema(const struct format_context *context, struct buf *out);
+void debezium_envelope_schema(const struct format_context *context, const char *connector,
+                              struct buf *out);

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sinks/kafka/debezium_type.h"
+
+#include "engine/base/assert.h"
+
+/* One line a type: what the Connect schema is, and which function writes a value. */
+struct carrier {
+    const char *type, *name;
+    json_put put;
+    int64_t divisor;
+};
+
+static bool is_point(const struct column *column)
+{
+    return column->source_type.size == 5 && memcmp(column->source_type.data, "point", 5) == 0;
+}
+
+static struct carrier integer_carrier(const struct column *column,
+                                      const struct kafka_options *options)
+{
+    const struct type *type = &column->type;
+    static const struct carrier precise[] = {
+        [DECIMAL_PRECISE] = { "bytes", "org.apache.kafka.connect.data.Decimal", put_uint_bytes, 0 },
+        [DECIMAL_STRING] = { "string", NULL, put_uint_text, 0 },
+        [DECIMAL_DOUBLE] = { "double", NULL, put_uint_double, 0 },
+    };
+    if (type->kind == TYPE_INT) {
+        const char *name = type->bits <= 16 ? "int16" : type->bits <= 32 ? "int32" : "int64";
+        return (struct carrier){ name, NULL, put_int, 0 };
+    }
+    if (type->bits == 64 && options->bigint_unsigned == UNSIGNED_PRECISE)
+        return precise[options->decimal];
+    const char *name = type->bits <= 8 ? "int16" : type->bits <= 24 ? "int32" : "int64";
+    return (struct carrier){ name, NULL, put_uint, 0 };
+}
+
+static struct carrier decimal_carrier(const struct kafka_options *options)
+{
+    static const struct carrier carriers[] = {
+        [DECIMAL_PRECISE] = { "bytes", "org.apache.kafka.connect.data.Decimal", put_decimal_bytes,
+                              0 },
+        [DECIMAL_STRING] = { "string", NULL, put_decimal_text, 0 },
+        [DECIMAL_DOUBLE] = { "double", NULL, put_decimal_double, 0 },
+    };
+    return carriers[options->decimal];
+}
+
+static struct carrier time_carrier(const struct type *type, const struct kafka_options *options)
+{
+    if (options->time == TIME_CONNECT)
+        return (struct carrier){ "int32", "org.apache.kafka.connect.data.Time", put_units, 1000 };
+    if (options->time == TIME_ADAPTIVE && type->scale <= 3)
+        return (struct carrier){ "int32", "io.debezium.time.Time", put_units, 1000 };
+    return (struct carrier){ "int64", "io.debezium.time.MicroTime", put_units, 1 };
+}
+
+static struct carrier datetime_carrier(const struct type *type, const struct kafka_options *options)
+{
+    if (options->time == TIME_CONNECT)
+        return (struct carrier){ "int64", "org.apache.kafka.connect.data.Timestamp", put_units,
+                                 1000 };
+    if (type->scale <= 3)
+        return (struct carrier){ "int64", "io.debezium.time.Timestamp", put_units, 1000 };
+    return (struct carrier){ "int64", "io.debezium.time.MicroTimestamp", put_units, 1 };
+}
+
+static struct carrier binary_carrier(const struct kafka_options *options)
+{
+    static const struct carrier carriers[] = {
+        [BINARY_BYTES] = { "bytes", NULL, put_base64, 0 },
+        [BINARY_BASE64] = { "string", NULL, put_base64, 0 },
+        [BINARY_BASE64_URL_SAFE] = { "string", NULL, put_base64_url, 0 },
+        [BINARY_HEX] = { "string", NULL, put_hex, 0 },
+    };
+    return carriers[options->binary];
+}
+
+static struct carrier carrier_of(const struct column *column, const struct kafka_options *options)
+{
+    const struct type *type = &column->type;
+    static const struct carrier fixed[TYPE_KIND_COUNT] = {
+        [TYPE_FLOAT] = { "float", NULL, put_float, 0 },
+        [TYPE_DOUBLE] = { "double", NULL, put_double, 0 },
+        [TYPE_YEAR] = { "int32", "io.debezium.time.Year", put_int, 0 },
+        [TYPE_TIMESTAMP] = { "string", "io.debezium.time.ZonedTimestamp", put_instant, 0 },
+        [TYPE_TEXT] = { "string", NULL, put_text, 0 },
+        [TYPE_JSON] = { "string", "io.debezium.data.Json", put_text, 0 },
+        [TYPE_ENUM] = { "string", "io.debezium.data.Enum", put_text, 0 },
+        [TYPE_SET] = { "string", "io.debezium.data.EnumSet", put_text, 0 },
+        [TYPE_VECTOR] = { "array", "io.debezium.data.FloatVector", put_vector, 0 },
+        [TYPE_UUID] = { "string", NULL, put_uuid, 0 },
+        [TYPE_INET4] = { "string", NULL, put_address, 0 },
+        [TYPE_INET6] = { "string", NULL, put_address, 0 },
+    };
+    switch (type->kind) {
+    case TYPE_INT:
+    case TYPE_UINT:
+        return integer_carrier(column, options);
+    case TYPE_DECIMAL:
+        return decimal_carrier(options);
+    case TYPE_BIT:
+        return type->length <= 1
+                   ? (struct carrier){ "boolean", NULL, put_bit_boolean, 0 }
+                   : (struct carrier){ "bytes", "io.debezium.data.Bits", put_bits, 0 };
+    case TYPE_DATE:
+        return options->time == TIME_CONNECT
+                   ? (struct carrier){ "int32", "org.apache.kafka.connect.data.Date", put_days, 0 }
+                   : (struct carrier){ "int32", "io.debezium.time.Date", put_days, 0 };
+    case TYPE_TIME:
+        return time_carrier(type, options);
+    case TYPE_DATETIME:
+        return datetime_carrier(type, options);
+    case TYPE_BYTES:
+        return binary_carrier(options);
+    case TYPE_GEOMETRY:
+        return is_point(column)
+                   ? (struct carrier){ "struct", "io.debezium.data.geometry.Point", put_point, 0 }
+                   : (struct carrier){ "struct", "io.debezium.data.geometry.Geometry", put_geometry,
+                                       0 };
+    default:
+        ASSERT(fixed[type->kind].put);
+        return fixed[type->kind];
+    }
+}
+
+/* ---- schemas ---- */
+
+static struct bytes members_text(const struct type *type, struct arena *arena)
+{
+    size_t size = type->member_count;
+    for (uint16_t i = 0; i < type->member_count; i++)
+        size += type->members[i].size;
+    uint8_t *text = arena_raw(arena, size + 1), *to = text;
+    for (uint16_t i = 0; i < type->member_count; i++) {
+        if (i > 0)
+            *to++ = ',';
+        memcpy(to, type->members[i].data, type->members[i].size);
+        to += type->members[i].size;
+    }
+    return (struct bytes){ text, (size_t)(to - text) };
+}
+
+struct connect_schema debezium_schema(const struct format_context *context,
+                                      const struct column *column)
+{
+    struct carrier carrier = carrier_of(column, context->options);
+    const struct type *type = &column->type;
+    struct connect_schema schema = { .type = carrier.type, .name = carrier.name };
+    if (type->kind == TYPE_ENUM || type->kind == TYPE_SET) {
+        schema.parameters[0] = bytes_from("allowed");
+        schema.parameters[1] = members_text(type, context->arena);
+    } else if (type->kind == TYPE_BIT && carrier.name) {
+        schema.parameters[0] = bytes_from("length");
+        schema.parameters[1] = arena_printf(context->arena, "%u", type->length);
+    } else if (carrier.put == put_decimal_bytes || carrier.put == put_uint_bytes) {
+        bool decimal = type->kind == TYPE_DECIMAL;
+        schema.parameters[0] = bytes_from("scale");
+        schema.parameters[1] = arena_printf(context->arena, "%u", decimal ? type->scale : 0u);
+        schema.parameters[2] = bytes_from("connect.decimal.precision");
+        schema.parameters[3] = arena_printf(context->arena, "%u", decimal ? type->precision : 20u);
+    }
+    return schema;
+}
+
+static void field_json(struct json_writer *json, const char *type, bool optional, const char *name)
+{
+    json_object(json);
+    json_member_string(json, "type", bytes_from(type));
+    json_key(json, bytes_from("optional"));
+    json_bool(json, optional);
+    json_member_string(json, "field", bytes_from(name));
+    json_object_end(json);
+}
+
+static void geometry_json(const struct connect_schema *schema, struct json_writer *json)
+{
+    bool point = strstr(schema->name, "Point") != NULL;
+    json_key(json, bytes_from("fields"));
+    json_array(json);
+    if (point) {
+        field_json(json, "double", false, "x");
+        field_json(json, "double", false, "y");
+    }
+    field_json(json, "bytes", point, "wkb");
+    field_json(json, "int32", true, "srid");
+    json_array_end(json);
+}
+
+void connect_schema_json(const struct connect_schema *schema, bool optional,
+                         struct json_writer *json)
+{
+    json_member_string(json, "type", bytes_from(schema->type));
+    bool is_struct = strcmp(schema->type, "struct") == 0;
+    if (is_struct)
+        geometry_json(schema, json);
+    if (strcmp(schema->type, "array") == 0) {
+        json_key(json, bytes_from("items"));
+        json_object(json);
+        json_member_string(json, "type", bytes_from("float"));
+        json_key(json, bytes_from("optional"));
+        json_bool(json, false);
+        json_object_end(json);
+    }
+    json_key(json, bytes_from("optional"));
+    json_bool(json, optional);
+    if (!schema->name)
+        return;
+    json_member_string(json, "name", bytes_from(schema->name));
+    json_member_int(json, "version", 1);
+    if (is_struct)
+        json_member_string(
+            json, "doc",
+            bytes_from(strstr(schema->name, "Point") ? "Geometry (POINT)" : "Geometry"));
+    if (!schema->parameters[0].data)
+        return;
+    json_key(json, bytes_from("parameters"));
+    json_object(json);
+    for (size_t i = 0; i < 4 && schema->parameters[i].data; i += 2) {
+        json_key(json, schema->parameters[i]);
+        json_string(json, schema->parameters[i + 1]);
+    }
+    json_object_end(json);
+}
+
+/* ---- encoders ---- */
+
+static struct bytes zero_date(const struct column *column, const struct carrier *carrier,
+                              const struct kafka_options *options)
+{
+    if (options->zero_date == ZERO_DATE_FAIL)
+        return (struct bytes){ 0 };
+    if (options->zero_date == ZERO_DATE_NULL && column->nullable)
+        return BYTES_LITERAL("null");
+    if (carrier->put == put_instant)
+        return BYTES_LITERAL("\"1970-01-01T00:00:00Z\"");
+    return BYTES_LITERAL("0");
+}
+
+/* What stands for a value that is not there: the user's placeholder where it can be told from data.
+ */
+static struct bytes absent_value(const struct format_context *context, const struct column *column,
+                                 const struct carrier *carrier)
+{
+    struct bytes placeholder = context->options->placeholder;
+    enum type_kind kind = column->type.kind;
+    if (kind != TYPE_TEXT && kind != TYPE_JSON && kind != TYPE_BYTES)
+        return (struct bytes){ 0 };
+    struct buf text;
+    buf_init(&text, placeholder.size * 8 + 16);
+    struct value value = value_text(placeholder);
+    carrier->put(&(struct json_column){ 0 }, &value, &text);
+    struct bytes out = arena_copy(context->arena, buf_view(&text));
+    buf_done(&text);
+    return out;
+}
+
+struct json_column debezium_column(const struct format_context *context,
+                                   const struct column *column, bool key)
+{
+    struct carrier carrier = carrier_of(column, context->options);
+    struct buf lead;
+    buf_init(&lead, 8192);
+    json_put_text(&lead, column->name);
+    buf_u8(&lead, ':');
+    struct json_column out = {
+        .put = carrier.put,
+        .lead = arena_copy(context->arena, buf_view(&lead)),
+        .zeros = &context->counters->zero_dates,
+        .divisor = carrier.divisor,
+        .width = (column->type.length + 7) / 8,
+        .scale = column->type.scale,
+    };
+    buf_done(&lead);
+    if (!key) {
+        out.zero = zero_date(column, &carrier, context->options);
+        out.absent = absent_value(context, column, &carrier);
+    }
+    return out;
+}

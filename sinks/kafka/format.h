@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a format of messages is: two functions. A plan holds what a format has chosen for one
+ * target and one version of its table. */
+#pragma once
+
+#include "engine/sink.h"
+#include "sinks/kafka/frame.h"
+#include "sinks/kafka/options.h"
+
+/* What a plan is made of; all of it lives as long as the plan. */
+struct format_context {
+    const struct kafka_options *options;
+    struct sink_counters *counters;
+    struct arena *arena;
+    const struct target *target;
+    const struct table *table;
+    struct bytes topic;
+};
+
+struct format {
+    /* ERROR_DATA: the table cannot be carried in this format. */
+    bool (*plan)(const struct format_context *context, void **plan, struct error *err);
+    /* Appends the frames of one event. ERROR_DATA: this row cannot be carried; what was appended is
+     * then cut off by the caller. */
+    bool (*encode)(void *plan, const struct event *event, struct buf *out, struct error *err);
+};
+
+extern const struct format format_debezium_json;

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sinks/kafka/json_value.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+
+#include "engine/base/json_write.h"
+#include "engine/base/reader.h"
+#include "sinks/kafka/unscaled.h"
+#include "sinks/value_text.h"
+
+bool json_put_row(const struct json_column *columns, const uint16_t *places, uint16_t count,
+                  const struct value *row, struct buf *out, uint16_t *refused)
+{
+    uint8_t before = '{';
+    for (uint16_t i = 0; i < count; i++) {
+        const struct json_column *column = &columns[i];
+        const struct value *value = &row[places ? places[i] : i];
+        if (value->tag == VALUE_ABSENT && !column->absent.data)
+            continue;
+        buf_u8(out, before);
+        before = ',';
+        buf_bytes(out, column->lead);
+        if (value->tag == VALUE_NULL) {
+            buf_put(out, "null", 4);
+        } else if (value->tag == VALUE_ABSENT) {
+            buf_bytes(out, column->absent);
+        } else if (!column->put(column, value, out)) {
+            *refused = i;
+            return false;
+        }
+    }
+    if (before == '{')
+        buf_u8(out, '{');
+    buf_u8(out, '}');
+    return true;
+}
+
+bool put_int(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    json_put_int(out, value->integer);
+    return true;
+}
+
+bool put_uint(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    json_put_uint(out, value->natural);
+    return true;
+}
+
+bool put_float(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    json_put_float(out, value->number);
+    return true;
+}
+
+bool put_double(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    json_put_double(out, value->number);
+    return true;
+}
+
+bool put_text(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    json_put_text(out, value_bytes(value));
+    return true;
+}
+
+bool put_bit_boolean(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    buf_text(out, value->natural ? "true" : "false");
+    return true;
+}
+
+static void quoted_base64(struct bytes raw, bool url_safe, struct buf *out)
+{
+    buf_u8(out, '"');
+    base64_text(raw, url_safe, out);
+    buf_u8(out, '"');
+}
+
+bool put_bits(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    uint8_t raw[8];
+    for (size_t i = 0; i < 8; i++)
+        raw[i] = (uint8_t)(value->natural >> 8 * i);
+    quoted_base64((struct bytes){ raw, column->width }, false, out);
+    return true;
+}
+
+/* ---- decimals ---- */
+
+bool put_decimal_bytes(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    uint8_t room[UNSCALED_MAX];
+    struct bytes raw = value->tag == VALUE_TEXT ? unscaled_of_text(value_bytes(value), room)
+                                                : unscaled_of_int(value->integer, room);
+    if (!raw.data)
+        return false;
+    quoted_base64(raw, false, out);
+    return true;
+}
+
+static void decimal_digits(const struct json_column *column, const struct value *value,
+                           struct buf *out)
+{
+    if (value->tag == VALUE_TEXT)
+        buf_bytes(out, value_bytes(value));
+    else
+        decimal_text(value->integer, column->scale, out);
+}
+
+bool put_decimal_text(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    buf_u8(out, '"');
+    decimal_digits(column, value, out);
+    buf_u8(out, '"');
+    return true;
+}
+
+bool put_decimal_double(const struct json_column *column, const struct value *value,
+                        struct buf *out)
+{
+    size_t at = out->size;
+    decimal_digits(column, value, out);
+    buf_u8(out, '\0');
+    if (out->failed)
+        return true;
+    double number = strtod((const char *)out->data + at, NULL);
+    out->size = at;
+    json_put_double(out, number);
+    return true;
+}
+
+bool put_uint_bytes(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    uint8_t room[UNSCALED_MAX];
+    quoted_base64(unscaled_of_uint(value->natural, room), false, out);
+    return true;
+}
+
+bool put_uint_text(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    buf_u8(out, '"');
+    json_put_uint(out, value->natural);
+    buf_u8(out, '"');
+    return true;
+}
+
+bool put_uint_double(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    json_put_double(out, (double)value->natural);
+    return true;
+}
+
+/* ---- time ---- */
+
+static bool put_zero(const struct json_column *column, struct buf *out)
+{
+    if (!column->zero.data)
+        return false;
+    atomic_fetch_add_explicit(column->zeros, 1, memory_order_relaxed);
+    buf_bytes(out, column->zero);
+    return true;
+}
+
+bool put_days(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    if (value->tag == VALUE_TEXT)
+        return put_zero(column, out);
+    json_put_int(out, value->integer);
+    return true;
+}
+
+bool put_units(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    if (value->tag == VALUE_TEXT)
+        return put_zero(column, out);
+    int64_t units = value->integer / column->divisor;
+    json_put_int(out, units - (value->integer % column->divisor < 0));
+    return true;
+}
+
+bool put_instant(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    if (value->tag == VALUE_TEXT)
+        return put_zero(column, out);
+    buf_u8(out, '"');
+    instant_text(value->integer, column->scale, out);
+    buf_u8(out, '"');
+    return true;
+}
+
+/* ---- bytes ---- */
+
+bool put_base64(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    quoted_base64(value_bytes(value), false, out);
+    return true;
+}
+
+bool put_base64_url(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    quoted_base64(value_bytes(value), true, out);
+    return true;
+}
+
+bool put_hex(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    buf_u8(out, '"');
+    hex_text(value_bytes(value), out);
+    buf_u8(out, '"');
+    return true;
+}
+
+static void put_wkb_and_srid(struct reader in, struct buf *out)
+{
+    uint32_t srid = (uint32_t)reader_le(&in, 4);
+    buf_text(out, "\"wkb\":");
+    quoted_base64(in.rest, false, out);
+    buf_text(out, ",\"srid\":");
+    if (srid)
+        json_put_uint(out, srid);
+    else
+        buf_text(out, "null");
+    buf_u8(out, '}');
+}
+
+bool put_geometry(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    if (value->size < 4)
+        return false;
+    buf_u8(out, '{');
+    put_wkb_and_srid(reader_of(value_bytes(value)), out);
+    return true;
+}
+
+static double coordinate(struct reader *in)
+{
+    uint64_t bits = reader_le(in, 8);
+    double number;
+    memcpy(&number, &bits, sizeof number);
+    return number;
+}
+
+/* Little endian WKB, as the servers store it: order u8, type u32, x, y. */
+bool put_point(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    struct reader in = reader_of(value_bytes(value));
+    reader_take(&in, 4 + 1 + 4);
+    double x = coordinate(&in), y = coordinate(&in);
+    if (in.failed)
+        return false;
+    buf_text(out, "{\"x\":");
+    json_put_double(out, x);
+    buf_text(out, ",\"y\":");
+    json_put_double(out, y);
+    buf_u8(out, ',');
+    put_wkb_and_srid(reader_of(value_bytes(value)), out);
+    return true;
+}
+
+bool put_vector(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    struct reader in = reader_of(value_bytes(value));
+    buf_u8(out, '[');
+    for (uint32_t i = 0; i < value->size / 4; i++) {
+        uint32_t bits = (uint32_t)reader_le(&in, 4);
+        float number;
+        memcpy(&number, &bits, sizeof number);
+        if (i > 0)
+            buf_u8(out, ',');
+        json_put_float(out, (double)number);
+    }
+    buf_u8(out, ']');
+    return value->size % 4 == 0;
+}
+
+bool put_uuid(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    if (value->size != 16)
+        return false;
+    buf_u8(out, '"');
+    uuid_text(value->data, out);
+    buf_u8(out, '"');
+    return true;
+}
+
+bool put_address(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    char text[INET6_ADDRSTRLEN];
+    if ((value->size != 4 && value->size != 16) ||
+        !inet_ntop(value->size == 4 ? AF_INET : AF_INET6, value->data, text, sizeof text))
+        return false;
+    buf_u8(out, '"');
+    buf_text(out, text);
+    buf_u8(out, '"');
+    return true;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Values of a row as JSON. A format chooses a function for each column of a table version once;
+ * rows then go through these alone. */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "engine/base/buf.h"
+#include "schema/table.h"
+#include "schema/value.h"
+
+struct json_column;
+/* Appends a value that is neither NULL nor absent. False: it cannot be carried. */
+typedef bool (*json_put)(const struct json_column *column, const struct value *value,
+                         struct buf *out);
+
+struct json_column {
+    json_put put;
+    struct bytes lead;    /* the escaped name and its colon */
+    struct bytes absent;  /* stands for a value that the log does not hold; NULL: left out */
+    struct bytes zero;    /* stands for a date that no calendar holds; NULL: refused */
+    atomic_ullong *zeros; /* counts them */
+    int64_t divisor;      /* of microseconds */
+    uint32_t width;       /* of a bit field, in bytes */
+    uint8_t scale;
+};
+
+/* Appends an object of the row's values: columns[i] is of row[i]. Or, with `places`, columns[i] is
+ * of row[places[i]]. False: *refused is the column that cannot be carried. */
+bool json_put_row(const struct json_column *columns, const uint16_t *places, uint16_t count,
+                  const struct value *row, struct buf *out, uint16_t *refused);
+
+bool put_int(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_uint(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_float(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_double(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_text(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_bit_boolean(const struct json_column *column, const struct value *value, struct buf *out);
+/* Little endian, `width` bytes, base64. */
+bool put_bits(const struct json_column *column, const struct value *value, struct buf *out);
+/* DECIMAL: the unscaled number in two's complement, big endian, base64; text; a double. */
+bool put_decimal_bytes(const struct json_column *column, const struct value *value,
+                       struct buf *out);
+bool put_decimal_text(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_decimal_double(const struct json_column *column, const struct value *value,
+                        struct buf *out);
+/* BIGINT UNSIGNED in the same forms as a DECIMAL of scale 0. */
+bool put_uint_bytes(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_uint_text(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_uint_double(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_days(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_units(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_instant(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_base64(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_base64_url(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_hex(const struct json_column *column, const struct value *value, struct buf *out);
+/* {"wkb":..,"srid":..}, and for a point {"x":..,"y":..,"wkb":..,"srid":..}. */
+bool put_geometry(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_point(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_vector(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_uuid(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_address(const struct json_column *column, const struct value *value, struct buf *out);

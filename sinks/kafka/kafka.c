@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Apache Kafka, exactly once: all loads of a worker's flush are one transaction. A load has one
+ * part, in which encode() gathers messages; write() hands them to the producer, which sends them
+ * from where they lie; commit() ends the transaction. What became visible is read back from the
+ * worker's group (see producer.h), never guessed. */
+#include "sinks/kafka/kafka.h"
+
+#include "sinks/drivers.h"
+#include "sinks/kafka/topic.h"
+
+enum { SENT_LIMIT = 64 << 20 };
+
+static const struct format *const formats[] = {
+    [VALUE_DEBEZIUM_JSON] = &format_debezium_json,
+};
+
+static struct kafka_sink *kafka_of(struct sink *sink) { return (struct kafka_sink *)sink; }
+
+/* ---- opening ---- */
+
+static bool kafka_open(const void *options, struct arena *arena, struct sink_counters *counters,
+                       struct sink **out, struct error *err)
+{
+    const struct kafka_options *own = options;
+    if (!kafka_options_check(own, err))
+        return false;
+    struct kafka_sink *self = arena_zalloc(arena, sizeof *self);
+    self->base.driver = &sink_kafka;
+    self->options = own;
+    self->arena = arena;
+    self->counters = counters;
+    self->format = formats[own->value_format];
+    buf_init(&self->sent, SENT_LIMIT);
+    client_init(&self->admin, own);
+    producer_init(&self->producer, own, &self->admin);
+    if (!client_open(&self->admin, &(struct client_role){ 0 }, err)) {
+        producer_done(&self->producer);
+        client_done(&self->admin);
+        return false;
+    }
+    *out = &self->base;
+    return true;
+}
+
+static void kafka_close(struct sink *sink)
+{
+    if (!sink)
+        return;
+    struct kafka_sink *self = kafka_of(sink);
+    producer_done(&self->producer);
+    client_done(&self->admin);
+    buf_done(&self->sent);
+}
+
+/* ---- targets ---- */
+
+static struct kafka_target *target_of(struct kafka_sink *self, struct target *target,
+                                      const struct table *table)
+{
+    struct kafka_target *state = target->sink_data;
+    if (state)
+        return state;
+    state = arena_zalloc(self->arena, sizeof *state);
+    struct buf name;
+    buf_init(&name, 4096);
+    topic_name(self->options, target, table, &name);
+    state->topic = arena_copy(self->arena, buf_view(&name));
+    buf_done(&name);
+    target->sink_data = state;
+    return state;
+}
+
+static bool ensure_topic(struct kafka_sink *self, struct kafka_target *state, struct error *err)
+{
+    if (state->ensured)
+        return true;
+    if (state->topic.size == 0 || state->topic.size > TOPIC_NAME_MAX)
+        return error_set(err, ERROR_DATA, "the topic's name has %zu characters, %d are allowed",
+                         state->topic.size, TOPIC_NAME_MAX);
+    state->ensured = topic_ensure(&self->admin, (const char *)state->topic.data, 0, err);
+    return state->ensured;
+}
+
+static bool kafka_prepare(struct sink *sink, struct target *target, const struct table *table,
+                          uint32_t *parts, struct error *err)
+{
+    struct kafka_sink *self = kafka_of(sink);
+    struct kafka_target *state = target_of(self, target, table);
+    *parts = 1;
+    if (!ensure_topic(self, state, err))
+        return false;
+    for (struct target_plan *plan = state->plans; plan; plan = plan->next) {
+        if (plan->table == table) {
+            state->plan = plan->plan;
+            return true;
+        }
+    }
+    struct format_context context = { .options = self->options,
+                                      .counters = self->counters,
+                                      .arena = self->arena,
+                                      .target = target,
+                                      .table = table,
+                                      .topic = state->topic };
+    struct target_plan *plan = arena_zalloc(self->arena, sizeof *plan);
+    if (!self->format->plan(&context, &plan->plan, err))
+        return false;
+    plan->table = table;
+    plan->next = state->plans;
+    state->plans = plan;
+    state->plan = plan->plan;
+    return true;
+}
+
+/* ---- loads ---- */
+
+static bool kafka_encode(struct sink *sink, struct load *load, const struct event *event,
+                         struct error *err)
+{
+    struct kafka_sink *self = kafka_of(sink);
+    struct kafka_target *state = load->target->sink_data;
+    struct buf *out = &load->parts[0];
+    size_t before = out->size;
+    bool ok = self->format->encode(state->plan, event, out, err);
+    if (ok && out->failed)
+        ok = error_set(err, ERROR_DATA, "a row is larger than a load may be");
+    if (!ok) {
+        out->size = before;
+        out->failed = false;
+        return false;
+    }
+    load->rows++;
+    return true;
+}
+
+static bool kafka_begin(struct sink *sink, const char *label, struct error *err)
+{
+    struct kafka_sink *self = kafka_of(sink);
+    producer_abandon(&self->producer);
+    buf_reset(&self->sent);
+    return producer_ready(&self->producer, label, err) && producer_begin(&self->producer, err);
+}
+
+static bool kafka_write(struct sink *sink, const struct load *load, struct error *err)
+{
+    struct kafka_sink *self = kafka_of(sink);
+    struct kafka_target *state = load->target->sink_data;
+    if (!ensure_topic(self, state, err))
+        return false;
+    if (state->generation != self->producer.generation || !state->handle) {
+        state->handle = producer_topic(&self->producer, state->topic, err);
+        state->generation = self->producer.generation;
+        if (!state->handle)
+            return false;
+    }
+    buf_put(&self->sent, &load, sizeof load);
+    struct bytes rest = buf_view(&load->parts[0]);
+    struct frame_view message;
+    while (frame_next(&rest, &message))
+        if (!producer_send(&self->producer, state->handle, &message, err))
+            return false;
+    return true;
+}
+
+/* Whose message was refused. */
+static struct target *target_of_frame(const struct kafka_sink *self, const uint8_t *frame)
+{
+    for (size_t at = 0; frame && at < self->sent.size; at += sizeof(struct load *)) {
+        const struct load *load;
+        memcpy(&load, self->sent.data + at, sizeof load);
+        struct bytes part = buf_view(&load->parts[0]);
+        if (frame >= part.data && frame < part.data + part.size)
+            return load->target;
+    }
+    return NULL;
+}
+
+static bool kafka_commit(struct sink *sink, const char *label, struct target **refused,
+                         struct error *err)
+{
+    struct kafka_sink *self = kafka_of(sink);
+    const uint8_t *frame;
+    if (producer_commit(&self->producer, label, &frame, err))
+        return true;
+    *refused = target_of_frame(self, frame);
+    if (*refused)
+        ((struct kafka_target *)(*refused)->sink_data)->ensured = false; /* it may be gone */
+    if (err->kind == ERROR_DATA && !*refused)
+        err->kind = ERROR_CONFIG;
+    return false;
+}
+
+static bool kafka_resolve(struct sink *sink, struct target *target, const char *label,
+                          uint64_t first, uint64_t last, enum load_state *out, struct error *err)
+{
+    (void)target, (void)first, (void)last;
+    struct kafka_sink *self = kafka_of(sink);
+    struct producer *producer = &self->producer;
+    *out = LOAD_ABSENT;
+    if (!producer->transactional)
+        return true;
+    producer_abandon(producer);
+    if (!producer_ready(producer, label, err))
+        return false;
+    if (strcmp(producer->committed, label) == 0)
+        *out = LOAD_VISIBLE;
+    else if (!producer->marked)
+        return error_set(err, ERROR_CONFIG,
+                         "Kafka: the group '%s' has lost its offset, so whether the transaction "
+                         "'%s' was committed cannot be told: look at the last rows in the topics, "
+                         "then start from a new checkpoint",
+                         producer->id, label);
+    return true;
+}
+
+/* ---- schema changes ---- */
+
+static bool kafka_change(struct sink *sink, struct target *target, struct target *renamed,
+                         const struct schema_change *change, struct error *err)
+{
+    (void)sink, (void)target, (void)renamed, (void)change, (void)err;
+    return true; /* topics have no shape: the next rows come in the new one */
+}
+
+static bool kafka_truncate(struct sink *sink, struct target *target, struct error *err)
+{
+    (void)sink, (void)target, (void)err;
+    return true; /* a log is not emptied */
+}
+
+static void kafka_interrupt(struct sink *sink) { (void)sink; }
+
+const struct sink_driver sink_kafka = {
+    .name = "kafka",
+    .help = "Apache Kafka, exactly once by transactions",
+    .settings = kafka_settings,
+    .options_size = sizeof(struct kafka_options),
+    .open = kafka_open,
+    .prepare = kafka_prepare,
+    .encode = kafka_encode,
+    .begin = kafka_begin,
+    .write = kafka_write,
+    .commit = kafka_commit,
+    .resolve = kafka_resolve,
+    .change = kafka_change,
+    .truncate = kafka_truncate,
+    .interrupt = kafka_interrupt,
+    .close = kafka_close,
+    .check = kafka_check,
+};

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sinks/kafka/options.h"
+
+#include "engine/base/assert.h"
+#include "sinks/kafka/topic.h"
+
+#define FIELD(name) SETTING_FIELD(kafka_options, name)
+
+static const char *const value_formats[] = { "debezium-json", NULL };
+static const char *const strategies[] = { "hash-by-key", "hash-by-table", "all-to-zero", NULL };
+static const char *const guarantees[] = { "exactly-once", "at-least-once", NULL };
+static const char *const decimal_modes[] = { "precise", "string", "double", NULL };
+static const char *const unsigned_modes[] = { "long", "precise", NULL };
+static const char *const time_modes[] = { "adaptive_time_microseconds", "adaptive", "connect",
+                                          NULL };
+static const char *const binary_modes[] = { "bytes", "base64", "base64-url-safe", "hex", NULL };
+static const char *const zero_date_modes[] = { "null", "epoch", "fail", NULL };
+
+const struct setting kafka_settings[] = {
+    { .name = "properties.",
+      .type = SETTING_PAIRS,
+      .offset = FIELD(properties),
+      .default_text = "",
+      .help = "Settings of librdkafka, e.g. properties.bootstrap.servers, "
+              "properties.security.protocol, properties.compression.type." },
+    { .name = "topic",
+      .type = SETTING_TEXT,
+      .offset = FIELD(topic),
+      .default_text = "",
+      .help = "Topic of the rows; ${database}, ${schema} and ${table} stand for the target's. Left "
+              "out: database.table, and the schema between where there is one, behind "
+              "topic.prefix." },
+    { .name = "topic.prefix",
+      .type = SETTING_TEXT,
+      .offset = FIELD(topic_prefix),
+      .default_text = "",
+      .help = "Begins the names of topics and schemas, with a dot behind it; also source.name." },
+    { .name = "value.format",
+      .type = SETTING_CHOICE,
+      .offset = FIELD(value_format),
+      .default_text = "debezium-json",
+      .choices = value_formats,
+      .help = "Form of the messages." },
+    { .name = "debezium-json.include-schema.enabled",
+      .type = SETTING_BOOL,
+      .offset = FIELD(include_schema),
+      .default_text = "false",
+      .help = "Puts the Connect schema into each key and value, as Debezium does with "
+              "schemas.enable." },
+    { .name = "partition.strategy",
+      .type = SETTING_CHOICE,
+      .offset = FIELD(partition_strategy),
+      .default_text = "hash-by-key",
+      .choices = strategies,
+      .help = "hash-by-key: murmur2 of the key as the Java client does, rows without a key by "
+              "table; hash-by-table; all-to-zero: partition 0." },
+    { .name = "sink.delivery-guarantee",
+      .type = SETTING_CHOICE,
+      .offset = FIELD(delivery_guarantee),
+      .default_text = "exactly-once",
+      .choices = guarantees,
+      .help = "exactly-once: transactions, readers use isolation.level=read_committed; "
+              "at-least-once: none, a restart may repeat rows." },
+    { .name = "sink.transactional-id-prefix",
+      .type = SETTING_TEXT,
+      .offset = FIELD(id_prefix),
+      .default_text = "millrace",
+      .help = "Begins the transactional ids and the groups that keep what was committed: "
+              "<prefix>-<pipeline>-<worker>." },
+    { .name = "sink.transaction-topic",
+      .type = SETTING_TEXT,
+      .offset = FIELD(transaction_topic),
+      .default_text = "millrace-transactions",
+      .help = "Topic that these groups commit to; made when missing, nothing is written to it." },
+    { .name = "tombstones.on.delete",
+      .type = SETTING_BOOL,
+      .offset = FIELD(tombstones),
+      .default_text = "true",
+      .help = "A message without value follows each DELETE, so that compacted topics forget the "
+              "key." },
+    { .name = "decimal.handling.mode",
+      .type = SETTING_CHOICE,
+      .offset = FIELD(decimal),
+      .default_text = "precise",
+      .choices = decimal_modes,
+      .help = "DECIMAL as bytes of the unscaled number (base64), as text, or as a double." },
+    { .name = "bigint.unsigned.handling.mode",
+      .type = SETTING_CHOICE,
+      .offset = FIELD(bigint_unsigned),
+      .default_text = "long",
+      .choices = unsigned_modes,
+      .help = "BIGINT UNSIGNED as a number, or as a DECIMAL of scale 0." },
+    { .name = "time.precision.mode",
+      .type = SETTING_CHOICE,
+      .offset = FIELD(time),
+      .default_text = "adaptive_time_microseconds",
+      .choices = time_modes,
+      .help = "Units of DATE, TIME and DATETIME, as in Debezium; connect cuts to milliseconds." },
+    { .name = "binary.handling.mode",
+      .type = SETTING_CHOICE,
+      .offset = FIELD(binary),
+      .default_text = "bytes",
+      .choices = binary_modes,
+      .help = "BINARY and BLOB: bytes and base64 look alike in JSON; or base64-url-safe, hex." },
+    { .name = "zero-date.handling.mode",
+      .type = SETTING_CHOICE,
+      .offset = FIELD(zero_date),
+      .default_text = "null",
+      .choices = zero_date_modes,
+      .help = "A date no calendar holds (0000-00-00): null (1970-01-01 where the column takes no "
+              "NULL), epoch, or fail. Counted; a date of a key always fails." },
+    { .name = "unavailable.value.placeholder",
+      .type = SETTING_TEXT,
+      .offset = FIELD(placeholder),
+      .default_text = "__debezium_unavailable_value",
+      .help = "Stands for a text or binary value that the log does not hold; values of other "
+              "types are left out." },
+    { .name = "topic.creation.enable",
+      .type = SETTING_BOOL,
+      .offset = FIELD(create_topics),
+      .default_text = "true",
+      .help = "Makes topics that are missing." },
+    { .name = "topic.creation.partitions",
+      .type = SETTING_INT,
+      .offset = FIELD(topic_partitions),
+      .default_text = "-1",
+      .minimum = -1,
+      .maximum = 100000,
+      .help = "Partitions of a topic that is made; -1: as the broker is set." },
+    { .name = "topic.creation.replication.factor",
+      .type = SETTING_INT,
+      .offset = FIELD(topic_replication),
+      .default_text = "-1",
+      .minimum = -1,
+      .maximum = 1000,
+      .help = "Its replicas; -1: as the broker is set." },
+    { .name = "topic.creation.config.",
+      .type = SETTING_PAIRS,
+      .offset = FIELD(topic_configs),
+      .default_text = "",
+      .help = "Its further settings, e.g. topic.creation.config.cleanup.policy: compact." },
+    { .name = "request.timeout",
+      .type = SETTING_DURATION,
+      .offset = FIELD(request_timeout_ms),
+      .default_text = "15s",
+      .minimum = 1000,
+      .maximum = 3600000,
+      .help = "How long one attempt waits for the brokers, before it counts as failed." },
+    { .name = NULL },
+};
+
+/* These carry the promise of exactly once and of order: no property may take them back. */
+static bool properties_check(const struct setting_pairs *pairs, struct error *err)
+{
+    static const char *const reserved[] = {
+        "transactional.id",         "enable.idempotence", "acks",       "request.required.acks",
+        "enable.gapless.guarantee", "group.id",           "partitioner"
+    };
+    bool servers = false;
+    for (size_t i = 0; i < pairs->count; i++) {
+        struct bytes key = pairs->items[i].key;
+        servers |= bytes_is(key, "bootstrap.servers") || bytes_is(key, "metadata.broker.list");
+        for (size_t k = 0; k < ARRAY_SIZE(reserved); k++)
+            if (bytes_is(key, reserved[k]))
+                return error_set(err, ERROR_CONFIG, "properties.%s: is set by the sink itself",
+                                 reserved[k]);
+    }
+    return servers ||
+           error_set(err, ERROR_CONFIG,
+                     "properties.bootstrap.servers: give the address of a broker, host:port");
+}
+
+bool kafka_options_check(const struct kafka_options *options, struct error *err)
+{
+    if (options->topic_partitions == 0 || options->topic_replication == 0)
+        return error_set(err, ERROR_CONFIG,
+                         "topic.creation.partitions, "
+                         "topic.creation.replication.factor: -1, or 1 and more");
+    if (options->id_prefix.size == 0 || options->id_prefix.size > 100)
+        return error_set(err, ERROR_CONFIG, "sink.transactional-id-prefix: 1 to 100 characters");
+    return properties_check(&options->properties, err) && topic_pattern_check(options->topic, err);
+}

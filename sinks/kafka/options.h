@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The settings of `type: kafka`. */
+#pragma once
+
+#include "config/setting.h"
+#include "engine/base/error.h"
+
+enum kafka_value_format { VALUE_DEBEZIUM_JSON };
+enum partition_strategy { PARTITION_BY_KEY, PARTITION_BY_TABLE, PARTITION_ALL_TO_ZERO };
+enum delivery_guarantee { DELIVERY_EXACTLY_ONCE, DELIVERY_AT_LEAST_ONCE };
+enum decimal_mode { DECIMAL_PRECISE, DECIMAL_STRING, DECIMAL_DOUBLE };
+enum unsigned_mode { UNSIGNED_LONG, UNSIGNED_PRECISE };
+enum time_mode { TIME_ADAPTIVE_MICROSECONDS, TIME_ADAPTIVE, TIME_CONNECT };
+enum binary_mode { BINARY_BYTES, BINARY_BASE64, BINARY_BASE64_URL_SAFE, BINARY_HEX };
+enum zero_date_mode { ZERO_DATE_NULL, ZERO_DATE_EPOCH, ZERO_DATE_FAIL };
+
+struct kafka_options {
+    struct setting_pairs properties; /* of librdkafka */
+    struct bytes topic, topic_prefix;
+    int value_format;
+    bool include_schema;
+    int partition_strategy;
+    int delivery_guarantee;
+    struct bytes id_prefix, transaction_topic;
+    bool tombstones;
+    int decimal, bigint_unsigned, time, binary, zero_date;
+    struct bytes placeholder;
+    bool create_topics;
+    int64_t topic_partitions, topic_replication;
+    struct setting_pairs topic_configs;
+    int64_t request_timeout_ms;
+};
+
+extern const struct setting kafka_settings[];
+
+/* What a table of settings cannot say. ERROR_CONFIG. */
+bool kafka_options_check(const struct kafka_options *options, struct error *err);

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See producer.h. Each call of librdkafka that blocks gets the request timeout. When that is over,
+ * or an error says that the handle is spent, the handle is closed and the next attempt takes the id
+ * anew: one way out of every doubt, and it is the one that a restart takes. */
+#include "sinks/kafka/producer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "engine/base/assert.h"
+#include "engine/base/clock.h"
+#include "engine/base/fault.h"
+#include "sinks/kafka/group.h"
+#include "sinks/kafka/topic.h"
+
+enum { POLL_MS = 100, ABORT_WAIT_MS = 10000 };
+static const int64_t REMARK_US = (int64_t)3600 * 1000000; /* brokers forget idle groups in days */
+
+static uint64_t process_number;
+
+static void make_process_number(void)
+{
+    process_number = (uint64_t)clock_wall_us() << 16 ^ (uint64_t)getpid();
+}
+
+static void on_delivery(rd_kafka_t *handle, const rd_kafka_message_t *message, void *context)
+{
+    (void)context;
+    struct kafka_client *client = rd_kafka_opaque(handle);
+    struct producer *producer = (struct producer *)client; /* its first member */
+    producer->waiting--;
+    if (!message->err || producer->failed)
+        return;
+    producer->failed = message->err;
+    producer->failed_frame = message->_private;
+}
+
+void producer_init(struct producer *producer, const struct kafka_options *options,
+                   struct kafka_client *admin)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_process_number);
+    *producer =
+        (struct producer){ .options = options,
+                           .admin = admin,
+                           .transactional = options->delivery_guarantee == DELIVERY_EXACTLY_ONCE };
+    client_init(&producer->client, options);
+}
+
+/* ---- handles ---- */
+
+static void close_handle(struct producer *producer)
+{
+    for (struct map_entry *entry = NULL; (entry = map_next(&producer->topics, entry));)
+        rd_kafka_topic_destroy(entry->value);
+    map_done(&producer->topics);
+    producer->topics = (struct map){ 0 };
+    client_close(&producer->client);
+    producer->open = producer->committing = false;
+    producer->waiting = 0;
+}
+
+void producer_done(struct producer *producer)
+{
+    close_handle(producer);
+    client_done(&producer->client);
+}
+
+static int32_t partition_of(const rd_kafka_topic_t *topic, const void *key, size_t key_size,
+                            int32_t count, void *topic_context, void *message_context)
+{
+    (void)topic, (void)key, (void)key_size, (void)topic_context;
+    return (int32_t)(frame_at(message_context).hash & 0x7fffffff) % count;
+}
+
+rd_kafka_topic_t *producer_topic(struct producer *producer, struct bytes name, struct error *err)
+{
+    rd_kafka_topic_t *topic = map_get(&producer->topics, name);
+    if (topic)
+        return topic;
+    char text[TOPIC_NAME_MAX + 1];
+    snprintf(text, sizeof text, "%.*s", BYTES_ARGS(name));
+    rd_kafka_topic_conf_t *conf = rd_kafka_default_topic_conf_dup(producer->client.handle);
+    rd_kafka_topic_conf_set_partitioner_cb(conf, partition_of);
+    topic = rd_kafka_topic_new(producer->client.handle, text, conf);
+    if (topic)
+        map_put(&producer->topics, name, topic);
+    else
+        client_fail(&producer->client, rd_kafka_last_error(), "topic",
+                    rd_kafka_err2str(rd_kafka_last_error()), err);
+    return topic;
+}
+
+/* ---- what goes wrong ---- */
+
+static bool is_fenced(int code)
+{
+    return code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
+           code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH ||
+           code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING;
+}
+
+/* Somebody took our id: a newer agent, or the broker itself when the transaction was open for too
+ * long. The group tells: a newer agent marks it first of all. */
+static bool check_owner(struct producer *producer, struct error *err)
+{
+    struct group_mark mark;
+    struct error why = *err;
+    if (!group_read(producer->admin, producer->id, &mark, err))
+        return false;
+    *err = why;
+    if (mark.found && mark.owner != process_number)
+        return error_set(err, ERROR_CONFIG,
+                         "Kafka: another agent took over the transactional id '%s': this one stops",
+                         producer->id);
+    return false;
+}
+
+void producer_abandon(struct producer *producer)
+{
+    if (!producer->client.handle)
+        return;
+    rd_kafka_error_t *error = NULL;
+    bool spent = producer->committing || (!producer->transactional && producer->waiting > 0);
+    if (!spent && producer->open) {
+        error = rd_kafka_abort_transaction(producer->client.handle, ABORT_WAIT_MS);
+        spent = error != NULL;
+    }
+    if (error)
+        rd_kafka_error_destroy(error);
+    int64_t until_us = clock_now_us() + (int64_t)ABORT_WAIT_MS * 1000;
+    while (!spent && producer->waiting > 0) {
+        rd_kafka_poll(producer->client.handle, POLL_MS);
+        spent = clock_now_us() > until_us;
+    }
+    if (spent)
+        close_handle(producer);
+    producer->open = producer->committing = false;
+}
+
+/* *err tells what went wrong; decides what it means for what was sent. */
+static bool give_up(struct producer *producer, bool abortable, struct error *err)
+{
+    bool fenced = is_fenced(err->code);
+    if (abortable)
+        producer->committing = false; /* the coordinator knows no commit of it */
+    bool unknown = producer->committing;
+    producer_abandon(producer);
+    if (fenced)
+        close_handle(producer);
+    if (fenced && !check_owner(producer, err) && err->kind == ERROR_CONFIG)
+        return false;
+    if (fenced)
+        err->kind = ERROR_RETRY;
+    if (unknown && err->kind == ERROR_RETRY)
+        err->kind = ERROR_UNKNOWN;
+    return false;
+}
+
+static bool fail(struct producer *producer, rd_kafka_error_t *error, const char *what,
+                 struct error *err)
+{
+    bool abortable = rd_kafka_error_txn_requires_abort(error);
+    bool fatal = rd_kafka_error_is_fatal(error);
+    char text[256];
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    if (fatal && code == RD_KAFKA_RESP_ERR__FATAL)
+        code = rd_kafka_fatal_error(producer->client.handle, text, sizeof text);
+    client_fail(&producer->client, code, what, rd_kafka_error_string(error), err);
+    rd_kafka_error_destroy(error);
+    if (fatal && err->kind == ERROR_DATA)
+        err->kind = ERROR_RETRY; /* with a new handle */
+    bool given = give_up(producer, abortable && !fatal, err);
+    if (fatal)
+        close_handle(producer);
+    return given;
+}
+
+/* ---- taking an id ---- */
+
+/* "<prefix>-<pipeline>-<worker>" from a label "<pipeline>-<epoch>-<worker>-<number>". */
+static void id_of(const struct kafka_options *options, const char *label, char *id, size_t size)
+{
+    const char *dash[3] = { label, label, label }; /* from the end */
+    size_t found = 0;
+    for (const char *at = label + strlen(label); at > label && found < 3; at--)
+        if (at[-1] == '-')
+            dash[found++] = at - 1;
+    ASSERT(found == 3);
+    snprintf(id, size, "%.*s-%.*s%.*s", BYTES_ARGS(options->id_prefix), (int)(dash[2] - label),
+             label, (int)(dash[0] - dash[1]), dash[1]);
+}
+
+static bool commit_label(struct producer *producer, const char *label, struct error *err)
+{
+    rd_kafka_t *handle = producer->client.handle;
+    int timeout_ms = (int)producer->options->request_timeout_ms;
+    rd_kafka_topic_partition_list_t *offsets =
+        group_mark_make(producer->options, label, process_number);
+    rd_kafka_consumer_group_metadata_t *group = rd_kafka_consumer_group_metadata_new(producer->id);
+    rd_kafka_error_t *error =
+        rd_kafka_send_offsets_to_transaction(handle, offsets, group, timeout_ms);
+    rd_kafka_consumer_group_metadata_destroy(group);
+    rd_kafka_topic_partition_list_destroy(offsets);
+    if (error)
+        return fail(producer, error, "marking a transaction", err);
+    fault_point("kafka.before_commit");
+    producer->committing = true;
+    error = rd_kafka_commit_transaction(handle, timeout_ms);
+    if (error)
+        return fail(producer, error, "committing a transaction", err);
+    fault_point("kafka.after_commit");
+    producer->open = producer->committing = false;
+    snprintf(producer->committed, sizeof producer->committed, "%s", label);
+    producer->marked_us = clock_now_us();
+    return true;
+}
+
+static bool begin(struct producer *producer, struct error *err)
+{
+    rd_kafka_error_t *error = rd_kafka_begin_transaction(producer->client.handle);
+    if (error)
+        return fail(producer, error, "beginning a transaction", err);
+    producer->open = true;
+    return true;
+}
+
+/* Writes the group's label anew, with our number beside it. */
+static bool mark(struct producer *producer, struct error *err)
+{
+    char label[LOAD_LABEL_SIZE];
+    memcpy(label, producer->committed, sizeof label);
+    return begin(producer, err) && commit_label(producer, label, err);
+}
+
+static bool take_id(struct producer *producer, struct error *err)
+{
+    struct group_mark found;
+    rd_kafka_error_t *error = rd_kafka_init_transactions(
+        producer->client.handle, (int)producer->options->request_timeout_ms);
+    if (error)
+        return fail(producer, error, "taking the transactional id", err);
+    if (!group_read(producer->admin, producer->id, &found, err))
+        return false;
+    producer->marked = found.found;
+    snprintf(producer->committed, sizeof producer->committed, "%s",
+             found.found ? found.label : GROUP_NO_LABEL);
+    return mark(producer, err);
+}
+
+bool producer_ready(struct producer *producer, const char *label, struct error *err)
+{
+    char id[sizeof producer->id];
+    id_of(producer->options, label, id, sizeof id);
+    if (producer->client.handle && strcmp(id, producer->id) == 0)
+        return true;
+    close_handle(producer);
+    memcpy(producer->id, id, sizeof id);
+    struct client_role role = { .transactional_id = producer->transactional ? id : NULL,
+                                .idempotent = true,
+                                .on_delivery = on_delivery };
+    if (!client_open(&producer->client, &role, err))
+        return false;
+    producer->generation++;
+    bool ok = !producer->transactional ||
+              (topic_ensure(producer->admin,
+                            (const char *)producer->options->transaction_topic.data, 1, err) &&
+               take_id(producer, err));
+    if (!ok) {
+        close_handle(producer);
+        if (err->kind == ERROR_UNKNOWN)
+            err->kind = ERROR_RETRY; /* of a mark only */
+    }
+    return ok;
+}
+
+/* ---- a transaction ---- */
+
+bool producer_begin(struct producer *producer, struct error *err)
+{
+    producer->failed = RD_KAFKA_RESP_ERR_NO_ERROR;
+    producer->failed_frame = NULL;
+    if (!producer->transactional)
+        return true;
+    if (clock_now_us() - producer->marked_us > REMARK_US && !mark(producer, err))
+        return false;
+    return begin(producer, err);
+}
+
+static rd_kafka_headers_t *headers_of(struct bytes list)
+{
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(2);
+    while (list.size > 0) {
+        uint32_t name_size, value_size;
+        memcpy(&name_size, list.data, sizeof name_size);
+        const uint8_t *name = list.data + sizeof name_size;
+        memcpy(&value_size, name + name_size, sizeof value_size);
+        const uint8_t *value = name + name_size + sizeof value_size;
+        rd_kafka_header_add(headers, (const char *)name, (ssize_t)name_size, value,
+                            (ssize_t)value_size);
+        size_t size = (size_t)(value + value_size - list.data);
+        list.data += size;
+        list.size -= size;
+    }
+    return headers;
+}
+
+static rd_kafka_resp_err_t produce(struct producer *producer, rd_kafka_topic_t *topic,
+                                   const struct frame_view *message)
+{
+    void *value = message->frame.null_value ? NULL : (void *)(uintptr_t)message->value.data;
+    const void *key = message->frame.null_key ? NULL : message->key.data;
+    void *context = (void *)(uintptr_t)message->start;
+    if (message->headers.size == 0)
+        return rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, 0, value,
+                                value ? message->value.size : 0, key, key ? message->key.size : 0,
+                                context) == 0
+                   ? RD_KAFKA_RESP_ERR_NO_ERROR
+                   : rd_kafka_last_error();
+    rd_kafka_headers_t *headers = headers_of(message->headers);
+    rd_kafka_resp_err_t code =
+        rd_kafka_producev(producer->client.handle, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_MSGFLAGS(0),
+                          RD_KAFKA_V_VALUE(value, value ? message->value.size : 0),
+                          RD_KAFKA_V_KEY(key, key ? message->key.size : 0),
+                          RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(context), RD_KAFKA_V_END);
+    if (code)
+        rd_kafka_headers_destroy(headers);
+    return code;
+}
+
+bool producer_send(struct producer *producer, rd_kafka_topic_t *topic,
+                   const struct frame_view *message, struct error *err)
+{
+    int64_t until_us = clock_now_us() + producer->options->request_timeout_ms * 1000;
+    rd_kafka_resp_err_t code;
+    while ((code = produce(producer, topic, message)) == RD_KAFKA_RESP_ERR__QUEUE_FULL &&
+           clock_now_us() < until_us)
+        rd_kafka_poll(producer->client.handle, POLL_MS);
+    if (!code) {
+        producer->waiting++;
+        return true;
+    }
+    char text[256];
+    if (code == RD_KAFKA_RESP_ERR__FATAL)
+        code = rd_kafka_fatal_error(producer->client.handle, text, sizeof text);
+    if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+        error_code(err, ERROR_DATA, (int)code,
+                   "a message of %zu bytes is larger than properties.message.max.bytes allows",
+                   message->key.size + message->value.size);
+    else
+        client_fail(&producer->client, code, "sending", rd_kafka_err2str(code), err);
+    return give_up(producer, true, err);
+}
+
+/* Waits until every message has its report. */
+static bool flush(struct producer *producer, const uint8_t **failed, struct error *err)
+{
+    int64_t until_us = clock_now_us() + producer->options->request_timeout_ms * 1000;
+    while (producer->waiting > 0 && !producer->failed && clock_now_us() < until_us)
+        rd_kafka_flush(producer->client.handle, POLL_MS);
+    if (producer->waiting == 0 && !producer->failed)
+        return true;
+    rd_kafka_resp_err_t code = producer->failed ? producer->failed : RD_KAFKA_RESP_ERR__TIMED_OUT;
+    *failed = producer->failed_frame;
+    char text[256];
+    if (code == RD_KAFKA_RESP_ERR__FATAL)
+        code = rd_kafka_fatal_error(producer->client.handle, text, sizeof text);
+    if (code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
+        code = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    client_fail(&producer->client, code, "delivering messages", rd_kafka_err2str(code), err);
+    return give_up(producer, true, err);
+}
+
+bool producer_commit(struct producer *producer, const char *label, const uint8_t **failed,
+                     struct error *err)
+{
+    *failed = NULL;
+    return flush(producer, failed, err) &&
+           (!producer->transactional || commit_label(producer, label, err));
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The producer of one worker and its transactions.
+ *
+ * A transaction is one flush of the worker, and its label is that flush's. With the messages it
+ * commits an offset for a group of the worker's own, whose metadata is the label: what the group
+ * holds is exactly what became visible last, whatever answer was lost. Taking the transactional id
+ * again (after a restart or a failure) makes the broker end what its former owner left, so the
+ * group's metadata is final from then on.
+ *
+ * Beside the label stands a number of this process. Who finds another's there was replaced by a
+ * newer agent, and stops instead of taking the id back. */
+#pragma once
+
+#include "engine/base/map.h"
+#include "engine/sink.h"
+#include "sinks/kafka/client.h"
+#include "sinks/kafka/frame.h"
+
+struct producer {
+    struct kafka_client client;
+    struct kafka_client *admin; /* for topics and for looking */
+    const struct kafka_options *options;
+    bool transactional;
+    bool open;       /* a transaction is open */
+    bool committing; /* its commit was asked for: should the handle go, the outcome is unknown */
+    char id[200];    /* transactional id, and name of the group */
+    char committed[LOAD_LABEL_SIZE]; /* label that the group holds; "-" before the first */
+    bool marked;                     /* the group held something when the id was taken */
+    int64_t marked_us;               /* when the group was last committed to */
+    uint64_t generation;             /* of the handle */
+    struct map topics;               /* name -> rd_kafka_topic_t, of the handle */
+    uint64_t waiting;                /* messages without a report */
+    rd_kafka_resp_err_t failed;      /* the first bad report, or 0 */
+    const uint8_t *failed_frame;
+};
+
+void producer_init(struct producer *producer, const struct kafka_options *options,
+                   struct kafka_client *admin);
+/* The handle of this label's worker. When it is new, its id is taken, which ends what a former
+ * owner left open, and `committed` is read. */
+bool producer_ready(struct producer *producer, const char *label, struct error *err);
+bool producer_begin(struct producer *producer, struct error *err);
+/* Takes a message of `topic` in, whose memory stays until the outcome is known. Waits while the
+ * queue is full. */
+bool producer_send(struct producer *producer, rd_kafka_topic_t *topic,
+                   const struct frame_view *message, struct error *err);
+/* True: all that was sent since begin is visible. ERROR_UNKNOWN: producer_ready() again, then
+ * `committed` tells. After other errors nothing of it is, and *failed is the frame that was
+ * refused, or NULL. */
+bool producer_commit(struct producer *producer, const char *label, const uint8_t **failed,
+                     struct error *err);
+/* Gives up what is open; no message is under way afterwards. */
+void producer_abandon(struct producer *producer);
+/* NULL with *err: no topic may have this name. Lives as long as the handle. */
+rd_kafka_topic_t *producer_topic(struct producer *producer, struct bytes name, struct error *err);
+void producer_done(struct producer *producer);

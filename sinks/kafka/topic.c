@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sinks/kafka/topic.h"
+
+#include "engine/base/assert.h"
+#include "engine/base/clock.h"
+#include "engine/sink.h"
+
+enum { METADATA_PAUSE_US = 50 * 1000 };
+
+static const char *const placeholders[] = { "${database}", "${schema}", "${table}" };
+
+static bool is_topic_byte(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+}
+
+/* Which placeholder stands at the front of `rest`; -1: none. */
+static int placeholder_at(struct bytes rest)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(placeholders); i++)
+        if (rest.size >= strlen(placeholders[i]) &&
+            memcmp(rest.data, placeholders[i], strlen(placeholders[i])) == 0)
+            return (int)i;
+    return -1;
+}
+
+bool topic_pattern_check(struct bytes pattern, struct error *err)
+{
+    for (size_t i = 0; i < pattern.size; i++) {
+        int known = placeholder_at((struct bytes){ pattern.data + i, pattern.size - i });
+        if (known >= 0)
+            i += strlen(placeholders[known]) - 1;
+        else if (!is_topic_byte(pattern.data[i]))
+            return error_set(err, ERROR_CONFIG,
+                             "topic: a topic has letters, digits, '.', '_' and '-'; ${database}, "
+                             "${schema} and ${table} stand for names");
+    }
+    return true;
+}
+
+static void put_name(struct buf *out, struct bytes name)
+{
+    for (size_t i = 0; i < name.size; i++)
+        buf_u8(out, is_topic_byte(name.data[i]) ? name.data[i] : '_');
+}
+
+void topic_name(const struct kafka_options *options, const struct target *target,
+                const struct table *table, struct buf *out)
+{
+    struct bytes pattern = options->topic;
+    if (pattern.size == 0) {
+        pattern = BYTES_LITERAL("${database}.${table}");
+        put_name(out, options->topic_prefix);
+        if (options->topic_prefix.size > 0)
+            buf_u8(out, '.');
+    }
+    const struct bytes names[] = { target->database, table->schema, target->name };
+    for (size_t i = 0; i < pattern.size; i++) {
+        int known = placeholder_at((struct bytes){ pattern.data + i, pattern.size - i });
+        if (known < 0) {
+            buf_u8(out, pattern.data[i]);
+            continue;
+        }
+        put_name(out, names[known]);
+        i += strlen(placeholders[known]) - 1;
+    }
+}
+
+static rd_kafka_NewTopic_t *new_topic(const struct kafka_client *client, const char *name,
+                                      int partitions, struct error *err)
+{
+    const struct kafka_options *options = client->options;
+    char text[300];
+    int count = partitions ? partitions : (int)options->topic_partitions;
+    rd_kafka_NewTopic_t *topic =
+        rd_kafka_NewTopic_new(name, count, (int)options->topic_replication, text, sizeof text);
+    if (!topic) {
+        error_set(err, ERROR_DATA, "topic '%s': %s", name, text);
+        return NULL;
+    }
+    for (size_t i = 0; i < options->topic_configs.count && !partitions; i++)
+        rd_kafka_NewTopic_set_config(topic, (const char *)options->topic_configs.items[i].key.data,
+                                     (const char *)options->topic_configs.items[i].value.data);
+    return topic;
+}
+
+/* What the broker said to our wish for one topic. */
+static bool create_result(struct kafka_client *client, rd_kafka_event_t *event, const char *name,
+                          struct error *err)
+{
+    if (!event)
+        return client_fail(client, RD_KAFKA_RESP_ERR__TIMED_OUT, "making a topic", "no answer",
+                           err);
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    const char *text = rd_kafka_event_error_string(event);
+    const rd_kafka_CreateTopics_result_t *result = rd_kafka_event_CreateTopics_result(event);
+    if (!code && result) {
+        size_t count;
+        const rd_kafka_topic_result_t **topics =
+            rd_kafka_CreateTopics_result_topics(result, &count);
+        code = count ? rd_kafka_topic_result_error(topics[0]) : RD_KAFKA_RESP_ERR__BAD_MSG;
+        text = count ? rd_kafka_topic_result_error_string(topics[0]) : "an empty answer";
+    }
+    if (!code || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+        return true;
+    char what[320];
+    snprintf(what, sizeof what, "making topic '%s'", name);
+    return client_fail(client, code, what, text ? text : rd_kafka_err2str(code), err);
+}
+
+static bool create(struct kafka_client *client, const char *name, int partitions, struct error *err)
+{
+    rd_kafka_NewTopic_t *topic = new_topic(client, name, partitions, err);
+    if (!topic)
+        return false;
+    char text[300];
+    int timeout_ms = (int)client->options->request_timeout_ms;
+    rd_kafka_AdminOptions_t *admin =
+        rd_kafka_AdminOptions_new(client->handle, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    rd_kafka_AdminOptions_set_request_timeout(admin, timeout_ms, text, sizeof text);
+    rd_kafka_AdminOptions_set_operation_timeout(admin, timeout_ms, text, sizeof text);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client->handle);
+    rd_kafka_CreateTopics(client->handle, &topic, 1, admin, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms + 1000);
+    bool ok = create_result(client, event, name, err);
+    if (event)
+        rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_AdminOptions_destroy(admin);
+    rd_kafka_NewTopic_destroy(topic);
+    return ok;
+}
+
+/* *known: the brokers have its partitions. */
+static bool look(struct kafka_client *client, const char *name, bool *known, struct error *err)
+{
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(client->handle, name, NULL);
+    if (!topic)
+        return client_fail(client, rd_kafka_last_error(), "topic name",
+                           rd_kafka_err2str(rd_kafka_last_error()), err);
+    rd_kafka_resp_err_t code = rd_kafka_metadata(client->handle, 0, topic, &metadata,
+                                                 (int)client->options->request_timeout_ms);
+    rd_kafka_topic_destroy(topic);
+    if (code)
+        return client_fail(client, code, "asking the brokers", rd_kafka_err2str(code), err);
+    code = metadata->topic_cnt ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    *known = !code && metadata->topics[0].partition_cnt > 0;
+    rd_kafka_metadata_destroy(metadata);
+    if (!code || code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+        code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE)
+        return true;
+    char what[320];
+    snprintf(what, sizeof what, "topic '%s'", name);
+    return client_fail(client, code, what, rd_kafka_err2str(code), err);
+}
+
+bool topic_ensure(struct kafka_client *client, const char *name, int partitions, struct error *err)
+{
+    bool refused = false;
+    if (client->options->create_topics && !create(client, name, partitions, err)) {
+        refused = err->kind == ERROR_DATA || err->kind == ERROR_CONFIG;
+        if (!refused)
+            return false;
+    }
+    /* Who may not make topics may still write to one that is there. */
+    struct error missing = refused ? *err : (struct error){ 0 };
+    int64_t until_us = clock_now_us() + client->options->request_timeout_ms * 1000;
+    for (;;) {
+        bool known = false;
+        if (!look(client, name, &known, err))
+            return false;
+        if (known)
+            return true;
+        if (refused) {
+            *err = missing;
+            return false;
+        }
+        if (clock_now_us() > until_us)
+            return error_set(err, ERROR_DATA,
+                             "topic '%s' does not exist: make it, or set "
+                             "topic.creation.enable: true",
+                             name);
+        clock_sleep_us(METADATA_PAUSE_US);
+    }
+}

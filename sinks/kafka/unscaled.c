@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sinks/kafka/unscaled.h"
+
+/* Leaves out leading bytes that only repeat the sign. */
+static struct bytes shortest(const uint8_t *room)
+{
+    size_t from = 0;
+    while (from + 1 < UNSCALED_MAX && ((room[from] == 0 && room[from + 1] < 0x80) ||
+                                       (room[from] == 0xff && room[from + 1] >= 0x80)))
+        from++;
+    return (struct bytes){ room + from, UNSCALED_MAX - from };
+}
+
+static struct bytes from_word(uint64_t number, uint8_t fill, uint8_t room[UNSCALED_MAX])
+{
+    memset(room, fill, UNSCALED_MAX);
+    for (size_t i = 0; i < 8; i++)
+        room[UNSCALED_MAX - 1 - i] = (uint8_t)(number >> 8 * i);
+    return shortest(room);
+}
+
+struct bytes unscaled_of_int(int64_t number, uint8_t room[UNSCALED_MAX])
+{
+    return from_word((uint64_t)number, number < 0 ? 0xff : 0, room);
+}
+
+struct bytes unscaled_of_uint(uint64_t number, uint8_t room[UNSCALED_MAX])
+{
+    return from_word(number, 0, room);
+}
+
+static void negate(uint8_t room[UNSCALED_MAX])
+{
+    unsigned carry = 1;
+    for (size_t i = UNSCALED_MAX; i > 0; i--) {
+        carry += (uint8_t)~room[i - 1];
+        room[i - 1] = (uint8_t)carry;
+        carry >>= 8;
+    }
+}
+
+struct bytes unscaled_of_text(struct bytes text, uint8_t room[UNSCALED_MAX])
+{
+    memset(room, 0, UNSCALED_MAX);
+    bool negative = text.size > 0 && text.data[0] == '-';
+    size_t digits = 0;
+    for (size_t i = negative; i < text.size; i++) {
+        uint8_t c = text.data[i];
+        if (c == '.')
+            continue;
+        if (c < '0' || c > '9' || ++digits > 76)
+            return (struct bytes){ 0 };
+        unsigned carry = c - '0';
+        for (size_t k = UNSCALED_MAX; k > 0; k--) {
+            carry += room[k - 1] * 10u;
+            room[k - 1] = (uint8_t)carry;
+            carry >>= 8;
+        }
+        if (carry || room[0] >= 0x80)
+            return (struct bytes){ 0 };
+    }
+    if (negative)
+        negate(room);
+    return digits ? shortest(room) : (struct bytes){ 0 };
+}

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Apache Kafka 4 in KRaft mode: one broker, its own controller, listeners without and with TLS and
+SASL; and kcat for reading what is in it."""
+
+import json
+import os
+import shutil
+import subprocess
+
+from .certificates import make_certificates
+from .downloads import kafka_jars
+from .process import Process, StartError, free_port, wait_for
+
+_CLUSTER = "MkU3OEVBNTcwNTJENDM2Qk"
+_JAVA = ["java", "-Xmx384m", "-Xms96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+         "-Djava.awt.headless=true", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+         "-Dorg.slf4j.simpleLogger.showDateTime=true"]
+
+_PROPERTIES = """process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{plain},SASL_PLAINTEXT://127.0.0.1:{sasl},SSL://127.0.0.1:{tls},\
+CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{plain},SASL_PLAINTEXT://127.0.0.1:{sasl},\
+SSL://127.0.0.1:{tls}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,\
+SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256
+listener.name.sasl_plaintext.plain.sasl.jaas.config=\
+org.apache.kafka.common.security.plain.PlainLoginModule required user_cdc="mill-race";
+listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config=\
+org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.ssl.ssl.keystore.type=PEM
+listener.name.ssl.ssl.keystore.location={folder}/keystore.pem
+listener.name.ssl.ssl.truststore.type=PEM
+listener.name.ssl.ssl.truststore.location={folder}/certificates/ca.pem
+listener.name.ssl.ssl.client.auth=requested
+log.dirs={folder}/log
+auto.create.topics.enable=false
+num.partitions=4
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=2
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=2
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+log.segment.bytes=67108864
+message.max.bytes=2097152
+num.network.threads=2
+num.io.threads=4
+log.cleaner.dedupe.buffer.size=2000000
+{more}
+"""
+
+
+class Message:
+    """One message of a topic, key and value as bytes or None."""
+
+    def __init__(self, fields):
+        self.topic, self.partition = fields["topic"], fields["partition"]
+        self.offset = fields["offset"]
+        self.key, self.value = fields.get("key"), fields.get("payload")
+        headers = fields.get("headers") or []
+        self.headers = dict(zip(headers[::2], headers[1::2]))
+
+    @property
+    def json(self):
+        return json.loads(self.value)
+
+    def __repr__(self):
+        return f"{self.partition}:{self.offset} {self.key} {self.value} {self.headers}"
+
+
+class Kafka:
+    label = f"Apache Kafka 4"
+
+    def __init__(self, folder, **settings):
+        self.folder = os.path.abspath(folder)
+        self.ports = {name: free_port() for name in ("plain", "sasl", "tls", "controller")}
+        self.settings = settings
+        self.process = None
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.ports['plain']}"
+
+    def _prepare(self, classes):
+        os.makedirs(self.folder, exist_ok=True)
+        certificates = make_certificates(os.path.join(self.folder, "certificates"))
+        with open(os.path.join(self.folder, "keystore.pem"), "w") as file:
+            for name in ("server.key", "server.pem", "ca.pem"):
+                with open(os.path.join(certificates, name)) as part:
+                    file.write(part.read())
+        with open(os.path.join(self.folder, "server.properties"), "w") as file:
+            more = "\n".join(f"{key}={value}" for key, value in self.settings.items())
+            file.write(_PROPERTIES.format(folder=self.folder, more=more, **self.ports))
+        done = subprocess.run(
+            [*_JAVA, "-cp", classes, "kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c",
+             os.path.join(self.folder, "server.properties"), "--add-scram",
+             "SCRAM-SHA-256=[name=cdc,password=mill-race]"], stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            raise StartError(f"formatting Kafka's storage failed:\n{done.stdout[-1500:]}")
+
+    def start(self):
+        classes = os.path.join(kafka_jars(), "*")
+        if not os.path.exists(os.path.join(self.folder, "log", "meta.properties")):
+            self._prepare(classes)
+        self.process = Process([*_JAVA, "-cp", classes, "kafka.Kafka",
+                                os.path.join(self.folder, "server.properties")],
+                               os.path.join(self.folder, "server.log"))
+        self.process.start()
+        wait_for(self._answers, 120, "Kafka to answer", interval=0.2)
+        return self
+
+    def _answers(self):
+        if not self.process.alive():
+            raise StartError(f"Kafka did not start:\n{self.process.log(30)}")
+        return subprocess.run(["kcat", "-b", self.address, "-L", "-m", "2"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+
+    def stop(self):
+        if self.process:
+            self.process.stop(60)
+
+    def kill(self):
+        self.process.kill()
+
+    def remove(self):
+        if self.process:
+            self.process.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # ---- looking ----
+
+    def topics(self):
+        """{name: count of partitions}"""
+        done = subprocess.run(["kcat", "-b", self.address, "-L", "-J", "-m", "20"], check=True,
+                              stdout=subprocess.PIPE)
+        return {topic["topic"]: len(topic["partitions"])
+                for topic in json.loads(done.stdout)["topics"]}
+
+    def messages(self, topic, committed=True):
+        """All of a topic, partition by partition in the order of their offsets."""
+        level = "read_committed" if committed else "read_uncommitted"
+        done = subprocess.run(
+            ["kcat", "-b", self.address, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-J",
+             "-X", f"isolation.level={level}", "-m", "60"], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, timeout=120)
+        assert done.returncode == 0, done.stderr.decode(errors="replace")[-1000:]
+        found = [Message(json.loads(line)) for line in done.stdout.splitlines()]
+        return sorted(found, key=lambda message: (message.partition, message.offset))
+
+    def sink_options(self, **more):
+        return {"type": "kafka", "properties.bootstrap.servers": self.address, **more}
