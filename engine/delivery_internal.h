@@ -15,6 +15,8 @@ struct delivery_target {
     uint64_t first_sequence; /* of the batch of the load's first row */
     int64_t opened_us;
     uint64_t seen;           /* stream mark up to which rows were taken in */
+    uint64_t held_from;      /* changes from here on are still held back by the intake; 0: none */
+    struct delivery_target *next_held;
     struct chunk_record *chunks; /* that become durable with the load; cursors owned */
     uint32_t chunk_count, chunk_capacity;
     bool has_snapshot_rows;
@@ -34,6 +36,7 @@ struct worker {
     struct arena arena; /* the sink instance's and the targets' */
     struct sink *sink;
     struct delivery_target *open; /* oldest first */
+    struct delivery_target *held; /* those with held_from, as of the newest batch */
     uint64_t last_sequence;       /* of the batch taken in last */
     uint64_t load_number;
     int64_t last_advance_us;

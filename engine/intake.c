@@ -83,13 +83,12 @@ bool intake_save_catalog(struct intake *intake, struct error *err)
 
 bool intake_push(struct intake *intake, struct batch *batch, struct error *err)
 {
-    struct position end = batch->end;
     int64_t time_us = batch->count ? batch->events[batch->count - 1].time_us : intake->position_time_us;
     if (!intake_save_catalog(intake, err)) {
         batch_release(batch);
         return false;
     }
-    batch->sequence = inflight_push(intake->inflight, &end, time_us);
+    batch->sequence = inflight_push(intake->inflight, batch, time_us);
     intake->last_sequence = batch->sequence;
     atomic_fetch_add_explicit(&intake->metrics->replaced_text, batch->replaced,
                               memory_order_relaxed);
@@ -114,6 +113,7 @@ static bool emit_chunk(void *context, struct batch *batch, struct error *err)
         batch_release(batch);
         return false;
     }
+    merge_note_held_back(intake->snapshot, batch);
     return intake_push(intake, batch, err);
 }
 
@@ -230,6 +230,7 @@ static bool take_rows(struct intake *intake, struct batch *batch, struct error *
     if (reading) {
         if (intake->driver_mark >= intake->stream_mark)
             gate_set(intake);
+        merge_note_held_back(intake->snapshot, batch);
         pthread_mutex_unlock(&intake->snapshot->lock);
     }
     batch->stream_mark = intake->stream_mark;
@@ -255,6 +256,9 @@ static bool push_idle(struct intake *intake, struct error *err)
     batch->end = (struct position){ intake->position.mark,
                                     arena_copy(&batch->arena, intake->position.token) };
     batch->stream_mark = intake->stream_mark;
+    pthread_mutex_lock(&intake->snapshot->lock);
+    merge_note_held_back(intake->snapshot, batch);
+    pthread_mutex_unlock(&intake->snapshot->lock);
     intake->position_unsent = false;
     return intake_push(intake, batch, err);
 }

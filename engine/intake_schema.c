@@ -109,6 +109,7 @@ bool intake_resync(struct intake *intake, struct tracked *tracked, bool truncate
                              .truncates = truncate && tracked->target->sources < 2, .time_us = intake->position_time_us };
     batch->stream_mark = intake->stream_mark;
     snapshot_begin_table(intake->snapshot, tracked);
+    merge_note_held_back(intake->snapshot, batch);
     log_info("table '%.*s.%.*s' is read again", BYTES_ARGS(tracked->table->database),
              BYTES_ARGS(tracked->table->name));
     return put_record(intake, tracked, err) && intake_push(intake, batch, err);
@@ -213,6 +214,22 @@ static void schema_rekey(struct intake *intake, struct batch *batch, struct even
     snapshot_begin_table(intake->snapshot, tracked);
 }
 
+/* Changes that wait for the next chunk are of the shape before: they go first. */
+static bool send_held_back(struct intake *intake, const struct event *event, struct error *err)
+{
+    const struct table *before = event->change->before;
+    struct tracked *tracked = before ? snapshot_find(intake->snapshot, before->id) : NULL;
+    if (!tracked || !merge_holds_back(tracked))
+        return true;
+    struct batch *batch = pool_take(&intake->pool, -1);
+    if (!batch)
+        return error_set(err, ERROR_STOP, "stopping");
+    merge_take_held_back(tracked, batch);
+    batch->stream_mark = event->mark - 1;
+    merge_note_held_back(intake->snapshot, batch);
+    return intake_push(intake, batch, err);
+}
+
 bool intake_schema(struct intake *intake, struct batch *batch, struct error *err)
 {
     struct snapshot *snapshot = intake->snapshot;
@@ -220,7 +237,9 @@ bool intake_schema(struct intake *intake, struct batch *batch, struct error *err
     ASSERT(again);
     bool ok = true;
     pthread_mutex_lock(&snapshot->lock);
-    for (uint32_t i = 0; i < batch->count; i++) {
+    for (uint32_t i = 0; i < batch->count && ok; i++)
+        ok = send_held_back(intake, &batch->events[i], err);
+    for (uint32_t i = 0; i < batch->count && ok; i++) {
         schema_event(intake, &batch->events[i], &again[i]);
         schema_rekey(intake, batch, &batch->events[i]);
     }
@@ -234,6 +253,7 @@ bool intake_schema(struct intake *intake, struct batch *batch, struct error *err
     batch->stream_mark = intake->stream_mark;
     if (batch->end.token.data)
         intake->position_unsent = false;
+    merge_note_held_back(snapshot, batch);
     if (ok)
         ok = intake_push(intake, batch, err);
     else

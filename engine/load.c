@@ -93,6 +93,11 @@ void load_close(struct delivery_target *state)
     state->inserts = state->updates = state->deletes = state->reads = 0;
 }
 
+static uint64_t load_applied(const struct delivery_target *state)
+{
+    return state->held_from && state->held_from <= state->seen ? state->held_from - 1 : state->seen;
+}
+
 static struct intent load_intent(const struct delivery_target *state)
 {
     return (struct intent){
@@ -101,7 +106,7 @@ static struct intent load_intent(const struct delivery_target *state)
         .label = bytes_from(state->load.label),
         .first = state->load.first,
         .last = state->load.last,
-        .applied = state->seen,
+        .applied = load_applied(state),
         .rows = state->load.rows,
         .chunks = state->chunks,
         .chunk_count = state->chunk_count,

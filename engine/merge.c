@@ -235,12 +235,13 @@ static void append_out(struct batch *batch, const struct held *held)
     *event = event_copy(&batch->arena, &held->event);
 }
 
-/* The mark of a chunk: later than all that it holds, earlier than what follows, never given twice. */
-static uint64_t chunk_mark(struct merge_context *merge, const struct held *first_out)
+/* The mark of a chunk: later than all that it holds, earlier than what follows (`next`, the first of
+ * it that has been read; or NULL), never given twice. */
+static uint64_t chunk_mark(struct merge_context *merge, const struct held *next)
 {
     uint64_t commit = mark_commit(merge->stream_mark);
-    if (first_out)
-        commit = mark_commit(first_out->event.mark) - 1;
+    if (next)
+        commit = mark_commit(next->event.mark) - 1;
     else if (merge->inside && commit > 0)
         commit--;
     uint32_t slots = MARK_CHUNK_LAST - MARK_CHUNK_FIRST + 1;
@@ -301,18 +302,23 @@ static uint32_t held_count(const struct window *window)
     return count;
 }
 
-/* The first out that is inside the chunk decides the chunk's mark; delivered keys do not matter. */
-static const struct held *first_inside(const struct closing *closing, const struct held **outs,
+/* The first change that follows the chunk's rows and may be of one of them: it decides the chunk's
+ * mark. Delivered keys do not matter; what came while the database was asked may lie anywhere. */
+static const struct held *first_behind(const struct closing *closing, const struct held **outs,
                                        uint32_t count)
 {
     if (closing->tracked->comparable)
         return count ? outs[0] : NULL;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t index = 0;
-        for (struct held *held = closing->held_by->held; held && held != outs[i]; held = held->next)
-            index++;
-        if (place_of(closing, outs[i], index) > 0)
-            return outs[i];
+    uint32_t index = 0, out = 0;
+    for (struct held *held = closing->held_by ? closing->held_by->held : NULL; held;
+         held = held->next, index++) {
+        if (index >= closing->held_by->compare_count)
+            return held;
+        if (out < count && outs[out] == held) {
+            out++;
+            if (place_of(closing, held, index) > 0)
+                return held;
+        }
     }
     return NULL;
 }
@@ -377,9 +383,11 @@ static bool close_window(struct merge_context *merge, struct closing *closing, s
     ASSERT(outs);
     if (closing->held_by)
         merge_held(merge, closing, outs, &out_count);
-    const struct held *first = closing->held_by ? first_inside(closing, outs, out_count) : NULL;
-    stamp(batch, chunk_mark(merge, first), closing->tracked->target);
+    stamp(batch, chunk_mark(merge, first_behind(closing, outs, out_count)),
+          closing->tracked->target);
     range->rows += batch->count;
+    if (!closing->tracked->comparable && closing->held_by && closing->held_by->held)
+        batch->carried_from = closing->held_by->held->event.mark;
     for (uint32_t i = 0; i < out_count; i++)
         append_out(batch, outs[i]);
     free(outs);
@@ -431,22 +439,57 @@ static bool close_range(struct merge_context *merge, struct tracked *tracked, st
     return true;
 }
 
-/* The last changes that waited for a table that is now read to its end. */
-static bool flush_carry(struct merge_context *merge, struct tracked *tracked, struct error *err)
+/* ---- what a table holds back whose order only the database knows ---- */
+
+static bool has_carry(const struct tracked *tracked)
+{
+    return tracked->state == TABLE_SNAPSHOT && !tracked->keyless && !tracked->comparable &&
+           tracked->split && tracked->ranges[0].carry && tracked->ranges[0].carry->held;
+}
+
+bool merge_holds_back(const struct tracked *tracked)
+{
+    /* Before the first chunk is delivered all will be read; a parked table is read anew. */
+    return has_carry(tracked) && tracked->ranges[0].cursor.data &&
+           atomic_load(&tracked->target->metrics->state) != TABLE_PARKED;
+}
+
+void merge_take_held_back(struct tracked *tracked, struct batch *batch)
 {
     struct range *range = &tracked->ranges[0];
-    if (tracked->comparable || !range->carry || !range->carry->held)
-        return true;
-    struct batch *batch = pool_take(&merge->snapshot->pool, 0);
-    if (!batch)
-        return true; /* at the next turn */
+    batch->carried_from = range->carry->held->event.mark;
     for (struct held *held = range->carry->held; held; held = held->next)
         append_out(batch, held);
     batch->chunk_target = tracked->target;
     batch->chunk_table = tracked->table;
-    batch->stream_mark = merge->stream_mark;
     window_free(range->carry);
     range->carry = NULL;
+}
+
+void merge_note_held_back(const struct snapshot *snapshot, struct batch *batch)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < snapshot->table_capacity; i++)
+        count += snapshot->tables[i] && merge_holds_back(snapshot->tables[i]);
+    struct held_back *items = count ? arena_array(&batch->arena, count, sizeof *items) : NULL;
+    batch->held_back = items;
+    batch->held_back_count = count;
+    for (uint32_t i = 0; count && i < snapshot->table_capacity; i++)
+        if (snapshot->tables[i] && merge_holds_back(snapshot->tables[i]))
+            *items++ = (struct held_back){ snapshot->tables[i]->target,
+                                           snapshot->tables[i]->ranges[0].carry->held->event.mark };
+}
+
+/* The last changes that waited for a table that is now read to its end. */
+static bool flush_carry(struct merge_context *merge, struct tracked *tracked, struct error *err)
+{
+    if (!has_carry(tracked))
+        return true;
+    struct batch *batch = pool_take(&merge->snapshot->pool, 0);
+    if (!batch)
+        return true; /* at the next turn */
+    merge_take_held_back(tracked, batch);
+    batch->stream_mark = merge->stream_mark;
     return merge->emit(merge->context, batch, err);
 }
 
@@ -462,7 +505,7 @@ static bool close_table(struct merge_context *merge, struct tracked *tracked, st
         return true;
     if (!flush_carry(merge, tracked, err))
         return false;
-    if (tracked->comparable || !tracked->ranges[0].carry || !tracked->ranges[0].carry->held)
+    if (!has_carry(tracked))
         snapshot_finish_table(merge->snapshot, tracked);
     return true;
 }

@@ -144,6 +144,13 @@ void snapshot_finish_table(struct snapshot *snapshot, struct tracked *tracked);
 void merge_sort_event(struct snapshot *snapshot, struct tracked *tracked, struct event *event,
                       struct bytes transaction, struct source *source);
 
+/* Are there changes of delivered keys that wait for the next chunk of their table? */
+bool merge_holds_back(const struct tracked *tracked);
+/* Moves them into an empty batch, which is then a chunk without rows. */
+void merge_take_held_back(struct tracked *tracked, struct batch *batch);
+/* Tells the batch, before it is handed on, what stays behind it. */
+void merge_note_held_back(const struct snapshot *snapshot, struct batch *batch);
+
 /* What closing needs of the intake. */
 struct merge_context {
     struct snapshot *snapshot;

@@ -94,6 +94,39 @@ def test_killed_at_random_moments(sync, full):
     sync.wait_equal(120)
 
 
+def test_killed_while_a_text_key_is_read(sync):
+    """Only the database can order its keys, so changes of delivered rows wait for the next chunk."""
+    rows, ended = 5000, threading.Event()
+    sync.execute("CREATE TABLE t (k VARCHAR(20) PRIMARY KEY, v INT)",
+                 f"INSERT INTO t SELECT CONCAT('Key ', LPAD(n, 6, '0')), 0 FROM {numbers(rows)}")
+    agent = sync.agent(source={"scan.incremental.snapshot.chunk.size": 50},
+                       pipeline={"snapshot.parallelism": 1})
+
+    def change():
+        with sync.source.connect(database=sync.schema) as connection:
+            cursor, pick = connection.cursor(), random.Random(5)
+            while not ended.wait(0.001):
+                cursor.execute("UPDATE t SET v = v + 1 WHERE k = %s",
+                               (f"Key {pick.randint(1, rows):06}",))
+
+    writer = threading.Thread(target=change, daemon=True)
+    writer.start()
+    moments, kills = random.Random(3), 0
+    try:
+        while True:
+            agent.start()
+            time.sleep(moments.uniform(0.5, 1.1))
+            if agent.table_states().get(f"{sync.schema}.t") == "streaming":
+                break
+            agent.kill()
+            kills += 1
+    finally:
+        ended.set()
+        writer.join(30)
+    assert kills >= 2
+    sync.wait_equal()
+
+
 @pytest.mark.parametrize("flavor", ["mariadb"], indirect=True)
 @pytest.mark.parametrize("point", fault_points())
 def test_killed_at_each_durable_step(sync, point):
