@@ -2,9 +2,10 @@
  *
  * Table versions: copying, finding columns, and their record in the checkpoint:
  *   u8 format, u32 id, u32 version, u64 valid_from, database, schema, name, charset, collation,
- *   comment, key_name (each sized), u8 flags (1: system versioned), u16 columns, then a column each:
- *   name, charset, collation, source_type, default, comment (sized), u8 kind, u8 bits,
- *   u8 precision, u8 scale, u32 length, u8 flags, u8 generated, u16 key_order, u16 members, labels. */
+ *   comment, key_name (each sized), u8 flags (1: system versioned), u32 source_id, u16 columns, then
+ *   a column each: name, charset, collation, source_type, default, comment (sized), u8 kind, u8 bits,
+ *   u8 precision, u8 scale, u32 length, u8 flags, u8 generated, u16 key_order, u32 source_id,
+ *   u16 members, labels. Format 1 had no source_id. */
 #include "schema/table.h"
 
 #include "engine/base/assert.h"
@@ -12,7 +13,7 @@
 #include "engine/base/error.h"
 #include "engine/base/reader.h"
 
-enum { TABLE_FORMAT = 1, COLUMN_BYTES_MIN = 30 };
+enum { TABLE_FORMAT = 2, TABLE_FORMAT_FIRST = 1, COLUMN_BYTES_MIN = 30 };
 enum { FLAG_FIXED = 1, FLAG_BOOLEAN = 2, FLAG_NULLABLE = 4, FLAG_INVISIBLE = 8,
        FLAG_AUTO_INCREMENT = 16, FLAG_EXPRESSION = 32 };
 
@@ -108,6 +109,7 @@ static void column_encode(const struct column *column, struct buf *out)
                           (column->default_is_expression ? FLAG_EXPRESSION : 0)));
     buf_u8(out, column->generated);
     buf_le(out, column->key_order, 2);
+    buf_le(out, column->source_id, 4);
     buf_le(out, type->member_count, 2);
     for (uint16_t i = 0; i < type->member_count; i++)
         buf_sized(out, type->members[i]);
@@ -127,6 +129,7 @@ void table_encode(const struct table *table, struct buf *out)
     buf_sized(out, table->comment);
     buf_sized(out, table->key_name);
     buf_u8(out, table->system_versioned);
+    buf_le(out, table->source_id, 4);
     buf_le(out, table->column_count, 2);
     for (uint16_t i = 0; i < table->column_count; i++)
         column_encode(&table->columns[i], out);
@@ -154,7 +157,8 @@ static void members_decode(struct reader *in, struct arena *arena, struct type *
     type->member_count = count;
 }
 
-static void column_decode(struct reader *in, struct arena *arena, struct column *column)
+static void column_decode(struct reader *in, uint8_t format, struct arena *arena,
+                          struct column *column)
 {
     column->name = take_sized(in, arena);
     column->charset = take_sized(in, arena);
@@ -179,13 +183,15 @@ static void column_decode(struct reader *in, struct arena *arena, struct column 
     column->default_is_expression = flags & FLAG_EXPRESSION;
     column->generated = reader_u8(in);
     column->key_order = (uint16_t)reader_le(in, 2);
+    column->source_id = format > TABLE_FORMAT_FIRST ? (uint32_t)reader_le(in, 4) : 0;
     members_decode(in, arena, type);
 }
 
 bool table_decode(struct bytes record, struct arena *arena, struct table **out, struct error *err)
 {
     struct reader in = reader_of(record);
-    if (reader_u8(&in) != TABLE_FORMAT)
+    uint8_t format = reader_u8(&in);
+    if (format < TABLE_FORMAT_FIRST || format > TABLE_FORMAT)
         return error_set(err, ERROR_CONFIG, "a table's record is of a format that is not known");
     struct table *table = arena_zalloc(arena, sizeof *table);
     table->id = (uint32_t)reader_le(&in, 4);
@@ -199,12 +205,13 @@ bool table_decode(struct bytes record, struct arena *arena, struct table **out, 
     table->comment = take_sized(&in, arena);
     table->key_name = take_sized(&in, arena);
     table->system_versioned = reader_u8(&in) != 0;
+    table->source_id = format > TABLE_FORMAT_FIRST ? (uint32_t)reader_le(&in, 4) : 0;
     table->column_count = (uint16_t)reader_le(&in, 2);
     if (in.failed || (size_t)table->column_count * COLUMN_BYTES_MIN > in.rest.size || !table->name.data)
         return error_set(err, ERROR_CONFIG, "a table's record is cut off");
     struct column *columns = arena_array(arena, table->column_count + 1u, sizeof *columns);
     for (uint16_t i = 0; i < table->column_count && !in.failed; i++)
-        column_decode(&in, arena, &columns[i]);
+        column_decode(&in, format, arena, &columns[i]);
     if (in.failed || in.rest.size > 0)
         return error_set(err, ERROR_CONFIG, "a table's record is malformed");
     table->columns = columns;

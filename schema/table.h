@@ -24,6 +24,7 @@ struct column {
     struct bytes default_text;  /* NULL: no default (or DEFAULT NULL); unquoted text of a literal */
     bool default_is_expression; /* default_text is SQL of the source (CURRENT_TIMESTAMP, uuid()) */
     struct bytes comment;       /* NULL or empty: none */
+    uint32_t source_id; /* the source's own number of it, kept through renames; 0: it has none */
 };
 
 struct table {
@@ -40,6 +41,7 @@ struct table {
     struct bytes collation;
     struct bytes comment;
     bool system_versioned;       /* MariaDB: history rows arrive as events of their own */
+    uint32_t source_id;          /* the source's own number of it (PostgreSQL: OID); 0: none */
     const struct table *previous;
 };
 

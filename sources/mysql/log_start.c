@@ -344,17 +344,6 @@ static bool send_dump(struct log_source *self, struct error *err)
     return ok;
 }
 
-/* A checkpoint that begins anew gives higher marks than an older one gave to the same targets: the
- * count starts from the clock, 2048 transactions a second since 2024. */
-static uint64_t first_commit(const struct position *from)
-{
-    const int64_t year_2024_us = INT64_C(1704067200) * 1000000;
-    int64_t since_us = clock_wall_us() - year_2024_us;
-    uint64_t commit = since_us > 0 ? (uint64_t)since_us / 1000000 * 2048 : 0;
-    uint64_t known = mark_commit(from->mark) + 1;
-    return commit > known ? commit : known;
-}
-
 static bool connect_log(struct log_source *self, const struct position *from, bool fresh,
                         struct arena *arena, struct error *err)
 {
@@ -368,7 +357,7 @@ static bool connect_log(struct log_source *self, const struct position *from, bo
     self->has_gtid = false;
     xa_forget(self);
     if (fresh)
-        self->commit = first_commit(from);
+        self->commit = mark_first_commit(from->mark, clock_wall_us());
     if (!(fresh ? begin(self, arena, err) : resume(self, from, err)))
         return false;
     if (self->by_gtid && !self->mariadb && !check_gtids(self, arena, err))
