@@ -389,6 +389,22 @@ void checkpoint_abandon(struct checkpoint_write *write)
     free(write);
 }
 
+/* A failed sync is final: what the disk holds is not known any more. */
+static bool storing_failed(char *text, struct error *err)
+{
+    error_set(err, ERROR_CONFIG, "storing the checkpoint failed, nothing is lost: make room or "
+                                 "mend the disk, then start again: %.250s", text);
+    rocksdb_free(text);
+    return false;
+}
+
+bool checkpoint_sync(struct checkpoint *checkpoint, struct error *err)
+{
+    char *text = NULL;
+    rocksdb_flush_wal(checkpoint->db, 1, &text);
+    return !text || storing_failed(text, err);
+}
+
 bool checkpoint_commit(struct checkpoint_write *write, bool sync, struct error *err)
 {
     struct checkpoint *checkpoint = write->checkpoint;
@@ -397,13 +413,8 @@ bool checkpoint_commit(struct checkpoint_write *write, bool sync, struct error *
     rocksdb_write(checkpoint->db, sync ? checkpoint->synced : checkpoint->unsynced, write->batch,
                   &text);
     checkpoint_abandon(write);
-    if (text) {
-        /* A failed sync is final: what the disk holds is not known any more. */
-        error_set(err, ERROR_CONFIG, "storing the checkpoint failed, nothing is lost: make room or "
-                                     "mend the disk, then start again: %.250s", text);
-        rocksdb_free(text);
-        return false;
-    }
+    if (text)
+        return storing_failed(text, err);
     fault_point("checkpoint.after_commit");
     return true;
 }

@@ -95,3 +95,5 @@ void checkpoint_put_target(struct checkpoint_write *write, const struct target_r
  * sync is final (ERROR_CONFIG, "disk full" and the like): the agent must stop, never go on. */
 bool checkpoint_commit(struct checkpoint_write *write, bool sync, struct error *err);
 void checkpoint_abandon(struct checkpoint_write *write);
+/* Puts all that was committed on disk. A failure is final, as above. */
+bool checkpoint_sync(struct checkpoint *checkpoint, struct error *err);

@@ -263,17 +263,37 @@ static bool push_idle(struct intake *intake, struct error *err)
     return intake_push(intake, batch, err);
 }
 
+/* Where the server forgets what is confirmed, the position must outlive a loss of power. */
+static bool confirm_is_due(struct intake *intake)
+{
+    int64_t now_us = clock_now_us();
+    if (intake->driver->forgets && intake->checkpoint &&
+        now_us - intake->synced_us < intake->options->checkpoint_interval_ms * 1000)
+        return false;
+    intake->synced_us = now_us;
+    return true;
+}
+
+static bool confirm_driver(struct intake *intake, const struct position *position,
+                           struct error *err)
+{
+    if (intake->driver->forgets && intake->checkpoint && !checkpoint_sync(intake->checkpoint, err))
+        return false;
+    return intake->driver->confirm(intake->source, position, err);
+}
+
 static bool confirm_durable(struct intake *intake, struct error *err)
 {
     pthread_mutex_lock(&intake->confirm_lock);
-    bool some = intake->confirm.token.data != NULL;
+    bool some = intake->confirm.token.data != NULL && confirm_is_due(intake);
     struct position position = intake->confirm;
     struct arena arena = { 0 };
     if (some)
         position.token = arena_copy(&arena, position.token);
-    intake->confirm.token = (struct bytes){ 0 };
+    if (some)
+        intake->confirm.token = (struct bytes){ 0 };
     pthread_mutex_unlock(&intake->confirm_lock);
-    bool ok = !some || intake->driver->confirm(intake->source, &position, err);
+    bool ok = !some || confirm_driver(intake, &position, err);
     if (some && ok)
         ok = intake_forget_tables(intake, position.mark, err);
     if (some && ok) {

@@ -33,6 +33,7 @@ struct intake {
     struct buf position_text;
     bool position_unsent;
     int64_t position_time_us, last_push_us;
+    int64_t synced_us; /* when the last position was confirmed */
     uint64_t stream_mark;
     uint64_t driver_mark;      /* newest mark since the last connect: below stream_mark in a replay */
     bool inside;               /* the newest transaction is not over */

@@ -57,6 +57,7 @@ struct source_driver {
     const char *name, *help;
     const struct setting *settings; /* ends with a row whose name is NULL */
     size_t options_size;            /* of the struct that the settings fill */
+    bool forgets; /* the server forgets its log where confirm() says so: the position is on disk by then */
 
     /* ---- the log; intake's thread ---- */
 
