@@ -89,7 +89,8 @@ enum start_mode build_start_mode(const char *word)
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
         if (strcmp(words[i], word) == 0)
             return (enum start_mode)i;
-    return START_INITIAL;
+    /* Where the slot of PostgreSQL stands: a place as any other that the user knows. */
+    return strcmp(word, "committed-offset") == 0 ? START_SPECIFIC : START_INITIAL;
 }
 
 static enum start_mode start_of(const struct source_driver *driver, const void *options)
@@ -250,7 +251,54 @@ bool build_server_id(struct bytes text, uint32_t index, uint32_t count, struct a
     return true;
 }
 
-/* Options of the source for one of the pipelines: alike but for the id. */
+static struct bytes *text_setting(const struct source_driver *driver, const char *name,
+                                  uint8_t *options)
+{
+    const struct setting *row = setting_find(driver->settings, bytes_from(name));
+    bool is_text = row && row->type == SETTING_TEXT;
+    return is_text ? (struct bytes *)(void *)(options + row->offset) : NULL;
+}
+
+static bool is_plain(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '$' || c >= 0x80;
+}
+
+bool build_database(struct bytes pattern, struct bytes *out, struct error *err)
+{
+    size_t end = 0, dots = 0;
+    while (end < pattern.size && is_plain(pattern.data[end]))
+        end++;
+    for (size_t i = end; i < pattern.size; i++) {
+        dots += pattern.data[i] == '.';
+        i += pattern.data[i] == '\\';
+    }
+    if (end == 0 || end == pattern.size || pattern.data[end] != '.' || dots < 2)
+        return error_set(err, ERROR_CONFIG, "which database? Set 'database', or write `tables` as "
+                         "database.schema.table, as in shop.public.\\.*");
+    *out = (struct bytes){ pattern.data, end };
+    return true;
+}
+
+/* A source that serves one database, and keeps a slot on its server for each reader. */
+static bool fill_database(struct config *config, const struct source_driver *driver,
+                          uint8_t *options, uint32_t index, struct error *err)
+{
+    struct bytes *slot = text_setting(driver, "slot.name", options);
+    struct bytes *database = text_setting(driver, "database", options);
+    if (slot && config->sink_count > 1)
+        *slot = arena_printf(&config->arena, "%.*s_%.*s", BYTES_ARGS(*slot),
+                             BYTES_ARGS(config->sinks[index].folder));
+    if (!database || database->size > 0)
+        return true;
+    if (!build_database(config->source.tables.items[0], database, err))
+        return error_context(err, "%s: source", config->path);
+    *database = arena_copy(&config->arena, *database);
+    return true;
+}
+
+/* Options of the source for one of the pipelines: alike but for what names the reader. */
 static bool source_options(struct config *config, const struct source_driver *driver,
                            const void *options, struct plan *plan, uint32_t index,
                            struct error *err)
@@ -260,6 +308,8 @@ static bool source_options(struct config *config, const struct source_driver *dr
     memcpy(copy, options, driver->options_size);
     plan->source = driver;
     plan->source_options = copy;
+    if (!fill_database(config, driver, copy, index, err))
+        return false;
     if (!row || row->type != SETTING_TEXT)
         return true;
     struct bytes *id = (struct bytes *)(void *)(copy + row->offset);

@@ -35,5 +35,9 @@ bool build_change_bits(const struct change_names *names, enum schema_behavior be
 bool build_server_id(struct bytes text, uint32_t index, uint32_t count, struct arena *arena,
                      struct bytes *out, struct error *err);
 
+/* The database that a pattern of three parts is for, as in `shop.public.orders`: its first part,
+ * which must be a plain name. A view into `pattern`. */
+bool build_database(struct bytes pattern, struct bytes *out, struct error *err);
+
 /* "initial", "latest-offset", ... START_INITIAL when there is no such word. */
 enum start_mode build_start_mode(const char *word);

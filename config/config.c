@@ -15,7 +15,7 @@
 enum { NAME_MAX_SIZE = 90 };
 
 const struct setting config_source_settings[] = {
-    { "type", SETTING_TEXT, SOURCE(type), NULL, "The driver that reads: mysql or mariadb.", 0, 0,
+    { "type", SETTING_TEXT, SOURCE(type), NULL, "The driver that reads: mysql, mariadb or postgres.", 0, 0,
       NULL },
     { "name", SETTING_TEXT, SOURCE(name), "", "A name of your own for the source.", 0, 0, NULL },
     { "tables", SETTING_LIST, SOURCE(tables), NULL,

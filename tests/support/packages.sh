@@ -6,11 +6,13 @@
 # benchmark and the quickstart need (servers, Python modules, npm, Java and Maven).
 set -euo pipefail
 
-build=(gcc libc6-dev meson ninja-build pkg-config librocksdb-dev libmariadb-dev libcurl4-openssl-dev
+build=(gcc libc6-dev meson ninja-build pkg-config librocksdb-dev libmariadb-dev libpq-dev
+    libcurl4-openssl-dev
     libmicrohttpd-dev libjansson-dev libyaml-dev libpcre2-dev libzstd-dev liblz4-dev zlib1g-dev
     libssl-dev librdkafka-dev libcmocka-dev)
-tests=(mariadb-server mariadb-client python3 python3-pytest python3-pymysql python3-cryptography
-    openssl curl ca-certificates debian-archive-keyring kcat)
+tests=(mariadb-server mariadb-client postgresql-15 python3 python3-pytest python3-pymysql
+    python3-psycopg2 python3-pip python3-cryptography openssl curl ca-certificates
+    debian-archive-keyring kcat)
 
 installed() {
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The settings of `source.type: postgres`, in Flink CDC's words where it has one. */
+#pragma once
+
+#include "config/setting.h"
+#include "engine/source.h"
+
+enum publication_mode { PUBLICATION_FILTERED, PUBLICATION_DISABLED };
+
+struct postgres_options {
+    struct bytes hostname, service;
+    int64_t port;
+    struct bytes database; /* filled from `tables` when the user left it out */
+    struct bytes username, password, passfile;
+    int tls_mode; /* index into libpq's words of sslmode */
+    struct bytes tls_ca, tls_cert, tls_key;
+    struct bytes slot, publication;
+    int publication_mode;
+    bool failover;
+    int start_mode;
+    int64_t connect_timeout_ms, heartbeat_ms, discovery_ms;
+    int64_t fetch_rows; /* "scan.snapshot.fetch.size", accepted for compatibility */
+    bool comments;
+};
+extern const struct setting postgres_settings[];
+extern const char *const postgres_tls_modes[];

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The driver for PostgreSQL: its settings, its table of functions, and the watermarks. */
+#include <stdlib.h>
+
+#include "config/setting.h"
+#include "engine/base/clock.h"
+#include "engine/base/wait.h"
+#include "sources/postgres/check.h"
+#include "sources/postgres/wal.h"
+#include "sources/postgres/reader.h"
+#include "sources/postgres/token.h"
+#include "sources/sources.h"
+
+static const char *const start_modes[] = { "initial", "latest-offset", "committed-offset",
+                                           "snapshot", NULL };
+const char *const postgres_tls_modes[] = { "disable", "allow", "prefer", "require", "verify-ca",
+                                           "verify-full", NULL };
+static const char *const publication_modes[] = { "filtered", "disabled", NULL };
+
+#define FIELD(field) SETTING_FIELD(postgres_options, field)
+const struct setting postgres_settings[] = {
+    { .name = "hostname", .type = SETTING_TEXT, .offset = FIELD(hostname), .default_text = "",
+      .help = "Name or address of the server, or the folder of its socket; empty: 127.0.0.1, or what "
+              "the service says." },
+    { .name = "port", .type = SETTING_INT, .offset = FIELD(port), .default_text = "5432",
+      .help = "TCP port of the server.", .minimum = 1, .maximum = 65535 },
+    { .name = "database", .type = SETTING_TEXT, .offset = FIELD(database), .default_text = "",
+      .help = "The database; empty: the first part of `tables` (database.schema.table)." },
+    { .name = "username", .type = SETTING_TEXT, .offset = FIELD(username), .default_text = NULL,
+      .help = "User with REPLICATION, and SELECT on the captured tables." },
+    { .name = "password", .type = SETTING_SECRET, .offset = FIELD(password), .default_text = "",
+      .help = "Its password; take it from ${env:NAME} or ${file:/path}, or leave it to a passfile." },
+    { .name = "passfile", .type = SETTING_TEXT, .offset = FIELD(passfile), .default_text = "",
+      .help = "File of passwords in the form of .pgpass." },
+    { .name = "service", .type = SETTING_TEXT, .offset = FIELD(service), .default_text = "",
+      .help = "Name of a service in the client library's service file." },
+    { .name = "ssl.mode", .type = SETTING_CHOICE, .offset = FIELD(tls_mode),
+      .default_text = "prefer", .help = "TLS to the server, in libpq's words.",
+      .choices = postgres_tls_modes },
+    { .name = "ssl.ca", .type = SETTING_TEXT, .offset = FIELD(tls_ca), .default_text = "",
+      .help = "PEM file of the authorities that are trusted." },
+    { .name = "ssl.cert", .type = SETTING_TEXT, .offset = FIELD(tls_cert), .default_text = "",
+      .help = "PEM file of our certificate, where the server asks for one." },
+    { .name = "ssl.key", .type = SETTING_TEXT, .offset = FIELD(tls_key), .default_text = "",
+      .help = "PEM file of its key." },
+    { .name = "slot.name", .type = SETTING_TEXT, .offset = FIELD(slot), .default_text = "millrace",
+      .help = "The replication slot; made when it is not there. With several sinks each has its own, "
+              "the sink's name behind an underscore." },
+    { .name = "slot.failover", .type = SETTING_BOOL, .offset = FIELD(failover),
+      .default_text = "false",
+      .help = "Make the slot one that standbys keep up with (PostgreSQL 17 and later)." },
+    { .name = "publication.name", .type = SETTING_TEXT, .offset = FIELD(publication),
+      .default_text = "millrace", .help = "The publication that the slot is read through." },
+    { .name = "publication.autocreate.mode", .type = SETTING_CHOICE,
+      .offset = FIELD(publication_mode), .default_text = "filtered",
+      .help = "filtered: made for the captured tables, and kept up to date; disabled: it is yours.",
+      .choices = publication_modes },
+    { .name = "connect.timeout", .type = SETTING_DURATION, .offset = FIELD(connect_timeout_ms),
+      .default_text = "30s", .help = "How long a connection may take to be made.",
+      .minimum = 100, .maximum = 600000 },
+    { .name = "heartbeat.interval", .type = SETTING_DURATION, .offset = FIELD(heartbeat_ms),
+      .default_text = "1s", .help = "How often an idle server is asked for its place.",
+      .minimum = 100, .maximum = 3600000 },
+    { .name = "discovery.interval", .type = SETTING_DURATION, .offset = FIELD(discovery_ms),
+      .default_text = "5s", .help = "How often new, renamed and dropped tables are looked for; 0: "
+                                    "never.", .minimum = 0, .maximum = 3600000 },
+    { .name = "scan.startup.mode", .type = SETTING_CHOICE, .offset = FIELD(start_mode),
+      .default_text = "initial", .help = "Where to begin when there is no checkpoint yet; "
+                                         "committed-offset: where the slot stands.",
+      .choices = start_modes },
+    { .name = "scan.snapshot.fetch.size", .type = SETTING_INT, .offset = FIELD(fetch_rows),
+      .default_text = "1024", .help = "Accepted for compatibility: rows are streamed.",
+      .minimum = 1, .maximum = INT64_MAX },
+    { .name = "include-comments.enabled", .type = SETTING_BOOL, .offset = FIELD(comments),
+      .default_text = "true", .help = "Carry comments of tables and columns." },
+    { .name = NULL },
+};
+#undef FIELD
+
+static struct wal_source *wal_of(struct source *source) { return (struct wal_source *)source; }
+
+static bool open_log(const void *options, struct arena *arena, struct source **out,
+                     struct error *err)
+{
+    (void)err;
+    struct wal_source *self = arena_zalloc(arena, sizeof *self);
+    self->base.driver = &postgres_source;
+    self->options = options;
+    self->arena = arena;
+    pthread_mutex_init(&self->lock, NULL);
+    wait_init(&self->wake);
+    buf_init(&self->waiting, (size_t)2 << 30);
+    *out = &self->base;
+    return true;
+}
+
+static bool start(struct source *source, const struct position *from, struct catalog *catalog,
+                  const struct table_filter *filter, struct position *begin, struct error *err)
+{
+    struct wal_source *self = wal_of(source);
+    self->catalog = catalog;
+    self->filter = filter;
+    return wal_start(self, from, begin, err);
+}
+
+static bool read_log(struct source *source, struct batch *batch, int timeout_ms, struct error *err)
+{
+    struct wal_source *self = wal_of(source);
+    if (atomic_load(&self->interrupted))
+        return error_set(err, ERROR_STOP, "interrupted");
+    return wal_read(self, batch, timeout_ms, err);
+}
+
+/* The server may forget its log up to here. A broken connection is noticed by the next read(). */
+static bool confirm(struct source *source, const struct position *position, struct error *err)
+{
+    (void)err;
+    struct wal_source *self = wal_of(source);
+    struct error ignored;
+    uint64_t lsn, cluster;
+    if (!position_token_parse(position->token, &lsn, &cluster))
+        return true;
+    pthread_mutex_lock(&self->lock);
+    if (lsn > self->flushed)
+        self->flushed = lsn;
+    if (self->stream && clock_now_us() - self->status_us > 100000)
+        wal_status(self, false, &ignored);
+    pthread_mutex_unlock(&self->lock);
+    return true;
+}
+
+static void processed(struct source *source, struct buf *token)
+{
+    struct wal_source *self = wal_of(source);
+    gate_token_put(self->floor, self->recent, self->recent_count, token);
+}
+
+static bool passed(struct source *source, struct bytes high)
+{
+    struct wal_source *self = wal_of(source);
+    uint64_t lsn;
+    if (!high_token_parse(high, &lsn))
+        return false;
+    if (lsn > self->wanted)
+        self->wanted = lsn;
+    return self->lsn >= lsn;
+}
+
+static enum membership member(struct source *source, struct bytes transaction_id, struct bytes low,
+                              struct bytes high)
+{
+    (void)source;
+    (void)high;
+    return snapshot_token_member(low, transaction_id);
+}
+
+static void describe(struct source *source, struct bytes token, struct buf *out)
+{
+    (void)source;
+    uint64_t lsn, cluster;
+    if (position_token_parse(token, &lsn, &cluster))
+        buf_printf(out, LSN_FORMAT, LSN_ARGS(lsn));
+}
+
+static void interrupt(struct source *source)
+{
+    struct wal_source *self = wal_of(source);
+    atomic_store(&self->interrupted, true);
+    struct session *stream = atomic_load(&self->stream_interruptible);
+    struct session *metadata = atomic_load(&self->metadata_interruptible);
+    if (stream)
+        session_interrupt(stream);
+    if (metadata)
+        session_interrupt(metadata);
+}
+
+static void close_log(struct source *source)
+{
+    struct wal_source *self = wal_of(source);
+    if (!self)
+        return;
+    wal_keeper_stop(self);
+    wal_disconnect(self);
+    map_done(&self->asked);
+    buf_done(&self->waiting);
+    free(self->holes);
+    free(self->recent);
+    pthread_cond_destroy(&self->wake);
+    pthread_mutex_destroy(&self->lock);
+}
+
+const struct source_driver postgres_source = {
+    .name = "postgres",
+    .help = "PostgreSQL 14 to 18, by logical decoding (pgoutput).",
+    .settings = postgres_settings,
+    .options_size = sizeof(struct postgres_options),
+    .forgets = true,
+    .open = open_log,
+    .start = start,
+    .read = read_log,
+    .confirm = confirm,
+    .processed = processed,
+    .passed = passed,
+    .member = member,
+    .describe = describe,
+    .interrupt = interrupt,
+    .close = close_log,
+    .reader_open = postgres_reader_open,
+    .reader_split = postgres_reader_split,
+    .reader_chunk = postgres_reader_chunk,
+    .reader_scan_open = postgres_reader_scan_open,
+    .reader_scan_next = postgres_reader_scan_next,
+    .reader_compare = postgres_reader_compare,
+    .reader_interrupt = postgres_reader_interrupt,
+    .reader_close = postgres_reader_close,
+    .check = postgres_check,
+};

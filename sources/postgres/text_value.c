@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One function a kind of type, chosen once a table version. Dates are proleptic Gregorian on both
+ * sides, with years before 1 as "0044-03-15 BC" (44 BC is the year -43). What no calendar holds,
+ * "infinity", stays text: the sink's policy decides. */
+#include "sources/postgres/text_value.h"
+
+#include <stdlib.h>
+
+#include "engine/base/assert.h"
+#include "engine/base/reader.h"
+
+#define DECODER(name)                                                                              \
+    static bool name(struct bytes text, const struct type *type, struct arena *arena,              \
+                     struct value *out)
+#define UNUSED_TYPE() (void)type
+#define UNUSED_ARENA() (void)arena
+
+static const int64_t day_us = INT64_C(86400) * 1000000;
+
+/* ---- numbers ---- */
+
+static bool take_digits(struct bytes *text, size_t least, size_t most, int64_t *out)
+{
+    int64_t number = 0;
+    size_t i = 0;
+    for (; i < text->size && i < most && text->data[i] >= '0' && text->data[i] <= '9'; i++)
+        number = number * 10 + (text->data[i] - '0');
+    *text = (struct bytes){ text->data + i, text->size - i };
+    *out = number;
+    return i >= least;
+}
+
+static bool take_char(struct bytes *text, uint8_t wanted)
+{
+    if (text->size == 0 || text->data[0] != wanted)
+        return false;
+    *text = (struct bytes){ text->data + 1, text->size - 1 };
+    return true;
+}
+
+DECODER(decode_int)
+{
+    UNUSED_TYPE();
+    UNUSED_ARENA();
+    uint64_t size = 0;
+    bool negative = take_char(&text, '-');
+    if (text.size == 0 || text.size > 19)
+        return false;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return false;
+        size = size * 10 + (uint64_t)(text.data[i] - '0');
+    }
+    *out = value_int((int64_t)(negative ? 0 - size : size));
+    return true;
+}
+
+DECODER(decode_uint)
+{
+    UNUSED_TYPE();
+    UNUSED_ARENA();
+    uint64_t number = 0;
+    for (size_t i = 0; i < text.size; i++)
+        if (text.data[i] < '0' || text.data[i] > '9' ||
+            __builtin_mul_overflow(number, 10u, &number) ||
+            __builtin_add_overflow(number, (uint64_t)(text.data[i] - '0'), &number))
+            return false;
+    *out = value_uint(number);
+    return text.size > 0;
+}
+
+DECODER(decode_boolean)
+{
+    UNUSED_TYPE();
+    UNUSED_ARENA();
+    *out = value_int(bytes_is(text, "t"));
+    return out->integer || bytes_is(text, "f");
+}
+
+static bool number_text(struct bytes text, char *out, size_t size)
+{
+    if (text.size == 0 || text.size >= size)
+        return false;
+    memcpy(out, text.data, text.size);
+    out[text.size] = '\0';
+    return true;
+}
+
+DECODER(decode_float)
+{
+    UNUSED_TYPE();
+    UNUSED_ARENA();
+    char copy[64], *end;
+    if (!number_text(text, copy, sizeof copy))
+        return false;
+    *out = value_double((double)strtof(copy, &end));
+    return *end == '\0';
+}
+
+DECODER(decode_double)
+{
+    UNUSED_TYPE();
+    UNUSED_ARENA();
+    char copy[64], *end;
+    if (!number_text(text, copy, sizeof copy))
+        return false;
+    *out = value_double(strtod(copy, &end));
+    return *end == '\0';
+}
+
+/* The digits alone, with exactly `scale` behind the point; money has '$' and ',' in between. */
+static bool decimal_plain(struct bytes text, uint8_t scale, uint8_t *out, size_t *size)
+{
+    size_t used = 0, fraction = 0;
+    bool point = false, digits = false;
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t c = text.data[i];
+        if (c == '$' || c == ',')
+            continue;
+        if (c >= '0' && c <= '9') {
+            digits = true;
+            fraction += point;
+        } else if (c == '.' && !point) {
+            point = true;
+        } else if (c != '-' || used > 0) {
+            return false;
+        }
+        out[used++] = c;
+    }
+    if (!point && scale > 0)
+        out[used++] = '.';
+    for (; fraction < scale; fraction++)
+        out[used++] = '0';
+    *size = used;
+    return digits && fraction == scale;
+}
+
+DECODER(decode_decimal)
+{
+    size_t room = text.size + type->scale + 2u, size;
+    uint8_t *plain = arena_raw(arena, room);
+    if (!decimal_plain(text, type->scale, plain, &size)) {
+        arena_trim(arena, plain + room, plain);
+        *out = value_text(arena_copy(arena, text)); /* NaN */
+        return bytes_is(text, "NaN") || bytes_is(text, "Infinity") || bytes_is(text, "-Infinity");
+    }
+    *out = value_text((struct bytes){ plain, size });
+    if (type->precision > DECIMAL_INT_PRECISION) {
+        arena_trim(arena, plain + room, plain + size);
+        return true;
+    }
+    int64_t number = 0;
+    bool over = false;
+    for (size_t i = 0; i < size; i++)
+        if (plain[i] >= '0' && plain[i] <= '9')
+            over |= __builtin_mul_overflow(number, 10, &number) ||
+                    __builtin_add_overflow(number, plain[i] - '0', &number);
+    *out = value_int(plain[0] == '-' ? -number : number);
+    arena_trim(arena, plain + room, plain);
+    return !over;
+}
+
+/* ---- dates and times ---- */
+
+/* Days since 1970 of a civil date (Howard Hinnant's algorithm, public domain). */
+static int64_t days_of(int64_t year, int64_t month, int64_t day)
+{
+    year -= month <= 2;
+    int64_t era = (year >= 0 ? year : year - 399) / 400, yoe = year - era * 400;
+    int64_t doy = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
+}
+
+static bool take_suffix(struct bytes *text, const char *suffix)
+{
+    size_t size = strlen(suffix);
+    if (text->size < size || memcmp(text->data + text->size - size, suffix, size) != 0)
+        return false;
+    text->size -= size;
+    return true;
+}
+
+static bool take_date(struct bytes *text, bool before_christ, int64_t *days)
+{
+    int64_t year, month, day;
+    if (!take_digits(text, 4, 7, &year) || !take_char(text, '-') ||
+        !take_digits(text, 2, 2, &month) || !take_char(text, '-') ||
+        !take_digits(text, 2, 2, &day) || month < 1 || month > 12 || day < 1 || day > 31)
+        return false;
+    *days = days_of(before_christ ? 1 - year : year, month, day);
+    return true;
+}
+
+/* hh:mm:ss[.ffffff] */
+static bool take_clock(struct bytes *text, int64_t *micros)
+{
+    int64_t hour, minute, second, fraction = 0;
+    if (!take_digits(text, 2, 2, &hour) || !take_char(text, ':') ||
+        !take_digits(text, 2, 2, &minute) || !take_char(text, ':') ||
+        !take_digits(text, 2, 2, &second))
+        return false;
+    if (take_char(text, '.')) {
+        size_t before = text->size;
+        if (!take_digits(text, 1, 6, &fraction))
+            return false;
+        for (size_t digits = before - text->size; digits < 6; digits++)
+            fraction *= 10;
+    }
+    *micros = ((hour * 60 + minute) * 60 + second) * 1000000 + fraction;
+    return true;
+}
+
+static bool is_infinite(struct bytes text)
+{
+    return bytes_is(text, "infinity") || bytes_is(text, "-infinity");
+}
+
+DECODER(decode_date)
+{
+    UNUSED_TYPE();
+    int64_t days = 0;
+    if (is_infinite(text)) {
+        *out = value_text(arena_copy(arena, text));
+        return true;
+    }
+    bool before_christ = take_suffix(&text, " BC");
+    bool ok = take_date(&text, before_christ, &days) && text.size == 0;
+    *out = value_int(days);
+    return ok;
+}
+
+DECODER(decode_time)
+{
+    UNUSED_TYPE();
+    UNUSED_ARENA();
+    int64_t micros = 0;
+    bool ok = take_clock(&text, &micros) && text.size == 0;
+    *out = value_int(micros);
+    return ok;
+}
+
+DECODER(decode_moment)
+{
+    if (is_infinite(text)) {
+        *out = value_text(arena_copy(arena, text));
+        return true;
+    }
+    int64_t days = 0, micros = 0;
+    bool before_christ = take_suffix(&text, " BC");
+    bool ok = take_date(&text, before_christ, &days) && take_char(&text, ' ') &&
+              take_clock(&text, &micros);
+    if (ok && type->kind == TYPE_TIMESTAMP)
+        ok = take_suffix(&text, "+00");
+    int64_t whole = 0;
+    ok = ok && text.size == 0 && !__builtin_mul_overflow(days, day_us, &whole) &&
+         !__builtin_add_overflow(whole, micros, &whole);
+    *out = value_int(whole);
+    return ok;
+}
+
+/* ---- bytes and texts ---- */
+
+static int hex_digit(uint8_t c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static bool hex_decode(struct bytes text, uint8_t *out)
+{
+    for (size_t i = 0; i + 1 < text.size; i += 2) {
+        int high = hex_digit(text.data[i]), low = hex_digit(text.data[i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        out[i / 2] = (uint8_t)(high << 4 | low);
+    }
+    return text.size % 2 == 0;
+}
+
+DECODER(decode_bytes)
+{
+    UNUSED_TYPE();
+    if (!take_char(&text, '\\') || !take_char(&text, 'x'))
+        return false;
+    uint8_t *raw = arena_raw(arena, text.size / 2 + 1);
+    *out = value_text((struct bytes){ raw, text.size / 2 });
+    return hex_decode(text, raw);
+}
+
+DECODER(decode_uuid)
+{
+    UNUSED_TYPE();
+    uint8_t digits[32];
+    size_t used = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] == '-')
+            continue;
+        if (used == sizeof digits)
+            return false;
+        digits[used++] = text.data[i];
+    }
+    uint8_t *raw = arena_raw(arena, 16);
+    *out = value_text((struct bytes){ raw, 16 });
+    return used == sizeof digits && hex_decode((struct bytes){ digits, sizeof digits }, raw);
+}
+
+DECODER(decode_text)
+{
+    UNUSED_TYPE();
+    if (text.size > UINT32_MAX)
+        return false;
+    uint8_t *copy = arena_raw(arena, text.size + 1);
+    if (text.size > 0)
+        memcpy(copy, text.data, text.size);
+    *out = value_text((struct bytes){ copy, text.size });
+    return true;
+}
+
+struct text_decoder text_decoder_of(const struct type *type)
+{
+    static const struct text_decoder decoders[TYPE_KIND_COUNT] = {
+        [TYPE_INT] = { decode_int },         [TYPE_UINT] = { decode_uint },
+        [TYPE_FLOAT] = { decode_float },     [TYPE_DOUBLE] = { decode_double },
+        [TYPE_DECIMAL] = { decode_decimal }, [TYPE_DATE] = { decode_date },
+        [TYPE_TIME] = { decode_time },       [TYPE_DATETIME] = { decode_moment },
+        [TYPE_TIMESTAMP] = { decode_moment }, [TYPE_BYTES] = { decode_bytes },
+        [TYPE_UUID] = { decode_uuid },
+    };
+    ASSERT(type->kind < TYPE_KIND_COUNT);
+    if (type->kind == TYPE_INT && type->boolean)
+        return (struct text_decoder){ decode_boolean };
+    return decoders[type->kind].decode ? decoders[type->kind] : (struct text_decoder){ decode_text };
+}
+
+/* ---- back ---- */
+
+static void put_date(struct buf *out, int64_t day, bool *before_christ)
+{
+    int64_t z = day + 719468, era = (z >= 0 ? z : z - 146096) / 146097;
+    int64_t doe = z - era * 146097;
+    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+    int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
+    int64_t month = mp < 10 ? mp + 3 : mp - 9, year = yoe + era * 400 + (month <= 2);
+    *before_christ = year <= 0;
+    buf_printf(out, "%04lld-%02lld-%02lld", (long long)(*before_christ ? 1 - year : year),
+               (long long)month, (long long)(doy - (153 * mp + 2) / 5 + 1));
+}
+
+static void put_clock(struct buf *out, int64_t micros)
+{
+    buf_printf(out, "%02lld:%02lld:%02lld.%06lld", (long long)(micros / 3600000000),
+               (long long)(micros / 60000000 % 60), (long long)(micros / 1000000 % 60),
+               (long long)(micros % 1000000));
+}
+
+static void put_scaled(struct buf *out, int64_t number, uint8_t scale)
+{
+    uint64_t size = number < 0 ? 0 - (uint64_t)number : (uint64_t)number, unit = 1;
+    for (uint8_t i = 0; i < scale; i++)
+        unit *= 10;
+    buf_printf(out, "%s%llu", number < 0 ? "-" : "", (unsigned long long)(size / unit));
+    if (scale)
+        buf_printf(out, ".%0*llu", scale, (unsigned long long)(size % unit));
+}
+
+static void put_moment(const struct type *type, int64_t number, struct buf *out)
+{
+    bool before_christ = false;
+    int64_t day = number, rest = 0;
+    if (type->kind != TYPE_DATE) {
+        day = number / day_us - (number % day_us < 0);
+        rest = number - day * day_us;
+    }
+    put_date(out, day, &before_christ);
+    if (type->kind != TYPE_DATE) {
+        buf_u8(out, ' ');
+        put_clock(out, rest);
+    }
+    if (type->kind == TYPE_TIMESTAMP)
+        buf_text(out, "+00");
+    if (before_christ)
+        buf_text(out, " BC");
+}
+
+static void put_hex(struct buf *out, struct bytes raw)
+{
+    for (size_t i = 0; i < raw.size; i++)
+        buf_printf(out, "%02x", raw.data[i]);
+}
+
+void value_sql_text(const struct type *type, const struct value *value, struct buf *out)
+{
+    ASSERT(value->tag > VALUE_ABSENT);
+    if (value->tag == VALUE_TEXT) {
+        if (type->kind == TYPE_BYTES)
+            buf_text(out, "\\x");
+        if (type->kind == TYPE_BYTES || type->kind == TYPE_UUID)
+            put_hex(out, value_bytes(value));
+        else
+            buf_bytes(out, value_bytes(value));
+        return;
+    }
+    if (value->tag == VALUE_UINT) {
+        buf_printf(out, "%llu", (unsigned long long)value->natural);
+    } else if (value->tag == VALUE_DOUBLE) {
+        buf_printf(out, "%.17g", value->number);
+    } else if (type->kind == TYPE_DECIMAL) {
+        put_scaled(out, value->integer, type->scale);
+    } else if (type->kind == TYPE_TIME) {
+        put_clock(out, value->integer);
+    } else if (type->kind == TYPE_DATE || type->kind == TYPE_DATETIME ||
+               type->kind == TYPE_TIMESTAMP) {
+        put_moment(type, value->integer, out);
+    } else {
+        buf_printf(out, "%lld", (long long)value->integer);
+    }
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The log reader's state, shared by postgres.c (the driver's table), wal_start.c (connecting and
+ * choosing where to begin), wal_stream.c (frames, transactions, keepalives), wal_rows.c (changes of
+ * rows), wal_schema.c (relations to table versions) and wal_discover.c (tables that come and go).
+ *
+ * One thread, the intake's, with one exception: the server ends a stream whose reader says nothing
+ * for wal_sender_timeout, and the intake may wait that long for a sink. So a thread of our own, the
+ * keeper, sends status messages in between; `lock` guards the stream's connection for that. */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "engine/base/map.h"
+#include "engine/source.h"
+#include "sources/postgres/session.h"
+#include "sources/postgres/pgoutput.h"
+#include "sources/postgres/listed_tables.h"
+#include "sources/postgres/text_value.h"
+
+enum { NO_COLUMN = UINT16_MAX };
+
+/* A relation of the log, as its newest Relation message described it. */
+struct wal_relation {
+    uint32_t oid;
+    struct arena arena;        /* of all that follows */
+    const struct table *table; /* NULL: not captured */
+    uint16_t count;
+    struct cell_plan {
+        struct text_decoder decoder;
+        const struct type *type;
+        uint16_t target; /* column of the table; NO_COLUMN: none */
+        bool key;        /* of the replica identity */
+    } *cells;
+    uint16_t *missing, missing_count; /* columns of the table that the relation did not have yet */
+    bool behind; /* the tracked version is newer than the log: the table is being read again */
+};
+
+/* A row of which the log left out an unchanged TOAST value. */
+struct wal_hole { uint32_t event; uint32_t xid; };
+
+struct wal_source {
+    struct source base;
+    const struct postgres_options *options;
+    struct arena *arena;
+    struct catalog *catalog;
+    bool catalog_filled; /* once a process: later tables come through the log */
+    const struct table_filter *filter;
+
+    pthread_mutex_t lock; /* of the stream: see above */
+    pthread_cond_t wake;
+    pthread_t keeper;
+    bool keeper_runs, ending;
+    struct session *stream;
+    int64_t status_us;      /* when we spoke last */
+    int64_t status_every_ms; /* at the latest */
+    uint64_t flushed;       /* durable in the sink: what the server may forget */
+
+    struct session *metadata;
+    _Atomic(struct session *) stream_interruptible, metadata_interruptible;
+    atomic_bool interrupted;
+
+    struct bytes database; /* its name, of `arena` */
+    uint64_t cluster;
+    bool standby;           /* nothing can be written there */
+    bool generated;         /* the publication carries stored generated columns */
+
+    /* where we are */
+    uint64_t lsn;           /* all commits that end up to here were given */
+    uint64_t wanted;        /* a watermark that somebody waits for */
+    uint64_t commit;        /* transactions so far */
+    uint32_t row;           /* in the one under way; rows take odd numbers, schema changes even ones */
+    uint32_t xid;
+    int64_t time_us;
+    bool inside, announced, moved;
+
+    struct map relations; /* u32 oid -> struct wal_relation, malloc'd */
+    struct wal_relation *newest;
+
+    struct buf waiting; /* a message that needs a batch of its own */
+    bool has_waiting;
+    struct wal_hole *holes;
+    uint32_t hole_count, hole_capacity;
+
+    /* for the gates of chunks */
+    uint64_t floor;
+    uint32_t *recent; /* xids that were given and may not be visible yet */
+    uint32_t recent_count, recent_capacity;
+    int64_t pruned_us;
+
+    int64_t discovered_us;
+    struct map asked; /* u32 oid -> what was asked of it by a message in the log */
+
+    bool behind; /* much is coming: wake up for large mouthfuls only */
+    size_t taken_bytes;
+};
+
+/* wal_start.c */
+bool wal_start(struct wal_source *self, const struct position *from, struct position *begin,
+               struct error *err);
+void wal_disconnect(struct wal_source *self);
+
+/* wal_stream.c */
+bool wal_read(struct wal_source *self, struct batch *batch, int timeout_ms, struct error *err);
+bool wal_status(struct wal_source *self, bool reply_now, struct error *err); /* lock held */
+void wal_keeper_start(struct wal_source *self);
+void wal_keeper_stop(struct wal_source *self);
+void wal_put_position(const struct wal_source *self, struct buf *out);
+bool wal_prune_recent(struct wal_source *self, struct error *err);
+bool wal_raise_floor(struct wal_source *self, struct error *err);
+uint64_t wal_row_mark(struct wal_source *self);
+uint64_t wal_schema_mark(struct wal_source *self); /* before the row that comes next */
+
+/* wal_rows.c */
+bool wal_row(struct wal_source *self, struct batch *batch, struct bytes message,
+             struct error *err);
+void wal_announce(struct wal_source *self, struct batch *batch); /* its transaction, once a batch */
+
+/* wal_toast.c: fills the holes of a batch from the tables. */
+bool wal_fill_holes(struct wal_source *self, struct batch *batch, struct error *err);
+
+/* wal_schema.c; *again: the batch must be handed on first, then the message comes once more. */
+bool wal_relation(struct wal_source *self, struct batch *batch, struct bytes message, bool *again,
+                  struct error *err);
+bool wal_truncate(struct wal_source *self, struct batch *batch, struct bytes message, bool *again,
+                  struct error *err);
+bool wal_message(struct wal_source *self, struct batch *batch, struct bytes message, bool *again,
+                 struct error *err);
+void wal_forget_relations(struct wal_source *self);
+const struct table *wal_table_of(const struct wal_source *self, uint32_t oid);
+
+/* wal_discover.c: now and then, between transactions. */
+bool wal_discover(struct wal_source *self, struct error *err);
+extern const char wal_message_prefix[];

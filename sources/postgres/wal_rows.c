@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Changes of rows, by the plan that their relation was given: each cell's text goes through the
+ * decoder of its column, straight into the batch. */
+#include "sources/postgres/wal.h"
+
+#include <stdlib.h>
+
+#include "engine/base/assert.h"
+#include "sources/postgres/token.h"
+
+void wal_announce(struct wal_source *self, struct batch *batch)
+{
+    if (self->announced && batch->transaction_count > 0)
+        return;
+    struct buf id;
+    buf_init(&id, 16);
+    transaction_token_put(self->xid, &id);
+    struct transaction *transaction = batch_add_transaction(batch);
+    transaction->first_event = batch->count;
+    transaction->continued = self->announced;
+    transaction->id = arena_copy(&batch->arena, buf_view(&id));
+    self->announced = true;
+    buf_done(&id);
+}
+
+static struct wal_relation *relation_of(struct wal_source *self, uint32_t oid)
+{
+    if (self->newest && self->newest->oid == oid)
+        return self->newest;
+    struct wal_relation *found =
+        map_get(&self->relations, (struct bytes){ (const uint8_t *)&oid, sizeof oid });
+    if (found)
+        self->newest = found;
+    return found;
+}
+
+/* A text that is not of its column's type travels as it is: the sink refuses it with the column's
+ * name, and the other tables go on. */
+static void decode_cell(const struct cell_plan *plan, struct bytes text, struct arena *arena,
+                        struct value *out)
+{
+    if (!plan->decoder.decode(text, plan->type, arena, out))
+        *out = value_text(arena_copy(arena, text));
+}
+
+/* `keys` : only the columns of the identity were logged, the others are placeholders. */
+static struct value *tuple_values(const struct wal_relation *relation, struct reader cells,
+                                  uint16_t count, bool keys, struct arena *arena)
+{
+    const struct table *table = relation->table;
+    struct value *values = arena_alloc(arena, (table->column_count + 1u) * sizeof *values);
+    for (uint16_t i = 0; i < relation->missing_count; i++)
+        values[relation->missing[i]] = value_null();
+    for (uint16_t i = 0; i < count; i++) {
+        const struct cell_plan *plan = &relation->cells[i];
+        struct pgoutput_cell cell;
+        pgoutput_cell_take(&cells, &cell); /* walked once already: it is well formed */
+        if (plan->target == NO_COLUMN)
+            continue;
+        struct value *value = &values[plan->target];
+        if (cell.kind == 'u' || (keys && !plan->key))
+            *value = value_absent();
+        else if (cell.kind == 'n')
+            *value = value_null();
+        else
+            decode_cell(plan, cell.text, arena, value);
+    }
+    return values;
+}
+
+static void note_hole(struct wal_source *self, uint32_t event)
+{
+    if (self->hole_count == self->hole_capacity) {
+        self->hole_capacity = self->hole_capacity ? self->hole_capacity * 2 : 64;
+        self->holes = realloc(self->holes, self->hole_capacity * sizeof *self->holes);
+        ASSERT(self->holes);
+    }
+    self->holes[self->hole_count++] = (struct wal_hole){ event, self->xid };
+}
+
+/* Unchanged TOAST values are those of the old row, where that was logged whole. */
+static bool complete(struct value *after, const struct value *before, uint16_t count)
+{
+    bool whole = true;
+    for (uint16_t i = 0; i < count; i++) {
+        if (after[i].tag != VALUE_ABSENT)
+            continue;
+        if (before && before[i].tag != VALUE_ABSENT)
+            after[i] = before[i];
+        else
+            whole = false;
+    }
+    return whole;
+}
+
+bool wal_row(struct wal_source *self, struct batch *batch, struct bytes message, struct error *err)
+{
+    struct pgoutput_row row;
+    if (!pgoutput_row_parse(message, &row) || !self->inside)
+        return error_set(err, ERROR_RETRY, "a malformed row in the server's log");
+    const struct wal_relation *relation = relation_of(self, row.oid);
+    if (!relation)
+        return error_set(err, ERROR_RETRY, "rows of a table that no Relation message named");
+    if (!relation->table)
+        return true;
+    if ((row.old && row.old_count != relation->count) ||
+        (row.has_new && row.new_count != relation->count))
+        return error_set(err, ERROR_RETRY, "a row does not fit its Relation message");
+    wal_announce(self, batch);
+    struct value *before = row.old ? tuple_values(relation, row.old_cells, row.old_count,
+                                                  row.old == 'K', &batch->arena) : NULL;
+    struct value *after = row.has_new ? tuple_values(relation, row.new_cells, row.new_count, false,
+                                                     &batch->arena) : NULL;
+    if (after && !complete(after, before, relation->table->column_count))
+        note_hole(self, batch->count);
+    struct event *event = batch_add(batch);
+    event->op = !row.has_new                      ? EVENT_DELETE
+                : message.data[0] == PGOUTPUT_INSERT ? EVENT_INSERT : EVENT_UPDATE;
+    event->table = relation->table;
+    event->before = before;
+    event->after = after;
+    event->mark = wal_row_mark(self);
+    event->time_us = self->time_us;
+    return true;
+}

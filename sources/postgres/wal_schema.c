@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Relation messages to table versions. A Relation message is the truth about names, types and the
+ * identity at its place in the log, and says nothing else: whether a column may be NULL, defaults,
+ * comments and the numbers that tell a rename from a drop and an add are looked up in the system
+ * catalog, which may be ahead of the log. Three shapes meet: the message's, the tracked version's, and
+ * the catalog's:
+ *   message = tracked            the plan is made; what only the catalog knows is brought up to date
+ *                                when the catalog agrees with the message too
+ *   message = catalog            the table was altered: the version of the catalog comes next
+ *   tracked = catalog            the log is behind (the tables were listed after the change): the
+ *                                table is read again, which passes over all that is older
+ *   three different shapes       a version between: the message's columns, with what is known of them
+ * A table is known by its OID, so that a new name is a rename; the same name under another OID is
+ * another table. Values that an ALTER wrote are in no log: a column that changed its type or came with
+ * a default that is computed makes the table be read again. */
+#include "sources/postgres/wal.h"
+
+#include <stdlib.h>
+
+#include "engine/base/assert.h"
+#include "schema/diff.h"
+#include "sources/postgres/types.h"
+
+/* ---- putting events ---- */
+
+static struct schema_change *put_change(struct wal_source *self, struct batch *batch,
+                                        enum change_kind kind, const struct table *before,
+                                        const struct table *after)
+{
+    wal_announce(self, batch);
+    struct schema_change *change = arena_zalloc(&batch->arena, sizeof *change);
+    *change = (struct schema_change){ .kind = kind, .before = before, .after = after };
+    struct event *event = batch_add(batch);
+    event->op = EVENT_SCHEMA;
+    event->table = after ? after : before;
+    event->change = change;
+    event->time_us = self->time_us;
+    event->mark = wal_schema_mark(self);
+    return change;
+}
+
+static void put_drop(struct wal_source *self, struct batch *batch, const struct table *table,
+                     bool left)
+{
+    put_change(self, batch, CHANGE_DROP_TABLE, table, NULL)->left = left;
+    catalog_drop(self->catalog, table);
+}
+
+static void put_resync(struct wal_source *self, struct batch *batch, const struct table *table)
+{
+    put_change(self, batch, CHANGE_RESYNC_TABLE, NULL, table);
+}
+
+static const struct table *put_version(struct wal_source *self, const struct table *draft,
+                                       const struct table *tracked)
+{
+    return catalog_put(self->catalog, draft, tracked, wal_schema_mark(self));
+}
+
+const struct table *wal_table_of(const struct wal_source *self, uint32_t oid)
+{
+    for (struct map_entry *entry = NULL; (entry = map_next(&self->catalog->by_name, entry));) {
+        const struct table *table = entry->value;
+        if (table->source_id == oid)
+            return table;
+    }
+    return NULL;
+}
+
+static bool wanted(const struct wal_source *self, const struct table *table)
+{
+    return self->filter->matches(self->filter->context, table->database, table->schema, table->name);
+}
+
+/* The name belongs to another table now: the one that had it is gone, or goes by another name, under
+ * which it will be met as a new one. */
+static void vacate(struct wal_source *self, struct batch *batch, const struct table *draft)
+{
+    const struct table *other =
+        catalog_find(self->catalog, draft->database, draft->schema, draft->name);
+    if (other && other->source_id != draft->source_id)
+        put_drop(self, batch, other, false);
+}
+
+static const struct table *put_create(struct wal_source *self, struct batch *batch,
+                                      const struct table *draft, struct error *err)
+{
+    if (!wal_raise_floor(self, err))
+        return NULL;
+    vacate(self, batch, draft);
+    const struct table *table = put_version(self, draft, NULL);
+    put_change(self, batch, CHANGE_CREATE_TABLE, NULL, table);
+    put_resync(self, batch, table); /* what it held before it was met */
+    return table;
+}
+
+/* ---- comparing ---- */
+
+static bool same_columns(const struct table *a, const struct table *b)
+{
+    if (a->column_count != b->column_count || a->key_count != b->key_count)
+        return false;
+    for (uint16_t i = 0; i < a->column_count; i++)
+        if (!bytes_equal(a->columns[i].name, b->columns[i].name) ||
+            !type_equal(&a->columns[i].type, &b->columns[i].type) ||
+            a->columns[i].key_order != b->columns[i].key_order)
+            return false;
+    return true;
+}
+
+static bool same_name(const struct table *a, const struct table *b)
+{
+    return bytes_equal(a->schema, b->schema) && bytes_equal(a->name, b->name);
+}
+
+static const struct column *column_by_id(const struct table *table, uint32_t id)
+{
+    for (uint16_t i = 0; i < table->column_count && id; i++)
+        if (table->columns[i].source_id == id)
+            return &table->columns[i];
+    return NULL;
+}
+
+static const struct column *column_named(const struct table *table, struct bytes name)
+{
+    for (uint16_t i = 0; table && i < table->column_count; i++)
+        if (bytes_equal(table->columns[i].name, name))
+            return &table->columns[i];
+    return NULL;
+}
+
+/* The same number under another name: a rename. */
+static void find_renames(const struct table *before, const struct table *after, struct arena *arena,
+                         struct schema_change *change)
+{
+    struct column_rename *renames = arena_array(arena, after->column_count + 1u, sizeof *renames);
+    uint16_t count = 0;
+    for (uint16_t i = 0; i < after->column_count; i++) {
+        const struct column *column = &after->columns[i];
+        const struct column *old = column_by_id(before, column->source_id);
+        if (old && !bytes_equal(old->name, column->name))
+            renames[count++] = (struct column_rename){ old->name, column->name };
+    }
+    change->renames = renames;
+    change->rename_count = count;
+}
+
+/* Did the ALTER write values that no log tells of? */
+static bool wrote_values(const struct table *before, const struct table *after)
+{
+    for (uint16_t i = 0; i < after->column_count; i++) {
+        const struct column *column = &after->columns[i];
+        const struct column *old = column_by_id(before, column->source_id);
+        old = old ? old : column->source_id ? NULL : column_named(before, column->name);
+        if (!old && (column->default_is_expression || column->auto_increment ||
+                     column->generated != COLUMN_STORED_PLAIN ||
+                     (!column->nullable && !column->default_text.data)))
+            return true;
+        if (old && !type_equal(&old->type, &column->type) &&
+            (old->type.kind != column->type.kind || column->type.kind != TYPE_TEXT) &&
+            column->type.kind != TYPE_ENUM)
+            return true;
+    }
+    return false;
+}
+
+/* ---- the shape of a message ---- */
+
+static struct bytes relation_schema(const struct pgoutput_relation *relation)
+{
+    return relation->schema.size ? relation->schema : BYTES_LITERAL("pg_catalog");
+}
+
+/* Reads the types that neither the catalog nor the tracked version can vouch for. */
+static bool relation_types(struct wal_source *self, const struct pgoutput_relation *relation,
+                           struct arena *arena, struct user_types *out, struct error *err)
+{
+    uint32_t *oids = arena_array(arena, relation->column_count + 1u, sizeof *oids);
+    for (uint16_t i = 0; i < relation->column_count; i++)
+        oids[i] = relation->columns[i].type;
+    return user_types_read(self->metadata, oids, relation->column_count, arena, out, err);
+}
+
+/* The key as the message tells it, where neither of the others can: the flags of its columns. */
+static void derive_key(const struct pgoutput_relation *relation, const struct table *model,
+                       struct column *columns)
+{
+    uint16_t found = 0, flagged = 0;
+    for (uint16_t i = 0; i < relation->column_count; i++) {
+        const struct column *known = column_named(model, relation->columns[i].name);
+        columns[i].key_order = known ? known->key_order : 0;
+        found = (uint16_t)(found + (columns[i].key_order > 0));
+    }
+    if (model && found == model->key_count)
+        return;
+    for (uint16_t i = 0; i < relation->column_count; i++)
+        columns[i].key_order = relation->identity != 'f' && relation->columns[i].key ? ++flagged : 0;
+}
+
+static struct table *derive(const struct pgoutput_relation *relation, const struct table *live,
+                            const struct table *tracked, const struct user_types *users,
+                            struct bytes database, struct arena *arena)
+{
+    const struct table *model = tracked ? tracked : live;
+    struct table *table = arena_zalloc(arena, sizeof *table);
+    struct column *columns = arena_array(arena, relation->column_count + 1u, sizeof *columns);
+    for (uint16_t i = 0; i < relation->column_count; i++) {
+        const struct pgoutput_column *from = &relation->columns[i];
+        const struct column *known = column_named(live, from->name);
+        known = known ? known : column_named(tracked, from->name);
+        columns[i] = known ? *known : (struct column){ .nullable = true };
+        columns[i].name = from->name;
+        columns[i].type = postgres_type(from->type, from->typmod, users);
+    }
+    derive_key(relation, live && relation->identity != 'n' ? live : model, columns);
+    table->database = database;
+    table->schema = relation_schema(relation);
+    table->name = relation->name;
+    table->source_id = relation->oid;
+    table->comment = model ? model->comment : (struct bytes){ 0 };
+    table->key_name = model ? model->key_name : (struct bytes){ 0 };
+    table->columns = columns;
+    table->column_count = relation->column_count;
+    table_index_keys(arena, table);
+    return table;
+}
+
+/* ---- plans ---- */
+
+static void forget(struct wal_relation *relation)
+{
+    arena_done(&relation->arena);
+    free(relation);
+}
+
+void wal_forget_relations(struct wal_source *self)
+{
+    for (struct map_entry *entry = NULL; (entry = map_next(&self->relations, entry));)
+        forget(entry->value);
+    map_done(&self->relations);
+    self->newest = NULL;
+}
+
+static void enter(struct wal_source *self, struct wal_relation *relation)
+{
+    struct bytes key = { (const uint8_t *)&relation->oid, sizeof relation->oid };
+    struct wal_relation *old = map_get(&self->relations, key);
+    map_put(&self->relations, key, relation);
+    if (old)
+        forget(old);
+    self->newest = NULL;
+}
+
+static uint16_t place_of(const struct table *table, struct bytes name)
+{
+    for (uint16_t i = 0; i < table->column_count; i++)
+        if (bytes_equal(table->columns[i].name, name))
+            return i;
+    return NO_COLUMN;
+}
+
+static void plan(struct wal_source *self, const struct pgoutput_relation *from,
+                 const struct table *table, bool behind)
+{
+    struct wal_relation *relation = calloc(1, sizeof *relation);
+    ASSERT(relation);
+    relation->oid = from->oid;
+    relation->table = table;
+    relation->count = from->column_count;
+    relation->behind = behind;
+    enter(self, relation);
+    if (!table)
+        return;
+    struct arena *arena = &relation->arena;
+    relation->cells = arena_array(arena, from->column_count + 1u, sizeof *relation->cells);
+    relation->missing = arena_array(arena, table->column_count + 1u, sizeof *relation->missing);
+    bool *met = arena_array(arena, table->column_count + 1u, sizeof *met);
+    for (uint16_t i = 0; i < from->column_count; i++) {
+        struct cell_plan *cell = &relation->cells[i];
+        cell->target = place_of(table, from->columns[i].name);
+        cell->key = from->columns[i].key;
+        if (cell->target == NO_COLUMN)
+            continue;
+        met[cell->target] = true;
+        cell->type = &table->columns[cell->target].type;
+        cell->decoder = text_decoder_of(cell->type);
+    }
+    for (uint16_t i = 0; i < table->column_count; i++)
+        if (!met[i])
+            relation->missing[relation->missing_count++] = i;
+}
+
+/* ---- a relation ---- */
+
+struct meeting {
+    struct wal_source *self;
+    struct batch *batch;
+    struct arena arena;
+    struct pgoutput_relation relation;
+    const struct table *tracked;
+    struct listed_table *live; /* NULL: gone, or a partition */
+    struct table *shape;       /* the message's */
+};
+
+static void put_alter(struct meeting *m, const struct table *draft)
+{
+    struct wal_source *self = m->self;
+    const struct table *before = m->tracked;
+    bool renamed = !same_name(before, draft);
+    if (renamed)
+        vacate(self, m->batch, draft);
+    const struct table *after = put_version(self, draft, before);
+    struct schema_change *change = put_change(
+        self, m->batch, renamed ? CHANGE_RENAME_TABLE : CHANGE_ALTER_TABLE, before, after);
+    find_renames(before, after, &m->batch->arena, change);
+    if (wrote_values(before, after))
+        put_resync(self, m->batch, after);
+    m->tracked = after;
+}
+
+/* What the catalog knows beyond the shape: it counts when the shape is the same. */
+static bool details_differ(const struct table *tracked, const struct table *live,
+                           struct arena *arena)
+{
+    size_t count;
+    struct schema_change change = { .kind = CHANGE_ALTER_TABLE, .before = tracked, .after = live };
+    find_renames(tracked, live, arena, &change);
+    diff_tables(&change, arena, &count);
+    return count > 0;
+}
+
+static bool meet_tracked(struct meeting *m)
+{
+    const struct table *live = m->live ? m->live->table : NULL;
+    bool is_live = live && same_columns(live, m->shape) && same_name(live, m->shape);
+    if (same_columns(m->shape, m->tracked) && same_name(m->shape, m->tracked)) {
+        if (is_live && details_differ(m->tracked, live, &m->arena))
+            put_alter(m, live);
+        plan(m->self, &m->relation, m->tracked, false);
+        return true;
+    }
+    bool log_is_behind = live && same_columns(live, m->tracked) && same_name(live, m->tracked);
+    if (log_is_behind) {
+        const struct wal_relation *known = map_get(
+            &m->self->relations, (struct bytes){ (const uint8_t *)&m->relation.oid, 4 });
+        if (!known || !known->behind)
+            put_resync(m->self, m->batch, m->tracked);
+        plan(m->self, &m->relation, m->tracked, true);
+        return true;
+    }
+    put_alter(m, is_live ? live : m->shape);
+    plan(m->self, &m->relation, m->tracked, false);
+    return true;
+}
+
+static bool meet_new(struct meeting *m, struct error *err)
+{
+    const struct table *table = m->live ? m->live->table : NULL;
+    if (!table || !wanted(m->self, table)) {
+        plan(m->self, &m->relation, NULL, false); /* a partition, or gone without a trace */
+        return true;
+    }
+    const struct table *made = put_create(m->self, m->batch, table, err);
+    if (made)
+        plan(m->self, &m->relation, made, !same_columns(m->shape, made));
+    return made != NULL;
+}
+
+static bool meet(struct meeting *m, bool *again, struct error *err)
+{
+    struct wal_source *self = m->self;
+    struct bytes database = self->database;
+    m->tracked = wal_table_of(self, m->relation.oid);
+    bool captured = self->filter->matches(self->filter->context, database,
+                                          relation_schema(&m->relation), m->relation.name);
+    if (!captured && !m->tracked) {
+        plan(self, &m->relation, NULL, false);
+        return true;
+    }
+    if (m->batch->count > 0) {
+        *again = true; /* a change of shape may come of it */
+        return true;
+    }
+    struct user_types users;
+    if (!listed_table_read(self->metadata, self->options, m->relation.oid, self->generated, &m->arena,
+                     &m->live, err) ||
+        !relation_types(self, &m->relation, &m->arena, &users, err))
+        return false;
+    m->shape = derive(&m->relation, m->live ? m->live->table : NULL, m->tracked, &users, database,
+                      &m->arena);
+    if (!captured) {
+        put_drop(self, m->batch, m->tracked, true); /* renamed out of the captured tables */
+        plan(self, &m->relation, NULL, false);
+        return true;
+    }
+    return m->tracked ? meet_tracked(m) : meet_new(m, err);
+}
+
+bool wal_relation(struct wal_source *self, struct batch *batch, struct bytes message, bool *again,
+                  struct error *err)
+{
+    struct meeting m = { .self = self, .batch = batch };
+    *again = false;
+    bool ok = pgoutput_relation_parse(message, &m.arena, &m.relation) ||
+              error_set(err, ERROR_RETRY, "a malformed Relation message in the server's log");
+    ok = ok && meet(&m, again, err);
+    arena_done(&m.arena);
+    return ok;
+}
+
+/* ---- TRUNCATE ---- */
+
+bool wal_truncate(struct wal_source *self, struct batch *batch, struct bytes message, bool *again,
+                  struct error *err)
+{
+    struct pgoutput_truncate truncate;
+    *again = batch->count > 0;
+    if (*again)
+        return true;
+    if (!pgoutput_truncate_parse(message, &truncate))
+        return error_set(err, ERROR_RETRY, "a malformed TRUNCATE in the server's log");
+    uint64_t mark = wal_row_mark(self);
+    for (uint32_t i = 0; i < truncate.count; i++) {
+        const struct table *table = wal_table_of(self, (uint32_t)reader_be(&truncate.oids, 4));
+        if (!table)
+            continue;
+        put_change(self, batch, CHANGE_TRUNCATE_TABLE, table, table);
+        batch->events[batch->count - 1].mark = mark;
+    }
+    return true;
+}
+
+/* ---- our own messages: see wal_discover.c ---- */
+
+static bool look(struct meeting *m, uint32_t oid, bool read, struct error *err)
+{
+    struct wal_source *self = m->self;
+    m->tracked = wal_table_of(self, oid);
+    if (!listed_table_read(self->metadata, self->options, oid, self->generated, &m->arena, &m->live, err))
+        return false;
+    const struct table *live = m->live ? m->live->table : NULL;
+    bool follows = live && wanted(self, live);
+    if (m->tracked && !follows)
+        put_drop(self, m->batch, m->tracked, live != NULL);
+    else if (!m->tracked && follows)
+        return put_create(self, m->batch, live, err) != NULL;
+    else if (m->tracked && !same_name(live, m->tracked) && same_columns(live, m->tracked))
+        put_alter(m, live);
+    else if (m->tracked && read && wal_raise_floor(self, err))
+        put_resync(self, m->batch, m->tracked);
+    return true;
+}
+
+bool wal_message(struct wal_source *self, struct batch *batch, struct bytes message, bool *again,
+                 struct error *err)
+{
+    struct pgoutput_message parsed;
+    *again = false;
+    if (!pgoutput_message_parse(message, &parsed))
+        return error_set(err, ERROR_RETRY, "a malformed logical message in the server's log");
+    if (!parsed.transactional || !self->inside || !bytes_is(parsed.prefix, wal_message_prefix))
+        return true;
+    *again = batch->count > 0;
+    if (*again)
+        return true;
+    struct meeting m = { .self = self, .batch = batch };
+    char *text = arena_text(&m.arena, parsed.content);
+    unsigned long oid = 0;
+    char verb[8] = "";
+    if (sscanf(text, "%7s %lu", verb, &oid) == 2)
+        map_remove(&self->asked, (struct bytes){ (const uint8_t *)&(uint32_t){ (uint32_t)oid }, 4 });
+    bool ok = oid == 0 || look(&m, (uint32_t)oid, strcmp(verb, "read") == 0, err);
+    arena_done(&m.arena);
+    return ok;
+}
