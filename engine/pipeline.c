@@ -11,6 +11,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/base/retry.h"
+#include "engine/base/spill.h"
 #include "engine/intake.h"
 
 struct pipeline {
@@ -254,6 +255,8 @@ bool pipeline_run(struct pipeline *pipeline, uint32_t *parked_tables, struct err
                                              pipeline->metrics.sink);
         bool opened = checkpoint_open(arena_text(&scratch, directory), identity,
                                       &pipeline->checkpoint, &image, err);
+        if (opened)
+            spill_folder(arena_text(&scratch, directory));
         arena_done(&scratch);
         if (!opened)
             return false;
