@@ -353,9 +353,9 @@ def pg(pg_for):
 # What a run has shown to pass; the others wait for `--open` until one has.
 SHOWN = ("test_cli.py", "test_start.py", "test_rows_that_change_during_the_snapshot",
          "test_wrong_password", "test_a_host_that_does_not_exist",
-         "test_a_port_that_nobody_listens_on", "test_types.py", "test_log.py")
-NOT_SHOWN = ("test_many_rows_arrive_quickly", "test_commands_that_look",
-             "test_partial_row_images")
+         "test_a_port_that_nobody_listens_on", "test_types.py", "test_log.py",
+         "test_differential.py")
+NOT_SHOWN = ("test_many_rows_arrive_quickly", "test_commands_that_look")
 
 
 def pytest_collection_modifyitems(config, items):

@@ -291,6 +291,60 @@ def test_values_that_the_target_cannot_hold_are_counted(sync):
 
 
 @pytest.mark.parametrize("flavor", ["mariadb", "mysql"], indirect=True)
+@pytest.mark.parametrize("zero, far, expected", [
+    ("null", "clamp", [None, "1970-01-01", "0001-01-01", "0001-01-01 00:00:00"]),
+    ("epoch", "null", ["1970-01-01", "1970-01-01", None, None])])
+def test_policies_for_dates(sync, zero, far, expected):
+    """As the user chose, alike from snapshot and log, and counted. No server holds the year 0."""
+    row = "'0000-00-00', '2020-00-31', '0000-01-01', '0000-12-31 23:59:59')"
+    sync.execute("SET sql_mode = ''", "CREATE TABLE p (id INT PRIMARY KEY, z DATE, zn DATE NOT NULL,"
+                 " f DATE, ft DATETIME)", "INSERT INTO p VALUES (1, " + row)
+    agent = sync.agent(sink={"zero-date.handling.mode": zero,
+                             "out-of-range.handling.mode": far}).start()
+    agent.wait_streaming()
+    sync.execute("SET sql_mode = ''", "INSERT INTO p VALUES (2, " + row)
+    wait_for(lambda: sync.value_or_none("SELECT count() FROM {db}.p FINAL") == "2", 30, "two rows")
+    assert sync.rows("SELECT z, zn, f, ft FROM {db}.p FINAL ORDER BY id") == [expected] * 2
+    wait_for(lambda: agent.sink_status()["zero_dates"] == 4, 5, "4 zero dates to be counted")
+    assert agent.sink_status()["out_of_range"] == 4
+
+
+@pytest.mark.parametrize("flavor", ["mariadb", "mysql"], indirect=True)
+@pytest.mark.parametrize("setting, value", [("zero-date.handling.mode", "'0000-00-00'"),
+                                            ("out-of-range.handling.mode", "'0000-01-01'")])
+def test_dates_that_must_not_be_changed_park_their_table(sync, setting, value):
+    """From the log, and then from the snapshot that a restart takes of the parked table."""
+    sync.execute("CREATE TABLE p (id INT PRIMARY KEY, d DATE)", "INSERT INTO p VALUES (1, NULL)",
+                 "CREATE TABLE other (id INT PRIMARY KEY)", "INSERT INTO other VALUES (1)")
+    agent = sync.agent(sink={setting: "fail"}).start()
+    agent.wait_streaming()
+    sync.execute("SET sql_mode = ''", f"INSERT INTO p VALUES (2, {value})",
+                 "INSERT INTO other VALUES (2)")
+    for _ in range(2):
+        wait_for(lambda: agent.table_states().get(f"{sync.schema}.p") == "parked", 60, "p to park")
+        sync.wait_equal(tables=["other"])
+        code, text = agent.command("tables")
+        assert code == 0 and "column 'd'" in text, text
+        agent.stop()
+        sync.execute("INSERT INTO other SELECT MAX(id) + 1 FROM other")
+        agent.start()
+
+
+@pytest.mark.parametrize("flavor", ["mariadb", "mysql"], indirect=True)
+def test_texts_that_are_invalid_in_their_character_set(sync):
+    """U+FFFD in the place of what means nothing, alike from snapshot and log, and counted."""
+    sync.execute("CREATE TABLE b (id INT PRIMARY KEY, v VARCHAR(9) CHARACTER SET cp1251)",
+                 "INSERT INTO b VALUES (1, x'C698C6'), (2, x'C6')")
+    agent = sync.agent().start()
+    agent.wait_streaming()
+    sync.execute("INSERT INTO b VALUES (3, x'C698C6'), (4, x'C6')")
+    wait_for(lambda: sync.value_or_none("SELECT count() FROM {db}.b FINAL") == "4", 30, "four rows")
+    assert sync.rows("SELECT v FROM {db}.b FINAL ORDER BY id") == [["\u0416\ufffd\u0416"],
+                                                                   ["\u0416"]] * 2
+    wait_for(lambda: agent.sink_status()["replaced_text"] == 2, 5, "2 texts to be counted")
+
+
+@pytest.mark.parametrize("flavor", ["mariadb", "mysql"], indirect=True)
 def test_the_error_value_of_an_enum(sync):
     sync.execute("SET sql_mode = ''", "CREATE TABLE e (id INT PRIMARY KEY, v ENUM('a','b'))",
                  "INSERT INTO e VALUES (1, 'unknown'), (2, 'a')")
