@@ -19,6 +19,7 @@ static uint32_t change_bits(const struct schema_change *change)
     case CHANGE_ALTER_TABLE:
     case CHANGE_RENAME_TABLE:
     case CHANGE_RESYNC_TABLE:
+    case CHANGE_PARK_TABLE:
         break; /* parts of an ALTER are told apart by the driver's diff; a rename always follows */
     }
     return 0;
@@ -62,6 +63,15 @@ static bool change_resync(struct worker *worker, const struct event *event, stru
            driver->truncate(worker->sink, event->target, err);
 }
 
+/* The source cannot read the table's rows from here on. */
+static void change_park(struct worker *worker, const struct event *event)
+{
+    struct error why;
+    error_set(&why, ERROR_DATA, "%.*s", BYTES_ARGS(event->change->sql));
+    if (event->target && !event->target->parked)
+        load_park(worker, event->target, event->table->id, why.message);
+}
+
 static bool change_apply(struct worker *worker, const struct event *event, struct error *err)
 {
     const struct sink_driver *driver = worker->shared->driver;
@@ -84,6 +94,10 @@ bool delivery_change(struct worker *worker, const struct event *event, struct er
     const struct pipeline_options *options = worker->shared->options;
     if (change->kind == CHANGE_RESYNC_TABLE && target)
         target->parked = false; /* it is read again: whatever parked it gets a new chance */
+    if (change->kind == CHANGE_PARK_TABLE) {
+        change_park(worker, event);
+        return true;
+    }
     if ((target && target->parked) || !change_is_wanted(options, change))
         return true;
     if (options->schema_behavior == SCHEMA_EXCEPTION && change->kind != CHANGE_RESYNC_TABLE)

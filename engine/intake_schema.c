@@ -186,6 +186,8 @@ static void schema_event(struct intake *intake, struct event *event, struct trac
         snapshot_schema_changed(intake->snapshot, tracked, change->after);
         snapshot_begin_table(intake->snapshot, tracked);
         return;
+    case CHANGE_PARK_TABLE:
+        return;
     case CHANGE_ALTER_TABLE:
     case CHANGE_TRUNCATE_TABLE:
         snapshot_schema_changed(intake->snapshot, tracked, event->table);

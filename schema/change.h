@@ -15,6 +15,7 @@ enum change_kind {
     CHANGE_CREATE_DATABASE, /* database */
     CHANGE_DROP_DATABASE,   /* database; the tables' own drops come before it */
     CHANGE_RESYNC_TABLE,    /* after: its rows changed without events; read it again */
+    CHANGE_PARK_TABLE,      /* after; sql: why its rows cannot be read from here on */
 };
 
 struct schema_change {

@@ -302,6 +302,7 @@ bool change_apply(struct clickhouse_sink *self, struct target *target, struct ta
     case CHANGE_CREATE_DATABASE:
     case CHANGE_DROP_DATABASE:
     case CHANGE_RESYNC_TABLE:
+    case CHANGE_PARK_TABLE:
         break;
     }
     return true;

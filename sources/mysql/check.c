@@ -46,13 +46,15 @@ static void check_log(struct check *check)
     finding_add(findings, bytes_is(image, "FULL") ? FINDING_OK : FINDING_WARN,
                 bytes_is(image, "FULL") ? "" : "SET GLOBAL binlog_row_image=FULL;",
                 "binlog_row_image is %.*s%s", BYTES_ARGS(image),
-                bytes_is(image, "FULL") ? "" : ": tables park when an image lacks what the sink needs");
+                bytes_is(image, "FULL") ? ""
+                                        : ": tables park when an image lacks what the sink needs");
     struct bytes metadata = variable(check, "binlog_row_metadata");
     if (metadata.data)
         finding_add(findings, bytes_is(metadata, "FULL") ? FINDING_OK : FINDING_WARN,
                     bytes_is(metadata, "FULL") ? "" : "SET GLOBAL binlog_row_metadata=FULL;",
                     "binlog_row_metadata is %.*s%s", BYTES_ARGS(metadata),
-                    bytes_is(metadata, "FULL") ? "" : ": FULL makes schema changes safer to follow");
+                    bytes_is(metadata, "FULL") ? ""
+                                               : ": FULL makes schema changes safer to follow");
     check->by_gtid = true;
     struct bytes gtid = check->mariadb ? (struct bytes){ 0 } : variable(check, "gtid_mode");
     if (check->mariadb)
@@ -73,8 +75,8 @@ static void check_grants(struct check *check)
 {
     struct error err;
     struct result result;
-    if (!connection_query(check->connection, BYTES_LITERAL("SHOW GRANTS"), 0, &check->arena, &result,
-                          &err)) {
+    if (!connection_query(check->connection, BYTES_LITERAL("SHOW GRANTS"), 0, &check->arena,
+                          &result, &err)) {
         finding_add(check->findings, FINDING_WARN, "", "grants cannot be read: %s", err.message);
         return;
     }
@@ -106,8 +108,9 @@ static void check_lock(struct check *check, size_t keyless)
     finding_add(check->findings, check->by_gtid ? FINDING_WARN : FINDING_FAIL,
                 "GRANT LOCK TABLES ON *.* TO the user of this pipeline;",
                 "LOCK TABLES is missing: %s",
-                check->by_gtid ? "tables without a key that are never quiet cannot be read without it"
-                               : "without GTIDs no table can be read exactly without it");
+                check->by_gtid
+                    ? "tables without a key that are never quiet cannot be read without it"
+                    : "without GTIDs no table can be read exactly without it");
 }
 
 static void check_tables(struct check *check, const struct mysql_options *options,

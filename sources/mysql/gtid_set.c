@@ -53,7 +53,8 @@ static void insert_interval(struct gtid_source *source, uint32_t at, struct gtid
 {
     if (source->count == source->capacity) {
         source->capacity = source->capacity ? source->capacity * 2 : 4;
-        source->intervals = realloc(source->intervals, source->capacity * sizeof *source->intervals);
+        source->intervals =
+            realloc(source->intervals, source->capacity * sizeof *source->intervals);
         ASSERT(source->intervals);
     }
     memmove(source->intervals + at + 1, source->intervals + at,
@@ -216,7 +217,8 @@ static bool parse_mariadb(struct gtid_set *set, struct bytes part)
 {
     uint64_t domain, server, number;
     struct bytes a = cut(&part, '-'), b = cut(&part, '-');
-    if (!parse_number(a, &domain) || !parse_number(b, &server) || !parse_number(trim(part), &number) ||
+    if (!parse_number(a, &domain) || !parse_number(b, &server) ||
+        !parse_number(trim(part), &number) ||
         domain > UINT32_MAX || server > UINT32_MAX)
         return false;
     gtid_set_add(set, &(struct gtid){ .mariadb = true, .domain = (uint32_t)domain,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Sets of GTIDs of both flavours. MySQL: source uuid, optional tag, intervals of numbers (text form
- * "uuid:1-5:7,uuid:tag:1"; holes are normal). MariaDB: the last one of each domain ("0-1-77,1-2-9"),
- * where everything of that domain up to its sequence number is inside. */
+ * "uuid:1-5:7,uuid:tag:1"; holes are normal). MariaDB: the last one of each domain
+ * ("0-1-77,1-2-9"), where everything of that domain up to its sequence number is inside. */
 #pragma once
 
 #include "engine/base/arena.h"
@@ -32,7 +32,8 @@ struct gtid_set {
 
 /* A zeroed set is empty. */
 void gtid_set_done(struct gtid_set *set);
-/* Adds what a text names; blanks and newlines between parts are fine. ERROR_CONFIG names the part. */
+/* Adds what a text names; blanks and newlines between parts are fine. ERROR_CONFIG names the
+ * part. */
 bool gtid_set_parse(struct gtid_set *set, struct bytes text, struct error *err);
 void gtid_set_add(struct gtid_set *set, const struct gtid *gtid);
 bool gtid_set_has(const struct gtid_set *set, const struct gtid *gtid);

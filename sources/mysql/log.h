@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The log reader's state, shared by mysql.c (the driver's table), log_start.c (connecting and
- * choosing where to begin), log_event.c (events), log_rows.c (tables and rows), log_xa.c (prepared
- * branches) and log_schema.c (statements). One thread, the intake's. */
+ * choosing where to begin), log_event.c (events), log_packed.c (events inside of others),
+ * log_rows.c (tables and rows), log_xa.c (prepared branches) and log_schema.c (statements). One
+ * thread, the intake's. */
 #pragma once
-
-#include <stdio.h>
 
 #include "engine/base/map.h"
 #include "engine/base/reader.h"
+#include "engine/base/spill.h"
 #include "sources/mysql/binlog_rows.h"
 #include "sources/mysql/connection.h"
 #include "sources/mysql/gtid_set.h"
@@ -26,9 +26,10 @@ struct log_table {
 };
 
 struct xa_branch {
-    struct bytes xid; /* owned, malloc */
-    FILE *events;     /* unlinked file: u32 size and the event, one after the other */
-    struct buf position; /* token of the place before its group */
+    struct arena arena;    /* holds the branch itself */
+    struct bytes xid;
+    struct spill events;
+    struct bytes position; /* token of the place before its group */
     uint64_t position_mark;
     struct xa_branch *next;
 };
@@ -54,7 +55,7 @@ struct log_source {
     struct gtid_set executed;
     char file[512];
     uint64_t offset;
-    char given_file[512]; /* where the newest event of a transaction ended: what was given reaches to */
+    char given_file[512]; /* where the newest event of a transaction ended, and what was given */
     uint64_t given_offset;
     bool place_known;    /* an event or a heartbeat has told file and offset */
     uint64_t commit;     /* transactions so far */
@@ -83,7 +84,10 @@ struct log_source {
     /* events under way */
     struct rows_cursor cursor; /* rows that did not fit into the last batch */
     bool cursor_active;
-    const struct log_table *cursor_table;
+    struct log_table *cursor_table;
+    const struct table *refused; /* a table that is to be parked, for `refusal` */
+    struct error refusal;
+    int64_t refused_us;
     struct buf unpacked;       /* of MariaDB's compressed events */
     struct buf waiting;        /* a statement that needs a batch of its own */
     bool has_waiting;
@@ -94,6 +98,8 @@ struct log_source {
     struct bytes packed;       /* what is left of the payload's compressed bytes */
     bool packed_plain;
     struct buf fragments;      /* PARTIAL_ROW_DATA, joined so far */
+    uint32_t fragment_next, fragment_count; /* next 0: none is under way */
+    uint64_t fragments_size;
 
     struct xa_branch *branches;
     struct xa_branch *branch;  /* the one under way: its events are kept, not given */
@@ -115,7 +121,8 @@ struct connection *log_metadata(struct log_source *self, struct error *err); /* 
 bool log_read(struct log_source *self, struct batch *batch, int timeout_ms, struct error *err);
 bool log_handle(struct log_source *self, struct batch *batch, struct bytes event, bool inner,
                 bool *again, struct error *err);
-void log_free_stream(struct log_source *self); /* the decompressor */
+bool log_is_rows(uint8_t type);
+bool log_malformed(struct log_source *self, const char *what, struct error *err);
 void log_put_token(struct log_source *self, struct buf *out);
 void log_put_group_token(struct log_source *self, struct buf *out); /* of the place before it */
 void log_begin_group(struct log_source *self, const struct event_header *header,
@@ -136,15 +143,23 @@ bool log_rows(struct log_source *self, struct batch *batch, const struct event_h
 bool log_rows_go_on(struct log_source *self, struct batch *batch, struct error *err);
 void log_forget_tables(struct log_source *self);
 void log_trim_tables(struct log_source *self);
+
+/* log_packed.c */
+bool log_open_payload(struct log_source *self, struct bytes body, struct error *err);
+/* The next event inside; empty when the payload is used up. */
+bool log_next_inner(struct log_source *self, struct bytes *event, struct error *err);
+void log_free_stream(struct log_source *self); /* the decompressor */
 bool log_unpack(struct log_source *self, uint8_t type, struct bytes body, struct bytes *out,
                 struct error *err);
+/* A fragment; *whole is the event once its last one is there, empty before. */
+bool log_join(struct log_source *self, struct bytes body, struct bytes *whole, struct error *err);
 
 /* log_xa.c */
 bool xa_keep(struct log_source *self, struct bytes event, struct error *err);
-bool xa_start(struct log_source *self, struct error *err);
+void xa_start(struct log_source *self);
 bool xa_prepared(struct log_source *self, struct bytes body, bool *one_phase, struct error *err);
 void xa_commit_now(struct log_source *self); /* the branch under way: its rows come next */
-bool xa_statement(struct log_source *self, struct bytes sql, bool *handled, struct error *err);
+bool xa_statement(struct log_source *self, struct bytes sql); /* false: none of XA's */
 bool xa_replay(struct log_source *self, struct batch *batch, struct error *err);
 void xa_forget(struct log_source *self); /* all branches: they will be read again */
 
@@ -158,3 +173,4 @@ void log_put_shape(struct log_source *self, struct batch *batch, const struct ta
                    const struct table *draft, int64_t time_us);
 void log_put_resync(struct log_source *self, struct batch *batch, const struct table *draft,
                     int64_t time_us);
+void log_put_refusal(struct log_source *self, struct batch *batch);

@@ -6,18 +6,16 @@
  *   event   := header, body, [crc32]
  *   header  := u32 time, u8 type, u32 server id, u32 size, u32 end position, u16 flags
  *
- * A group begins with GTID, ANONYMOUS or MariaDB's GTID and ends with XID, QUERY COMMIT, XA_PREPARE,
- * or with the one statement of a standalone group. Positions are handed out at group boundaries
- * only. Checksums are cut off and not verified: TCP and TLS carry the bytes, and each value is
+ * A group begins with GTID, ANONYMOUS or MariaDB's GTID and ends with XID, QUERY COMMIT or
+ * XA_PREPARE, or with the one statement of a standalone group. Positions are handed out at group
+ * boundaries only. Checksums are cut off and not verified: TCP and TLS carry the bytes, and each value is
  * bounds-checked. Sources: MySQL's "Replication Protocol" and libbinlogevents pages; MariaDB's
  * "2-Binlog Event Header" and following. */
-#include <zstd.h>
-
-#include "engine/base/assert.h"
 #include "sources/mysql/log.h"
+#include "sources/mysql/packed.h"
 
-enum { HEADER_SIZE = 19, FLAG_ARTIFICIAL = 0x20, FLAG_IGNORABLE = 0x80, EVENT_BYTES_MAX = 1 << 30,
-       PAYLOAD_STEP = 128 << 10, BYTES_AT_ONCE_MAX = 16 << 20 };
+enum { HEADER_SIZE = 19, FLAG_ARTIFICIAL = 0x20, FLAG_IGNORABLE = 0x80,
+       BYTES_AT_ONCE_MAX = 16 << 20 };
 
 enum binlog_type {
     QUERY_EVENT = 2, STOP_EVENT = 3, ROTATE_EVENT = 4, INTVAR_EVENT = 5, RAND_EVENT = 13,
@@ -129,9 +127,17 @@ static void announce(struct log_source *self, struct batch *batch, uint32_t firs
     buf_done(&id);
 }
 
+/* Events from `from` on are new: they belong to the transaction under way. */
+static void enter(struct log_source *self, struct batch *batch, uint32_t from)
+{
+    if (batch->count > from)
+        announce(self, batch, from);
+    log_stamp(self, batch, from);
+}
+
 /* ---- the plain events ---- */
 
-static bool malformed(struct log_source *self, const char *what, struct error *err)
+bool log_malformed(struct log_source *self, const char *what, struct error *err)
 {
     return error_set(err, ERROR_RETRY, "binlog %s:%llu: malformed %s event", self->file,
                      (unsigned long long)self->offset, what);
@@ -142,7 +148,7 @@ static bool on_rotate(struct log_source *self, struct bytes body, struct error *
     struct reader in = reader_of(body);
     uint64_t offset = reader_le(&in, 8);
     if (in.failed || in.rest.size == 0 || in.rest.size >= sizeof self->file)
-        return malformed(self, "ROTATE", err);
+        return log_malformed(self, "ROTATE", err);
     memset(self->file, 0, sizeof self->file);
     memcpy(self->file, in.rest.data, in.rest.size);
     self->offset = offset;
@@ -154,7 +160,7 @@ static bool on_rotate(struct log_source *self, struct bytes body, struct error *
 static bool on_format(struct log_source *self, struct bytes body, struct error *err)
 {
     if (body.size < 2 + 50 + 4 + 1 + 5)
-        return malformed(self, "FORMAT_DESCRIPTION", err);
+        return log_malformed(self, "FORMAT_DESCRIPTION", err);
     self->checksums = body.data[body.size - 5] == 1;
     log_forget_tables(self);
     return true;
@@ -171,7 +177,7 @@ static bool on_gtid(struct log_source *self, const struct event_header *header, 
         memcpy(gtid.uuid, uuid.data, 16);
     gtid.number = reader_le(&in, 8);
     if (in.failed)
-        return malformed(self, "GTID", err);
+        return log_malformed(self, "GTID", err);
     log_begin_group(self, header, header->type == GTID_EVENT ? &gtid : NULL);
     return true;
 }
@@ -198,7 +204,7 @@ static bool on_gtid_tagged(struct log_source *self, const struct event_header *h
     for (uint64_t expected = 0; expected <= 3 && !in.failed; expected++) {
         uint64_t field = take_varlen(&in);
         if (field != expected)
-            return malformed(self, "GTID_TAGGED", err);
+            return log_malformed(self, "GTID_TAGGED", err);
         if (field == 0)
             take_varlen(&in);
         for (size_t i = 0; field == 1 && i < 16; i++)
@@ -208,12 +214,12 @@ static bool on_gtid_tagged(struct log_source *self, const struct event_header *h
         if (field == 3) {
             struct bytes tag = reader_take(&in, (size_t)take_varlen(&in));
             if (in.failed || tag.size > GTID_TAG_MAX)
-                return malformed(self, "GTID_TAGGED", err);
+                return log_malformed(self, "GTID_TAGGED", err);
             memcpy(gtid.tag, tag.data, tag.size);
         }
     }
     if (in.failed)
-        return malformed(self, "GTID_TAGGED", err);
+        return log_malformed(self, "GTID_TAGGED", err);
     log_begin_group(self, header, &gtid);
     return true;
 }
@@ -245,15 +251,17 @@ static bool on_mariadb_gtid(struct log_source *self, const struct event_header *
     gtid.domain = (uint32_t)reader_le(&in, 4);
     uint8_t flags = reader_u8(&in);
     if (in.failed)
-        return malformed(self, "GTID", err);
+        return log_malformed(self, "GTID", err);
     log_begin_group(self, header, &gtid);
     self->bounded = !(flags & MARIADB_STANDALONE);
     uint8_t extra = mariadb_extra_flags(&in, flags);
     /* A two-phase ALTER is logged twice, as it begins and as it ends: the second time counts. */
     self->alter_pending = extra & (MARIADB_START_ALTER | MARIADB_ROLLBACK_ALTER);
     if (in.failed)
-        return malformed(self, "GTID", err);
-    return !(flags & MARIADB_PREPARED_XA) || xa_start(self, err);
+        return log_malformed(self, "GTID", err);
+    if (flags & MARIADB_PREPARED_XA)
+        xa_start(self);
+    return true;
 }
 
 static void move_to(struct log_source *self, uint64_t position)
@@ -282,11 +290,9 @@ static bool on_heartbeat(struct log_source *self, const struct event_header *hea
             struct bytes value = reader_take(&in, (size_t)size);
             if (tag == 1)
                 file = value;
-            if (tag == 2 && value.size > 0) { /* a packed integer */
+            if (tag == 2 && value.size > 0) {
                 struct reader number = reader_of(value);
-                uint8_t first = reader_u8(&number);
-                position = first < 0xfb ? first
-                                        : reader_le(&number, first == 0xfc ? 2 : first == 0xfd ? 3 : 8);
+                position = reader_packed(&number);
             }
         }
     }
@@ -307,9 +313,9 @@ static bool on_heartbeat(struct log_source *self, const struct event_header *hea
 
 /* ---- statements ---- */
 
-/* QUERY: u32 thread, u32 time, u8 size of the database, u16 error, u16 size of the status variables,
- * these, database, NUL, text. Of the variables sql_mode (1) is needed; it comes right behind the
- * flags (0). */
+/* QUERY: u32 thread, u32 time, u8 size of the database, u16 error, u16 size of the status
+ * variables, these, database, NUL, text. Of the variables sql_mode (1) is needed; it comes right
+ * behind the flags (0). */
 static bool parse_query(struct bytes body, struct bytes *database, uint64_t *sql_mode,
                         struct bytes *sql)
 {
@@ -343,13 +349,14 @@ static bool word_is(struct bytes sql, const char *word)
     return true;
 }
 
-static bool on_query(struct log_source *self, struct batch *batch, const struct event_header *header,
-                     struct bytes body, bool *again, struct error *err)
+static bool on_query(struct log_source *self, struct batch *batch,
+                     const struct event_header *header, struct bytes body, bool *again,
+                     struct error *err)
 {
     struct bytes database, sql;
     uint64_t sql_mode;
     if (!parse_query(body, &database, &sql_mode, &sql))
-        return malformed(self, "QUERY", err);
+        return log_malformed(self, "QUERY", err);
     if (!self->inside)
         log_begin_group(self, header, NULL); /* a log without GTIDs */
     self->thread = (uint64_t)body.data[0] | (uint64_t)body.data[1] << 8 |
@@ -364,13 +371,8 @@ static bool on_query(struct log_source *self, struct batch *batch, const struct 
     }
     if (word_is(sql, "SAVEPOINT") || word_is(sql, "ROLLBACK TO") || word_is(sql, "RELEASE"))
         return true;
-    bool handled = false;
-    if (word_is(sql, "XA ")) {
-        if (!xa_statement(self, sql, &handled, err))
-            return false;
-        if (handled)
-            return true;
-    }
+    if (word_is(sql, "XA ") && xa_statement(self, sql))
+        return true;
     bool passed_over = self->skipping || self->alter_pending;
     if (!passed_over && batch->count > 0 && log_statement_matters(self, sql, database, sql_mode)) {
         *again = true; /* it needs a batch of its own */
@@ -380,111 +382,9 @@ static bool on_query(struct log_source *self, struct batch *batch, const struct 
     if (!passed_over &&
         !log_statement(self, batch, sql, database, sql_mode, (int64_t)header->time * 1000000, err))
         return false;
-    if (batch->count > before)
-        announce(self, batch, before);
-    log_stamp(self, batch, before);
+    enter(self, batch, before);
     if (!self->bounded) /* rows of CREATE TABLE ... SELECT may follow otherwise */
         log_end_group(self);
-    return true;
-}
-
-/* ---- packed events ---- */
-
-/* Unpacks on until at least one whole event is there; *end: nothing is left. */
-static bool payload_fill(struct log_source *self, size_t want, struct error *err)
-{
-    while (self->payload.size - self->payload_at < want && !self->payload_ended) {
-        if (self->payload_at > 0) {
-            memmove(self->payload.data, self->payload.data + self->payload_at,
-                    self->payload.size - self->payload_at);
-            self->payload.size -= self->payload_at;
-            self->payload_at = 0;
-        }
-        uint8_t *room = buf_reserve(&self->payload, PAYLOAD_STEP);
-        if (!room)
-            return error_set(err, ERROR_DATA, "an event in a packed transaction is over 1 GiB");
-        size_t made = 0;
-        if (self->packed_plain) {
-            made = self->packed.size < PAYLOAD_STEP ? self->packed.size : PAYLOAD_STEP;
-            memcpy(room, self->packed.data, made);
-            self->packed = (struct bytes){ self->packed.data + made, self->packed.size - made };
-        } else {
-            ZSTD_inBuffer in = { self->packed.data, self->packed.size, 0 };
-            ZSTD_outBuffer out = { room, PAYLOAD_STEP, 0 };
-            size_t left = ZSTD_decompressStream(self->zstd, &out, &in);
-            if (ZSTD_isError(left))
-                return malformed(self, "TRANSACTION_PAYLOAD", err);
-            self->packed = (struct bytes){ self->packed.data + in.pos, self->packed.size - in.pos };
-            made = out.pos;
-        }
-        self->payload.size += made;
-        self->payload_ended = made == 0 && self->packed.size == 0;
-        if (made == 0 && self->packed.size > 0)
-            return malformed(self, "TRANSACTION_PAYLOAD", err);
-    }
-    return true;
-}
-
-static uint64_t take_packed(struct reader *in)
-{
-    uint8_t first = reader_u8(in);
-    return first < 0xfb ? first : reader_le(in, first == 0xfc ? 2 : first == 0xfd ? 3 : 8);
-}
-
-static bool on_payload(struct log_source *self, struct bytes body, struct error *err)
-{
-    struct reader in = reader_of(body);
-    uint64_t algorithm = 255, size = body.size;
-    for (uint64_t tag = take_packed(&in); tag != 0 && !in.failed; tag = take_packed(&in)) {
-        struct reader value = reader_of(reader_take(&in, (size_t)take_packed(&in)));
-        if (tag == 1)
-            size = take_packed(&value);
-        if (tag == 2)
-            algorithm = take_packed(&value);
-    }
-    if (in.failed || size > in.rest.size || (algorithm != 0 && algorithm != 255))
-        return malformed(self, "TRANSACTION_PAYLOAD", err);
-    self->packed = (struct bytes){ in.rest.data, (size_t)size };
-    self->packed_plain = algorithm == 255;
-    if (!self->zstd)
-        self->zstd = ZSTD_createDStream();
-    ASSERT(self->zstd);
-    ZSTD_initDStream(self->zstd);
-    buf_reset(&self->payload);
-    self->payload_at = 0;
-    self->payload_ended = false;
-    self->payload_active = true;
-    return true;
-}
-
-void log_free_stream(struct log_source *self)
-{
-    ZSTD_freeDStream(self->zstd);
-    self->zstd = NULL;
-}
-
-/* The next event inside; empty when the payload is used up. */
-static bool payload_next(struct log_source *self, struct bytes *event, struct error *err)
-{
-    *event = (struct bytes){ 0 };
-    if (!payload_fill(self, HEADER_SIZE, err))
-        return false;
-    if (self->payload.size - self->payload_at == 0) {
-        self->payload_active = false;
-        return true;
-    }
-    struct reader in = reader_of((struct bytes){ self->payload.data + self->payload_at,
-                                                 self->payload.size - self->payload_at });
-    reader_take(&in, 9);
-    uint64_t size = reader_le(&in, 4);
-    if (in.failed || size < HEADER_SIZE || size > EVENT_BYTES_MAX)
-        return malformed(self, "TRANSACTION_PAYLOAD", err);
-    if (!payload_fill(self, (size_t)size, err))
-        return false;
-    if (self->payload.size - self->payload_at < size)
-        return malformed(self, "TRANSACTION_PAYLOAD", err);
-    *event = (struct bytes){ self->payload.data + self->payload_at, (size_t)size };
-    self->payload_at += (size_t)size;
     return true;
 }
 
@@ -505,9 +405,7 @@ static bool on_rows(struct log_source *self, struct batch *batch, struct event_h
     uint32_t before = batch->count;
     if (!log_rows(self, batch, &header, body, err))
         return false;
-    if (batch->count > before)
-        announce(self, batch, before);
-    log_stamp(self, batch, before);
+    enter(self, batch, before);
     return true;
 }
 
@@ -518,9 +416,7 @@ static bool on_table_map(struct log_source *self, struct batch *batch,
     uint32_t before = batch->count;
     if (!log_table_map(self, batch, body, (int64_t)header->time * 1000000, again, err))
         return false;
-    if (batch->count > before)
-        announce(self, batch, before);
-    log_stamp(self, batch, before);
+    enter(self, batch, before);
     return true;
 }
 
@@ -534,6 +430,13 @@ static bool on_xa_prepare(struct log_source *self, struct bytes body, struct err
     else
         log_end_group(self);
     return true;
+}
+
+bool log_is_rows(uint8_t type)
+{
+    return (type >= WRITE_ROWS_V1 && type <= DELETE_ROWS_V1) ||
+           (type >= WRITE_ROWS && type <= DELETE_ROWS) || type == PARTIAL_UPDATE_ROWS ||
+           (type >= WRITE_ROWS_COMPRESSED_V1 && type <= DELETE_ROWS_COMPRESSED);
 }
 
 /* Types that mean nothing to us, or nothing yet. */
@@ -550,8 +453,9 @@ static bool is_harmless(uint8_t type)
     }
 }
 
-static bool on_event(struct log_source *self, struct batch *batch, const struct event_header *header,
-                     struct bytes body, bool *again, struct error *err)
+static bool on_event(struct log_source *self, struct batch *batch,
+                     const struct event_header *header, struct bytes body, bool *again,
+                     struct error *err)
 {
     switch (header->type) {
     case ROTATE_EVENT:              return on_rotate(self, body, err);
@@ -563,7 +467,7 @@ static bool on_event(struct log_source *self, struct batch *batch, const struct 
     case TABLE_MAP_EVENT:           return on_table_map(self, batch, header, body, again, err);
     case XID_EVENT:                 finish_group(self); return true;
     case XA_PREPARE_EVENT:          return on_xa_prepare(self, body, err);
-    case TRANSACTION_PAYLOAD_EVENT: return on_payload(self, body, err);
+    case TRANSACTION_PAYLOAD_EVENT: return log_open_payload(self, body, err);
     case HEARTBEAT_EVENT:
     case HEARTBEAT_V2_EVENT:        return on_heartbeat(self, header, body);
     case QUERY_COMPRESSED_EVENT: {
@@ -575,13 +479,16 @@ static bool on_event(struct log_source *self, struct batch *batch, const struct 
         return error_set(err, ERROR_LOST, "binlog %s:%llu: the server says that it lost events "
                          "(INCIDENT): the tables must be read again", self->file,
                          (unsigned long long)self->offset);
+    case PARTIAL_ROW_DATA_EVENT: {
+        struct bytes whole;
+        if (!log_join(self, body, &whole, err))
+            return false;
+        return whole.size == 0 || log_handle(self, batch, whole, true, again, err);
+    }
     default:
         break;
     }
-    if ((header->type >= WRITE_ROWS_V1 && header->type <= DELETE_ROWS_V1) ||
-        (header->type >= WRITE_ROWS && header->type <= DELETE_ROWS) ||
-        header->type == PARTIAL_UPDATE_ROWS ||
-        (header->type >= WRITE_ROWS_COMPRESSED_V1 && header->type <= DELETE_ROWS_COMPRESSED))
+    if (log_is_rows(header->type))
         return on_rows(self, batch, *header, body, err);
     if (is_harmless(header->type) || header->flags & FLAG_IGNORABLE)
         return true;
@@ -592,14 +499,11 @@ static bool on_event(struct log_source *self, struct batch *batch, const struct 
 
 static bool is_kept_for_xa(const struct log_source *self, uint8_t type)
 {
-    return self->branch && !self->replay &&
-           (type == TABLE_MAP_EVENT || (type >= WRITE_ROWS_V1 && type <= DELETE_ROWS_V1) ||
-            (type >= WRITE_ROWS && type <= DELETE_ROWS) || type == PARTIAL_UPDATE_ROWS ||
-            (type >= WRITE_ROWS_COMPRESSED_V1 && type <= DELETE_ROWS_COMPRESSED));
+    return self->branch && !self->replay && (type == TABLE_MAP_EVENT || log_is_rows(type));
 }
 
-/* One event. `inner`: from a payload or a kept branch, without checksum and position. *again: it was
- * not taken in, the batch must go first. */
+/* One event. `inner`: from a payload or a kept branch, without checksum and position. *again: it
+ * was not taken in, the batch must go first. */
 bool log_handle(struct log_source *self, struct batch *batch, struct bytes event, bool inner,
                 bool *again, struct error *err)
 {
@@ -610,7 +514,7 @@ bool log_handle(struct log_source *self, struct batch *batch, struct bytes event
     header.position = (uint32_t)reader_le(&in, 4);
     header.flags = (uint16_t)reader_le(&in, 2);
     if (in.failed)
-        return malformed(self, "too short an", err);
+        return log_malformed(self, "too short an", err);
     struct bytes body = in.rest;
     bool was_inside = self->inside;
     bool format = header.type == FORMAT_DESCRIPTION_EVENT;
@@ -618,7 +522,7 @@ bool log_handle(struct log_source *self, struct batch *batch, struct bytes event
         return false;
     if (!inner && self->checksums) {
         if (body.size < 4)
-            return malformed(self, "too short an", err);
+            return log_malformed(self, "too short an", err);
         body.size -= 4;
         event.size -= 4;
     }
@@ -652,7 +556,7 @@ static bool next_packet(struct log_source *self, int timeout_ms, bool *none, str
     if (packet.size < 9 && packet.size > 0 && packet.data[0] == 0xfe)
         return error_set(err, ERROR_RETRY, "the server ended the dump");
     if (packet.size < 1 + HEADER_SIZE || packet.data[0] != 0)
-        return malformed(self, "packet without an", err);
+        return log_malformed(self, "packet without an", err);
     *event = (struct bytes){ packet.data + 1, packet.size - 1 };
     return true;
 }
@@ -675,7 +579,7 @@ static void end_batch(struct log_source *self, struct batch *batch)
     buf_init(&token, 64 << 20);
     uint64_t mark = mark_make(self->commit, MARK_ROW_LAST);
     if (self->branches) { /* a restart must read the oldest prepared branch again */
-        buf_bytes(&token, buf_view(&self->branches->position));
+        buf_bytes(&token, self->branches->position);
         mark = self->branches->position_mark;
     } else {
         log_put_token(self, &token);
@@ -700,9 +604,12 @@ static bool step(struct log_source *self, struct batch *batch, int timeout_ms, b
         uint32_t before = batch->count;
         if (!log_rows_go_on(self, batch, err))
             return false;
-        if (batch->count > before)
-            announce(self, batch, before);
-        log_stamp(self, batch, before);
+        enter(self, batch, before);
+        return true;
+    }
+    if (self->refused) {
+        log_put_refusal(self, batch);
+        enter(self, batch, 0);
         return true;
     }
     if (self->replay)
@@ -717,7 +624,7 @@ static bool step(struct log_source *self, struct batch *batch, int timeout_ms, b
     }
     if (self->payload_active) {
         inner = true;
-        if (!payload_next(self, &event, err) || event.size == 0)
+        if (!log_next_inner(self, &event, err) || event.size == 0)
             return event.size == 0 && !self->payload_active;
     } else if (!next_packet(self, timeout_ms, none, &event, err) || *none) {
         return *none;
@@ -736,7 +643,7 @@ static bool is_time_to_return(const struct log_source *self, const struct batch 
 {
     if (batch_is_full(batch) || is_alone(batch) || batch->bytes >= BYTES_AT_ONCE_MAX)
         return true;
-    if (self->has_waiting)
+    if (self->has_waiting || self->refused)
         return batch->count > 0;
     return !self->inside && !self->cursor_active && self->moved &&
            (batch->count >= BATCH_EVENTS_MAX / 2 || batch->arena.total >= BATCH_BYTES_GOAL / 2 ||

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A system-versioned table keeps each row's past beside it, under a key that ends with row_end: the
- * row that is true now has the greatest timestamp there. The log shows the bookkeeping: an UPDATE is
- * an UPDATE and an INSERT of what was; a DELETE is an UPDATE that sets row_end; DELETE HISTORY
+ * row that is true now has the greatest timestamp there. The log shows the bookkeeping: an UPDATE
+ * is an UPDATE and an INSERT of what was; a DELETE is an UPDATE that sets row_end; DELETE HISTORY
  * deletes past rows. A target holds what is true now. Source: MariaDB's manual, "System-Versioned
  * Tables", and what its servers log. */
 #include "sources/mysql/log_history.h"
@@ -69,7 +69,8 @@ static bool may_be_end(const struct column *column)
 {
     bool time = column->type.kind == TYPE_TIMESTAMP && column->type.scale == 6;
     bool transaction = column->type.kind == TYPE_UINT && column->type.bits == 64;
-    return column->generated == COLUMN_GENERATED_STORED && !column->nullable && (time || transaction);
+    return column->generated == COLUMN_GENERATED_STORED && !column->nullable &&
+           (time || transaction);
 }
 
 int32_t history_end_of(const struct table *table)

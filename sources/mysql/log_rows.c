@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Tables and rows of the log. A TABLE_MAP comes before almost every rows event, mostly the same one
- * again: it is known by its id and its bytes, and then nothing is parsed or looked up. A map that is
- * new is checked against the tracked version of its table; where they differ the map's own metadata
- * decides, or the table is read from the server again. */
-#include <zlib.h>
-
+ * again: it is known by its id and its bytes, and then nothing is parsed or looked up.
+ * A map that is new is checked against the tracked version of its table; where they differ the
+ * map's own metadata decides, or the table is read from the server again. */
 #include "sources/mysql/log.h"
 #include "sources/mysql/log_history.h"
 
-enum { TABLES_BYTES_MAX = 8 << 20, UNPACKED_MAX = 1 << 30 };
+enum { TABLES_BYTES_MAX = 8 << 20 };
 
 void log_forget_tables(struct log_source *self)
 {
@@ -69,7 +67,7 @@ static bool discover(struct log_source *self, const struct table_map *map, struc
     return table_map_derive(map, NULL, &self->collations, arena, draft, err);
 }
 
-/* Another shape than the tracked one: from the map's own names, else from the server as it is now. */
+/* Another shape than the tracked one: from the map's own names, else as the server has it now. */
 static bool reshape(struct log_source *self, const struct table_map *map,
                     const struct table *tracked, struct table **draft, struct error *err)
 {
@@ -146,6 +144,20 @@ static bool resolve_table(struct log_source *self, struct batch *batch, struct l
     return true;
 }
 
+/* What cannot be read stops its table and not the stream: the table is parked, the others go on.
+ * False: it is another kind of error. */
+static bool refuse(struct log_source *self, const struct table *table, int64_t time_us,
+                   const struct error *err)
+{
+    if (err->kind != ERROR_DATA || !table)
+        return false;
+    self->refused = table;
+    self->refused_us = time_us;
+    self->refusal = *err;
+    error_context(&self->refusal, "binlog %s:%llu", self->file, (unsigned long long)self->offset);
+    return true;
+}
+
 /* u48 id, u16 flags, u8 size, database, NUL, u8 size, name, NUL, ... */
 static bool map_names(struct bytes body, uint64_t *id, struct bytes *database, struct bytes *name)
 {
@@ -176,7 +188,9 @@ bool log_table_map(struct log_source *self, struct batch *batch, struct bytes bo
     struct table_map *map;
     if (self->filter->matches(self->filter->context, database, (struct bytes){ 0 }, name) &&
         (!table_map_parse(body, self->mariadb, &self->tables_arena, &map, err) ||
-         !resolve_table(self, batch, entry, map, time_us, again, err)))
+         !resolve_table(self, batch, entry, map, time_us, again, err)) &&
+        !refuse(self, catalog_find(self->catalog, database, (struct bytes){ 0 }, name), time_us,
+                err))
         return false;
     if (*again)
         return true;
@@ -189,13 +203,19 @@ bool log_table_map(struct log_source *self, struct batch *batch, struct bytes bo
 bool log_rows_go_on(struct log_source *self, struct batch *batch, struct error *err)
 {
     uint32_t before = batch->count;
-    bool end;
-    if (!rows_decode(&self->cursor, batch, &end, err))
-        return error_context(err, "binlog %s:%llu", self->file, (unsigned long long)self->offset);
+    bool end = true;
+    struct log_table *entry = self->cursor_table;
+    const struct table *table = entry->table;
+    if (!rows_decode(&self->cursor, batch, &end, err)) {
+        if (!refuse(self, table, self->cursor.time_us, err))
+            return error_context(err, "binlog %s:%llu", self->file,
+                                 (unsigned long long)self->offset);
+        end = true;
+        entry->table = NULL; /* no more of it */
+    }
     self->cursor_active = !end;
-    if (self->cursor_table->history_end >= 0)
-        history_sort(self->cursor_table->table, (uint16_t)self->cursor_table->history_end, batch,
-                     before);
+    if (entry->history_end >= 0)
+        history_sort(table, (uint16_t)entry->history_end, batch, before);
     return true;
 }
 
@@ -207,64 +227,15 @@ bool log_rows(struct log_source *self, struct batch *batch, const struct event_h
         return false;
     if (event.table_id == ROWS_DUMMY_TABLE)
         return true;
-    const struct log_table *entry = find_table(self, event.table_id);
+    struct log_table *entry = find_table(self, event.table_id);
     if (!entry)
-        return error_set(err, ERROR_RETRY, "binlog %s:%llu: rows of a table that no TABLE_MAP named",
-                         self->file, (unsigned long long)self->offset);
+        return error_set(err, ERROR_RETRY,
+                         "binlog %s:%llu: rows of a table that no TABLE_MAP named", self->file,
+                         (unsigned long long)self->offset);
     if (!entry->table)
         return true;
     self->cursor = (struct rows_cursor){ .event = event, .plan = entry->plan,
                                          .time_us = (int64_t)header->time * 1000000 };
     self->cursor_table = entry;
     return log_rows_go_on(self, batch, err);
-}
-
-/* MariaDB's packed events: what is not packed, then u8 (low 3 bits: how many bytes the size takes,
- * high nibble: 0 for zlib), the size big endian, the packed rest. Of rows the post-header, the column
- * count and the bitmaps are not packed; of a statement only its text is. */
-static struct bytes packed_rows(struct bytes body, uint8_t type)
-{
-    enum { FIRST_V2 = 169 };
-    struct reader in = reader_of(body);
-    reader_take(&in, 8);
-    if (type >= FIRST_V2) {
-        uint64_t extra = reader_le(&in, 2); /* counts itself */
-        reader_take(&in, extra >= 2 ? (size_t)extra - 2 : SIZE_MAX);
-    }
-    uint8_t first = reader_u8(&in);
-    uint64_t columns = first < 0xfb ? first : reader_le(&in, first == 0xfc ? 2 : 3);
-    bool update = type == 167 || type == 170;
-    reader_take(&in, (size_t)(columns + 7) / 8 * (update ? 2 : 1));
-    return in.failed ? (struct bytes){ 0 } : in.rest;
-}
-
-static struct bytes packed_statement(struct bytes body)
-{
-    struct reader in = reader_of(body);
-    reader_take(&in, 8);
-    size_t database = reader_u8(&in);
-    reader_take(&in, 2);
-    reader_take(&in, (size_t)reader_le(&in, 2));
-    reader_take(&in, database + 1);
-    return in.failed ? (struct bytes){ 0 } : in.rest;
-}
-
-bool log_unpack(struct log_source *self, uint8_t type, struct bytes body, struct bytes *out,
-                struct error *err)
-{
-    enum { QUERY_COMPRESSED = 165 };
-    struct bytes packed = type == QUERY_COMPRESSED ? packed_statement(body) : packed_rows(body, type);
-    struct reader in = reader_of(packed);
-    uint8_t head = reader_u8(&in);
-    uint64_t size = reader_be(&in, head & 7u);
-    buf_reset(&self->unpacked);
-    buf_put(&self->unpacked, body.data, packed.data ? (size_t)(packed.data - body.data) : 0);
-    bool sane = packed.data && !in.failed && !(head & 0x70) && size <= UNPACKED_MAX;
-    uint8_t *room = sane ? buf_reserve(&self->unpacked, (size_t)size + 1) : NULL;
-    uLongf made = (uLongf)size;
-    if (!room || uncompress(room, &made, in.rest.data, (uLong)in.rest.size) != Z_OK || made != size)
-        return error_set(err, ERROR_RETRY, "a malformed packed event");
-    self->unpacked.size += (size_t)size;
-    *out = buf_view(&self->unpacked);
-    return true;
 }

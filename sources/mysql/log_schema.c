@@ -75,6 +75,13 @@ void log_put_resync(struct log_source *self, struct batch *batch, const struct t
     change_add(batch, CHANGE_RESYNC_TABLE, table, table, (struct bytes){ 0 }, time_us);
 }
 
+void log_put_refusal(struct log_source *self, struct batch *batch)
+{
+    change_add(batch, CHANGE_PARK_TABLE, self->refused, self->refused, bytes_from(self->refusal.message),
+               self->refused_us);
+    self->refused = NULL;
+}
+
 static void put_alter(const struct statement *s, const struct table *before,
                       const struct table *draft)
 {

@@ -2,10 +2,11 @@
  *
  * Connecting to the log: what must hold before streaming, where to begin, and the dump command.
  *
- * MySQL with gtid_mode=ON: COM_BINLOG_DUMP_GTID with an empty file name (with a name the server does
- * not look whether what we miss was purged). MariaDB: SET @slave_connect_state to the list of every
- * domain, then COM_BINLOG_DUMP from 4. Otherwise COM_BINLOG_DUMP by file and offset. Sources: the
+ * MySQL with gtid_mode=ON: COM_BINLOG_DUMP_GTID with an empty file name (with a name the server
+ * does not look whether what we miss was purged). MariaDB: SET @slave_connect_state to the list of
+ * every domain, then COM_BINLOG_DUMP from 4. Otherwise COM_BINLOG_DUMP by file and offset. Sources: the
  * protocol pages of both manuals. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "engine/base/clock.h"
@@ -75,7 +76,8 @@ void log_disconnect(struct log_source *self)
 static bool check_settings(struct log_source *self, struct arena *arena, struct error *err)
 {
     struct result result;
-    if (!ask(self->connection, "SELECT @@log_bin, @@binlog_format, @@server_id", arena, &result, err))
+    if (!ask(self->connection, "SELECT @@log_bin, @@binlog_format, @@server_id", arena, &result,
+             err))
         return false;
     if (!bytes_is(result.cells[0], "1"))
         return error_set(err, ERROR_CONFIG, "the server writes no binary log: set log_bin in its "
@@ -116,8 +118,8 @@ static bool check_gtids(struct log_source *self, struct arena *arena, struct err
     if (ok && !gtid_set_covers(&self->executed, &gone))
         ok = lost(err, "the server has purged binary logs that were not read yet");
     if (ok && !gtid_set_covers(&all, &self->executed))
-        ok = lost(err, "the server lacks transactions that were already delivered (it was replaced, "
-                       "restored or reset)");
+        ok = lost(err, "the server lacks transactions that were already delivered (it was "
+                       "replaced, restored or reset)");
     gtid_set_done(&gone);
     gtid_set_done(&all);
     return ok;
@@ -161,7 +163,8 @@ static bool begin_at_end(struct log_source *self, struct arena *arena, struct er
 {
     struct result result;
     if (self->mariadb) {
-        if (!connection_execute(self->connection, err, "START TRANSACTION WITH CONSISTENT SNAPSHOT") ||
+        if (!connection_execute(self->connection, err,
+                                "START TRANSACTION WITH CONSISTENT SNAPSHOT") ||
             !ask(self->connection, "SHOW STATUS LIKE 'binlog_snapshot_%'", arena, &result, err))
             return false;
         struct bytes file = { 0 }, position = { 0 };
@@ -171,8 +174,10 @@ static bool begin_at_end(struct log_source *self, struct arena *arena, struct er
             if (!strcasecmp((const char *)result.cells[2 * i].data, "binlog_snapshot_position"))
                 position = result.cells[2 * i + 1];
         }
-        if (!file.size || !connection_execute(self->connection, err, "COMMIT"))
-            return file.size ? false : error_set(err, ERROR_CONFIG, "the server writes no binary log");
+        if (!file.size)
+            return error_set(err, ERROR_CONFIG, "the server writes no binary log");
+        if (!connection_execute(self->connection, err, "COMMIT"))
+            return false;
         set_place(self, file, number_of(position));
         return mariadb_gtid_of(self, file, number_of(position), arena, err);
     }
@@ -248,8 +253,8 @@ static bool resume(struct log_source *self, const struct position *from, struct 
     if (token.gtid.size == 0 && self->by_gtid && !self->mariadb && token.file.size > 0)
         self->by_gtid = false;
     if (!self->by_gtid && token.server.size > 0 && !bytes_is(token.server, self->server))
-        return lost(err, "this is another server, and without GTIDs a place in the log means nothing "
-                         "to it");
+        return lost(err, "this is another server, and without GTIDs a place in the log means "
+                         "nothing to it");
     return gtid_set_parse(&self->executed, token.gtid, err);
 }
 
@@ -297,8 +302,9 @@ static bool prepare_session(struct log_source *self, struct error *err)
         bool ok = connection_execute(connection, err, "SET @master_binlog_checksum = "
                                      "@@global.binlog_checksum, @mariadb_slave_capability = 4, "
                                      "@master_heartbeat_period = %llu", heartbeat_ns) &&
-                  connection_execute(connection, err, "SET @slave_connect_state = '%.*s', "
-                                     "@slave_gtid_strict_mode = 0, @slave_gtid_ignore_duplicates = 0",
+                  connection_execute(connection, err,
+                                     "SET @slave_connect_state = '%.*s', @slave_gtid_strict_mode "
+                                     "= 0, @slave_gtid_ignore_duplicates = 0",
                                      BYTES_ARGS(buf_view(&list)));
         buf_done(&list);
         return ok;
@@ -308,7 +314,8 @@ static bool prepare_session(struct log_source *self, struct error *err)
                               "@source_binlog_checksum = @@global.binlog_checksum, "
                               "@master_heartbeat_period = %llu, @source_heartbeat_period = %llu",
                               heartbeat_ns, heartbeat_ns) &&
-           connection_execute(connection, err, "SET @slave_uuid = UUID(), @replica_uuid = @slave_uuid");
+           connection_execute(connection, err,
+                              "SET @slave_uuid = UUID(), @replica_uuid = @slave_uuid");
 }
 
 static bool send_dump(struct log_source *self, struct error *err)
@@ -339,7 +346,8 @@ static bool send_dump(struct log_source *self, struct error *err)
     bool ok = fits ? connection_command(self->connection, by_set ? COM_BINLOG_DUMP_GTID_COMMAND
                                                                  : COM_BINLOG_DUMP_COMMAND,
                                         buf_view(&payload), err)
-                   : lost(err, "a place behind 4 GiB of a log file cannot be asked for without GTIDs");
+                   : lost(err, "a place behind 4 GiB of a log file cannot be asked for without "
+                               "GTIDs");
     buf_done(&payload);
     return ok;
 }
@@ -355,6 +363,8 @@ static bool connect_log(struct log_source *self, const struct position *from, bo
     self->place_known = false;
     self->inside = self->moved = self->has_waiting = self->payload_active = false;
     self->has_gtid = false;
+    self->refused = NULL;
+    self->fragment_next = 0;
     xa_forget(self);
     if (fresh)
         self->commit = mark_first_commit(from->mark, clock_wall_us());
@@ -367,7 +377,8 @@ static bool connect_log(struct log_source *self, const struct position *from, bo
     self->catalog_filled = true;
     memcpy(self->given_file, self->file, sizeof self->file);
     self->given_offset = self->offset;
-    connection_read_timeout(self->connection, (uint32_t)(self->options->heartbeat_ms / 1000 * 3 + 10));
+    connection_read_timeout(self->connection,
+                            (uint32_t)(self->options->heartbeat_ms / 1000 * 3 + 10));
     return prepare_session(self, err) && send_dump(self, err);
 }
 

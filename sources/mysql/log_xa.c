@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Prepared branches of XA transactions. Their rows stand in the log before XA COMMIT, with other
- * groups between, so they are kept (as raw events, in an unlinked file, whatever their size) and
- * given when the commit comes, under the commit's own mark. While a branch is pending the position
- * handed out stays before the group that prepared it: a restart reads it again. */
-#include <errno.h>
-#include <stdlib.h>
-
-#include "engine/base/assert.h"
+ * groups between, so they are kept (as raw events, small ones in memory) and given when the commit
+ * comes, under the commit's own mark. While a branch is pending the position handed out stays
+ * before the group that prepared it: a restart reads it again. */
 #include "sources/mysql/log.h"
+
+static const uint64_t branch_bytes_max = UINT64_C(64) << 30; /* the disk is full long before */
 
 static void branch_free(struct xa_branch *branch)
 {
     if (!branch)
         return;
-    if (branch->events)
-        fclose(branch->events);
-    free((void *)(uintptr_t)branch->xid.data);
-    buf_done(&branch->position);
-    free(branch);
+    spill_done(&branch->events);
+    struct arena arena = branch->arena; /* which holds the branch itself */
+    arena_done(&arena);
 }
 
 void xa_forget(struct log_source *self)
@@ -32,33 +28,26 @@ void xa_forget(struct log_source *self)
     self->branches = self->branch = self->replay = NULL;
 }
 
-bool xa_start(struct log_source *self, struct error *err)
+void xa_start(struct log_source *self)
 {
     branch_free(self->branch);
-    self->branch = NULL;
-    struct xa_branch *branch = calloc(1, sizeof *branch);
-    ASSERT(branch);
-    branch->events = tmpfile();
-    if (!branch->events) {
-        free(branch);
-        return error_code(err, ERROR_CONFIG, errno, "a file for a prepared transaction: %s",
-                          strerror(errno));
-    }
-    buf_init(&branch->position, 64 << 20);
-    log_put_group_token(self, &branch->position);
+    struct arena arena = { 0 };
+    struct xa_branch *branch = arena_zalloc(&arena, sizeof *branch);
+    struct buf position;
+    buf_init(&position, 64 << 20);
+    log_put_group_token(self, &position);
+    branch->position = arena_copy(&arena, buf_view(&position));
     branch->position_mark = self->group_mark;
+    branch->arena = arena;
+    buf_done(&position);
+    spill_init(&branch->events, (size_t)self->options->transaction_memory, branch_bytes_max);
     self->branch = branch;
-    return true;
 }
 
 bool xa_keep(struct log_source *self, struct bytes event, struct error *err)
 {
-    uint32_t size = (uint32_t)event.size;
-    if (fwrite(&size, sizeof size, 1, self->branch->events) == 1 &&
-        fwrite(event.data, event.size, 1, self->branch->events) == 1)
-        return true;
-    return error_code(err, ERROR_CONFIG, errno, "keeping a prepared transaction: %s",
-                      strerror(errno));
+    return spill_add(&self->branch->events, event, err) ||
+           error_context(err, "a prepared transaction");
 }
 
 /* u8 one phase, u32 format, u32 size of gtrid, u32 size of bqual, both. */
@@ -78,10 +67,7 @@ bool xa_prepared(struct log_source *self, struct bytes body, bool *one_phase, st
     buf_le(&xid, format, 4);
     buf_u8(&xid, (uint8_t)gtrid);
     buf_bytes(&xid, data);
-    uint8_t *owned = malloc(xid.size);
-    ASSERT(owned);
-    memcpy(owned, xid.data, xid.size);
-    self->branch->xid = (struct bytes){ owned, xid.size };
+    self->branch->xid = arena_copy(&self->branch->arena, buf_view(&xid));
     buf_done(&xid);
     struct xa_branch **end = &self->branches;
     while (*end)
@@ -93,7 +79,6 @@ bool xa_prepared(struct log_source *self, struct bytes body, bool *one_phase, st
 
 void xa_commit_now(struct log_source *self)
 {
-    rewind(self->branch->events);
     self->replay = self->branch;
     self->branch = NULL;
 }
@@ -166,26 +151,23 @@ static bool starts(struct bytes *sql, const char *word)
     return true;
 }
 
-bool xa_statement(struct log_source *self, struct bytes sql, bool *handled, struct error *err)
+bool xa_statement(struct log_source *self, struct bytes sql)
 {
-    *handled = true;
     if (starts(&sql, "XA START")) {
         self->bounded = true;
-        return xa_start(self, err);
+        xa_start(self);
+        return true;
     }
     if (starts(&sql, "XA END"))
         return true;
     bool commit = starts(&sql, "XA COMMIT");
-    if (!commit && !starts(&sql, "XA ROLLBACK")) {
-        *handled = false;
-        return true;
-    }
+    if (!commit && !starts(&sql, "XA ROLLBACK"))
+        return false;
     struct buf xid;
     buf_init(&xid, 1024);
     struct xa_branch *branch = parse_xid(sql, &xid) ? take_branch(self, buf_view(&xid)) : NULL;
     buf_done(&xid);
     if (commit && branch) {
-        rewind(branch->events);
         self->replay = branch; /* its rows come in this group, which ends after them */
         return true;
     }
@@ -196,25 +178,19 @@ bool xa_statement(struct log_source *self, struct bytes sql, bool *handled, stru
 
 bool xa_replay(struct log_source *self, struct batch *batch, struct error *err)
 {
-    uint32_t size;
-    if (fread(&size, sizeof size, 1, self->replay->events) != 1) {
+    bool end, again = false;
+    if (!spill_next(&self->replay->events, &self->replay_event, &end, err))
+        return error_context(err, "a prepared transaction");
+    if (end) {
         branch_free(self->replay);
         self->replay = NULL;
         log_forget_tables(self);
         log_end_group(self);
         return true;
     }
-    buf_reset(&self->replay_event);
-    uint8_t *room = buf_reserve(&self->replay_event, size);
-    if (!room || fread(room, size, 1, self->replay->events) != 1)
-        return error_code(err, ERROR_CONFIG, errno, "reading a prepared transaction back: %s",
-                          strerror(errno));
-    self->replay_event.size = size;
-    bool again = false;
     if (!log_handle(self, batch, buf_view(&self->replay_event), true, &again, err))
         return false;
-    if (again && fseek(self->replay->events, -(long)(size + sizeof size), SEEK_CUR) != 0)
-        return error_code(err, ERROR_CONFIG, errno, "reading a prepared transaction back: %s",
-                          strerror(errno));
+    if (again)
+        spill_back(&self->replay->events);
     return true;
 }

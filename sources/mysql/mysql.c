@@ -67,7 +67,8 @@ const struct setting mysql_settings[] = {
       .offset = FIELD(tinyint1_is_bool), .default_text = "false",
       .help = "TINYINT(1) becomes a boolean; it may hold other numbers, so this is off." },
     { .name = "xa.memory", .type = SETTING_SIZE, .offset = FIELD(transaction_memory),
-      .default_text = "1mb", .help = "Accepted for tuning: prepared branches are kept in a file." },
+      .default_text = "1mb", .help = "What a prepared XA branch keeps in memory until its XA COMMIT; "
+                                     "more waits in a file beside the checkpoint." },
     { .name = NULL },
 };
 #undef FIELD

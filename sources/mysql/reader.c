@@ -6,8 +6,8 @@
  *   MySQL     @@gtid_executed before the snapshot is low; the log's end right after it is taken is
  *             high: what is visible lies before it. (The log's end before the snapshot would be no
  *             low watermark: it moves before the engine makes a commit visible.)
- *   MySQL without GTIDs, or when asked to: the table is held still by LOCK TABLES .. READ of a second
- *             session for the moment in which the snapshot is taken, so the log's end is exact.
+ *   MySQL without GTIDs, or when asked to: the table is held still by LOCK TABLES .. READ of a
+ *             second session for the moment in which the snapshot is taken: its end is exact.
  * Rows come by the binary protocol, packet by packet, and are decoded here. */
 #include "sources/mysql/reader.h"
 
@@ -119,23 +119,27 @@ static struct bytes place_token(struct bytes file, uint64_t offset, struct bytes
     return kept;
 }
 
-static bool mariadb_snapshot(struct mysql_reader *self, const struct token *gate, struct arena *arena,
-                             struct chunk_result *out, bool *early, struct error *err)
+static bool mariadb_snapshot(struct mysql_reader *self, const struct token *gate,
+                             struct arena *arena, struct chunk_result *out, bool *early,
+                             struct error *err)
 {
     struct arena scratch = { 0 };
     struct result result;
     struct token place = { 0 };
-    bool ok = connection_execute(self->connection, err, "START TRANSACTION WITH CONSISTENT SNAPSHOT") &&
+    bool ok = connection_execute(self->connection, err,
+                                 "START TRANSACTION WITH CONSISTENT SNAPSHOT") &&
               ask(self->connection, "SHOW STATUS LIKE 'binlog_snapshot_%'", &scratch, &result, err);
     for (uint32_t i = 0; ok && i < result.row_count; i++) {
         struct bytes name = result.cells[2 * i], value = result.cells[2 * i + 1];
         if (name.size == 20 && !strncasecmp((const char *)name.data, "binlog_snapshot_file", 20))
             place.file = value;
-        if (name.size == 24 && !strncasecmp((const char *)name.data, "binlog_snapshot_position", 24))
+        if (name.size == 24 &&
+            !strncasecmp((const char *)name.data, "binlog_snapshot_position", 24))
             place.offset = number_of(value);
     }
     if (ok && place.file.size == 0)
-        ok = error_set(err, ERROR_CONFIG, "the server tells no binlog_snapshot_position: is log_bin on?");
+        ok = error_set(err, ERROR_CONFIG,
+                       "the server tells no binlog_snapshot_position: is log_bin on?");
     *early = ok && gate->file.size > 0 && token_place_compare(&place, gate) < 0;
     if (ok && !*early)
         out->low = out->high = place_token(place.file, place.offset, (struct bytes){ 0 }, arena);
@@ -189,7 +193,9 @@ static bool gtid_snapshot(struct mysql_reader *self, struct arena *arena, struct
     if (ok)
         out->low = place_token((struct bytes){ (const uint8_t *)"", 0 }, 0, result.cells[0], arena);
     arena_done(&scratch);
-    return ok && connection_execute(self->connection, err, "START TRANSACTION WITH CONSISTENT SNAPSHOT") &&
+    return ok &&
+           connection_execute(self->connection, err,
+                              "START TRANSACTION WITH CONSISTENT SNAPSHOT") &&
            log_end(self, self->connection, arena, &out->high, err);
 }
 
@@ -203,8 +209,8 @@ static bool lock_error(struct error *err)
 }
 
 /* The table is held still by another session while the snapshot is taken. */
-static bool locked_snapshot(struct mysql_reader *self, const struct table *table, struct arena *arena,
-                            struct chunk_result *out, struct error *err)
+static bool locked_snapshot(struct mysql_reader *self, const struct table *table,
+                            struct arena *arena, struct chunk_result *out, struct error *err)
 {
     struct connection *locker = atomic_load(&self->locker);
     if (!locker && !connection_open(self->options, &locker, err))
@@ -514,7 +520,8 @@ bool reader_split(struct table_reader *reader, const struct table *table, uint32
     int64_t low, high;
     if (!ok)
         return shape_error(err);
-    if (result.row_count == 0 || !signed_of(result.cells[0], &low) || !signed_of(result.cells[1], &high) ||
+    if (result.row_count == 0 || !signed_of(result.cells[0], &low) ||
+        !signed_of(result.cells[1], &high) ||
         high - low < want)
         return true;
     *bounds = arena_array(arena, want, sizeof **bounds);

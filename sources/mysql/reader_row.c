@@ -278,9 +278,10 @@ bool cell_plan_make(const struct table *table, const uint8_t *wire_types, struct
             cell->charset = charset_find(BYTES_LITERAL("utf8mb4"));
         if (!choose(cell, wire_types[i]))
             return error_code(err, ERROR_DATA, READER_SHAPE,
-                              "table '%.*s.%.*s', column '%.*s': the server sends another type (%u) "
-                              "than '%.*s'", BYTES_ARGS(table->database), BYTES_ARGS(table->name),
-                              BYTES_ARGS(column->name), wire_types[i], BYTES_ARGS(column->source_type));
+                              "table '%.*s.%.*s', column '%.*s': the server sends another type "
+                              "(%u) than '%.*s'", BYTES_ARGS(table->database),
+                              BYTES_ARGS(table->name), BYTES_ARGS(column->name), wire_types[i],
+                              BYTES_ARGS(column->source_type));
     }
     *out = plan;
     return true;

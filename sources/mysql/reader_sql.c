@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Statements of the snapshot reader. Text travels as hex with an introducer, so that no byte of a
- * key can end a literal; a comparison with a column uses the column's own collation and its index. */
+ * key can end a literal; a comparison with a column uses the column's own collation and index. */
 #include "sources/mysql/reader_sql.h"
 
 #include "sources/mysql/connection.h"

@@ -3,9 +3,10 @@
  * The driver's tokens, as bytes that the engine keeps: positions, gates, watermarks, transaction
  * ids. First byte: TOKEN_VERSION. Then: flags u8 (bit 0: a GTID part follows), file name (u32 size,
  * bytes), offset u64, GTID part (u32 size, bytes): a MySQL GTID set in its text form
- * ("uuid:1-5,uuid:tag:1"), or a MariaDB list "0-1-77,1-2-9" in the same slot. A transaction id holds
- * its own GTID alone and the file and offset where the group starts. `server` (u32 size, bytes) names
- * the server's uuid (MySQL) or server_id (MariaDB), to notice a replaced one without GTID. */
+ * ("uuid:1-5,uuid:tag:1"), or a MariaDB list "0-1-77,1-2-9" in the same slot. A transaction id
+ * holds its own GTID alone and the file and offset where the group starts. `server` (u32 size,
+ * bytes) names the server's uuid (MySQL) or server_id (MariaDB), to notice a replaced one without
+ * GTID. */
 #pragma once
 
 #include "engine/base/buf.h"
