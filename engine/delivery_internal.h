@@ -67,6 +67,8 @@ bool load_resolve_pending(struct worker *worker, struct error *err);
 /* Asks the sink until it knows. True with *visible; false: stop, or an error for a person. */
 bool load_resolve(struct worker *worker, struct target *target, const char *label, uint64_t first,
                   uint64_t last, bool *visible, struct error *err);
+/* One synced record says what is going to be sent, before anything is. */
+bool load_intend(struct worker *worker, struct error *err);
 void load_recovered(struct worker *worker); /* the sink answered */
 void load_count(struct worker *worker, const struct delivery_target *state); /* it is visible */
 

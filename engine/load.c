@@ -250,8 +250,7 @@ void load_park(struct worker *worker, struct target *target, uint32_t table_id, 
         log_error("storing that the table is parked: %s", err.message);
 }
 
-/* One synced record says what is going to be sent, before anything is. */
-static bool load_intend(struct worker *worker, struct error *err)
+bool load_intend(struct worker *worker, struct error *err)
 {
     if (!worker->shared->checkpoint || worker->shared->driver->transient)
         return true;
@@ -338,8 +337,8 @@ bool load_flush_all(struct worker *worker, struct error *err)
             load_forget_cut(worker, state);
     if (grouped)
         load_group_label(worker);
-    if (!load_intend(worker, err) ||
-        !(grouped ? load_group_send(worker, err) : load_send_all(worker, err)))
+    if (grouped ? !load_group_send(worker, err)
+                : !load_intend(worker, err) || !load_send_all(worker, err))
         return false;
     struct delivery_target *sent = worker->open;
     worker->open = NULL;

@@ -28,15 +28,19 @@ static struct delivery_target *group_first(struct worker *worker)
     return state;
 }
 
-/* One attempt. *refused: whose rows cannot be carried. */
-static bool group_try(struct worker *worker, const char *label, struct target **refused,
-                      struct error *err)
+/* One attempt. *refused: whose rows cannot be carried. The intents are written after begin(), which
+ * makes nothing visible: whatever the sink needs for answering resolve() is there by then. */
+static bool group_try(struct worker *worker, const char *label, bool *intended,
+                      struct target **refused, struct error *err)
 {
     const struct sink_driver *driver = worker->shared->driver;
     *refused = NULL;
-    fault_point("delivery.before_write");
     if (!driver->begin(worker->sink, label, err))
         return false;
+    if (!*intended && !load_intend(worker, err))
+        return false;
+    *intended = true;
+    fault_point("delivery.before_write");
     for (struct delivery_target *state = worker->open; state; state = state->next_open) {
         if (is_sent(state) && !driver->write(worker->sink, &state->load, err)) {
             *refused = state->target;
@@ -71,10 +75,10 @@ static bool group_again(struct worker *worker, struct delivery_target *first,
 
 bool load_group_send(struct worker *worker, struct error *err)
 {
-    bool visible = false;
+    bool visible = false, intended = false;
     for (struct delivery_target *first; !visible && (first = group_first(worker));) {
         struct target *refused;
-        visible = group_try(worker, first->load.label, &refused, err);
+        visible = group_try(worker, first->load.label, &intended, &refused, err);
         if (visible)
             load_recovered(worker);
         else if (!group_again(worker, first, refused, &visible, err))

@@ -79,7 +79,8 @@ struct sink_driver {
     bool (*write)(struct sink *sink, const struct load *load, struct error *err);
 
     /* Optional, both or neither: a sink whose loads become visible together. All loads of a flush
-     * then carry one label. begin() starts that group and ends one that a failure left open;
+     * then carry one label. begin() starts that group and ends one that a failure left open; from
+     * then on resolve() can tell the group, and only then are the intents written.
      * write() may only take its load in, whose memory stays until the group's outcome is known;
      * commit() makes durable and visible what was written since begin(). ERROR_DATA of commit():
      * *refused is the target whose rows cannot be carried, the others go again without it.
