@@ -17,6 +17,7 @@
 typedef unsigned char uchar;
 
 #include <errno.h>
+#include <errmsg.h>
 #include <mysql.h>
 #include <ma_pvio.h>
 #include <netinet/in.h>
@@ -72,8 +73,10 @@ static bool failed(struct connection *connection, struct error *err)
 {
     if (atomic_load(&connection->interrupted))
         return error_set(err, ERROR_STOP, "interrupted");
-    return connection_failure(err, (int)mysql_errno(&connection->mysql),
-                              bytes_from(mysql_error(&connection->mysql)));
+    int code = (int)mysql_errno(&connection->mysql);
+    if (code == CR_SSL_CONNECTION_ERROR && connection->server.version)
+        code = CR_SERVER_LOST; /* TLS was agreed on long ago: the network broke, or the server */
+    return connection_failure(err, code, bytes_from(mysql_error(&connection->mysql)));
 }
 
 static bool broken(struct connection *connection, struct error *err, const char *what)
