@@ -76,6 +76,17 @@ static void json_escape(struct buf *out, uint8_t byte)
     buf_put(out, (const char[]){ '\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15] }, 6);
 }
 
+void json_put_char(struct buf *out, uint8_t character)
+{
+    if (character >= 0x80)
+        buf_put(out, (const uint8_t[]){ (uint8_t)(0xc0 | character >> 6),
+                                        (uint8_t)(0x80 | (character & 0x3f)) }, 2);
+    else if (character < 0x20 || character == '"' || character == '\\')
+        json_escape(out, character);
+    else
+        buf_u8(out, character);
+}
+
 void json_put_text(struct buf *out, struct bytes text)
 {
     if (text.size == 0) {

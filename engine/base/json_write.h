@@ -33,6 +33,7 @@ void json_member_uint(struct json_writer *json, const char *key, uint64_t number
 /* Single values without a writer, for encoders that keep commas themselves. Floats: a single that
  * was widened, in its own shortest digits. */
 void json_put_text(struct buf *out, struct bytes text);
+void json_put_char(struct buf *out, uint8_t character); /* of ISO-8859-1, without quotes */
 void json_put_int(struct buf *out, int64_t number);
 void json_put_uint(struct buf *out, uint64_t number);
 void json_put_double(struct buf *out, double number);

@@ -95,6 +95,10 @@ static bool set_all(rd_kafka_conf_t *conf, const struct kafka_options *options,
             return false;
     set_default(conf, "sticky.partitioning.linger.ms",
                 "0"); /* messages without a key go by table */
+    if (role->group)
+        set_default(conf, "group.id", role->group);
+    if (role->group)
+        set_default(conf, "isolation.level", "read_committed");
     if (role->idempotent)
         set_default(conf, "enable.idempotence", "true");
     if (role->transactional_id)
@@ -118,7 +122,8 @@ bool client_open(struct kafka_client *client, const struct client_role *role, st
     char text[ERROR_TEXT_MAX];
     client->trouble[0] = '\0';
     client->refused = RD_KAFKA_RESP_ERR_NO_ERROR;
-    client->handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    client->handle =
+        rd_kafka_new(role->group ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, text, sizeof text);
     if (client->handle)
         return true;
     rd_kafka_conf_destroy(conf);
@@ -129,9 +134,9 @@ void client_close(struct kafka_client *client)
 {
     if (!client->handle)
         return;
-    rd_kafka_purge(client->handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-    rd_kafka_poll(client->handle, 0);
-    rd_kafka_destroy(client->handle);
+    if (rd_kafka_type(client->handle) == RD_KAFKA_PRODUCER)
+        rd_kafka_purge(client->handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    rd_kafka_destroy_flags(client->handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     client->handle = NULL;
 }
 

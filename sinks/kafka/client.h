@@ -20,8 +20,9 @@ struct kafka_client {
     rd_kafka_resp_err_t refused; /* the newest complaint that only a person can mend, or 0 */
 };
 
-/* What a producer adds to the properties; all may be NULL. */
+/* What a handle is for; all may be NULL. */
 struct client_role {
+    const char *group; /* a consumer that only reads what this group has committed */
     const char *transactional_id;
     bool idempotent;
     void (*on_delivery)(rd_kafka_t *handle, const rd_kafka_message_t *message, void *context);

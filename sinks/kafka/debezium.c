@@ -61,12 +61,18 @@ static bool debezium_plan(const struct format_context *context, void **out, stru
     plan->columns = arena_array(context->arena, table->column_count, sizeof *plan->columns);
     for (uint16_t i = 0; i < table->column_count; i++)
         plan->columns[i] = debezium_column(context, &table->columns[i], false);
+    if (!json_columns_check(plan->columns, table, err))
+        return false;
     plan->merged = arena_array(context->arena, table->column_count, sizeof *plan->merged);
     plan->tail = BYTES_LITERAL("}");
     plan->source_table = member(context, "table", table->name, "server_id");
     plan->source_db = member(context, "db", table->database, "sequence");
+    struct key_form form = { .column = debezium_column };
+    if (context->options->include_schema)
+        debezium_key_schema(context, &form.head, &form.tail);
+    row_key_plan(context, &form, &plan->key);
     *out = plan;
-    return row_key_plan(context, &plan->key, err);
+    return true;
 }
 
 /* The source's kind is first known by its first event. */
@@ -180,55 +186,44 @@ static void put_source(const struct debezium_plan *plan, const struct event *eve
 static bool put_image(const struct debezium_plan *plan, const struct value *row, struct buf *out,
                       struct error *err)
 {
-    if (!row) {
-        buf_put(out, "null", 4);
-        return true;
-    }
-    const struct table *table = plan->context.table;
-    uint16_t refused;
-    if (json_put_row(plan->columns, NULL, table->column_count, row, out, &refused))
-        return true;
-    return error_set(err, ERROR_DATA,
-                     "column '%.*s': a value that debezium-json cannot carry as "
-                     "the settings ask",
-                     BYTES_ARGS(table->columns[refused].name));
+    if (row)
+        return json_put_row(plan->columns, plan->context.table, row, out, err);
+    buf_put(out, "null", 4);
+    return true;
 }
 
-static bool put_value(const struct debezium_plan *plan, const struct event *event, char op,
-                      const struct value *before, const struct value *after, struct buf *out,
-                      struct error *err)
+static bool put_value(const struct debezium_plan *plan, const struct event *event,
+                      const struct row_change *change, struct buf *out, struct error *err)
 {
     int64_t now_us = clock_wall_us();
     buf_bytes(out, plan->head);
-    if (!put_image(plan, before, out, err))
+    if (!put_image(plan, change->before, out, err))
         return false;
     buf_text(out, ",\"after\":");
-    if (!put_image(plan, after, out, err))
+    if (!put_image(plan, change->after, out, err))
         return false;
     put_source(plan, event, now_us, out);
     buf_text(out, ",\"transaction\":null,\"op\":\"");
-    buf_u8(out, (uint8_t)op);
+    buf_u8(out, (uint8_t)change->op);
     put_times(now_us, "\",\"ts_ms\":", ",\"ts_us\":", ",\"ts_ns\":", out);
     buf_bytes(out, plan->tail);
     return true;
 }
 
-/* One message; `other` is the row whose key a header names, or NULL. */
-static bool put_message(const struct debezium_plan *plan, const struct event *event, char op,
-                        const struct value *before, const struct value *after,
-                        const struct value *other, struct buf *out, struct error *err)
+static bool put_message(const struct debezium_plan *plan, const struct event *event,
+                        const struct row_change *change, struct buf *out, struct error *err)
 {
     struct frame frame;
     size_t at = frame_open(out);
-    if (!row_key_put(&plan->key, after ? after : before, out, &frame, err))
+    if (!row_key_put(&plan->key, change->after ? change->after : change->before, out, &frame, err))
         return false;
     size_t value_at = out->size;
-    if (!put_value(plan, event, op, before, after, out, err))
+    if (!put_value(plan, event, change, out, err))
         return false;
     frame.value_size = (uint32_t)(out->size - value_at);
     size_t headers_at = out->size;
-    if (other && !row_key_header(&plan->key, op == 'd' ? "__debezium.newkey" : "__debezium.oldkey",
-                                 other, out, err))
+    const char *header = change->op == 'd' ? "__debezium.newkey" : "__debezium.oldkey";
+    if (change->other && !row_key_header(&plan->key, header, change->other, out, err))
         return false;
     frame.headers_size = (uint32_t)(out->size - headers_at);
     frame_close(out, at, &frame);
@@ -249,49 +244,25 @@ static bool put_tombstone(const struct debezium_plan *plan, const struct value *
     return true;
 }
 
-/* What an image leaves out did not change: it stands in the row before, where that has it. */
-static const struct value *complete(const struct debezium_plan *plan, const struct event *event)
-{
-    const struct value *after = event->after;
-    if (!event->before || !after)
-        return after;
-    uint16_t count = plan->context.table->column_count;
-    uint16_t i = 0;
-    while (i < count && after[i].tag != VALUE_ABSENT)
-        i++;
-    if (i == count)
-        return after;
-    for (i = 0; i < count; i++)
-        plan->merged[i] = after[i].tag == VALUE_ABSENT ? event->before[i] : after[i];
-    return plan->merged;
-}
-
 static bool debezium_encode(void *context, const struct event *event, struct buf *out,
                             struct error *err)
 {
-    struct debezium_plan *plan = context;
     static const struct event_origin nowhere = { .connector = "mysql",
                                                  .file = { (const uint8_t *)"", 0 } };
+    struct debezium_plan *plan = context;
     struct event placed = *event;
     if (!placed.origin)
         placed.origin = &nowhere;
-    event = &placed;
-    plan_connector(plan, event->origin->connector);
-    const struct value *before = event->before, *after = complete(plan, event);
-    switch (event->op) {
-    case EVENT_INSERT:
-        return put_message(plan, event, event->snapshot ? 'r' : 'c', NULL, after, NULL, out, err);
-    case EVENT_DELETE:
-        return put_message(plan, event, 'd', before, NULL, NULL, out, err) &&
-               put_tombstone(plan, before, out, err);
-    default:
-        break;
+    plan_connector(plan, placed.origin->connector);
+    struct row_change changes[2];
+    uint32_t count = row_changes(&plan->key, event, plan->merged, changes);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!put_message(plan, &placed, &changes[i], out, err))
+            return false;
+        if (changes[i].op == 'd' && !put_tombstone(plan, changes[i].before, out, err))
+            return false;
     }
-    if (!before || !row_key_changed(&plan->key, before, after))
-        return put_message(plan, event, 'u', before, after, NULL, out, err);
-    return put_message(plan, event, 'd', before, NULL, after, out, err) &&
-           put_tombstone(plan, before, out, err) &&
-           put_message(plan, event, 'c', NULL, after, before, out, err);
+    return true;
 }
 
 const struct format format_debezium_json = { .plan = debezium_plan, .encode = debezium_encode };

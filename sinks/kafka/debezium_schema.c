@@ -3,6 +3,8 @@
 
 #include "engine/base/assert.h"
 
+enum { SCHEMA_LIMIT = 64 << 20 };
+
 struct bytes debezium_server_name(const struct kafka_options *options)
 {
     return options->topic_prefix.size > 0 ? options->topic_prefix : BYTES_LITERAL("millrace");
@@ -34,14 +36,22 @@ static void schema_end(const struct format_context *context, bool optional, cons
                        arena_printf(context->arena, "%.*s.%s", BYTES_ARGS(context->topic), suffix));
 }
 
-void debezium_key_schema(const struct format_context *context, struct buf *out)
+void debezium_key_schema(const struct format_context *context, struct bytes *head,
+                         struct bytes *tail)
 {
-    struct json_writer json = json_writer_of(out);
+    struct buf out;
+    buf_init(&out, SCHEMA_LIMIT);
+    buf_text(&out, "{\"schema\":");
+    struct json_writer json = json_writer_of(&out);
     json_object(&json);
     json_member_string(&json, "type", bytes_from("struct"));
     columns_json(context, context->table->key_columns, context->table->key_count, &json);
     schema_end(context, false, "Key", &json);
     json_object_end(&json);
+    buf_text(&out, ",\"payload\":");
+    *head = arena_copy(context->arena, buf_view(&out));
+    *tail = BYTES_LITERAL("}");
+    buf_done(&out);
 }
 
 static void image_json(const struct format_context *context, const char *field,

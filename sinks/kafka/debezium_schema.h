@@ -8,6 +8,8 @@
 /* The logical name of the source: topic.prefix, or our own where there is none. */
 struct bytes debezium_server_name(const struct kafka_options *options);
 
-void debezium_key_schema(const struct format_context *context, struct buf *out);
+/* What goes around a key that tells its schema. */
+void debezium_key_schema(const struct format_context *context, struct bytes *head,
+                         struct bytes *tail);
 void debezium_envelope_schema(const struct format_context *context, const char *connector,
                               struct buf *out);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sinks/kafka/debezium_type.h"
 
-#include "engine/base/assert.h"
-
 /* One line a type: what the Connect schema is, and which function writes a value. */
 struct carrier {
     const char *type, *name;
@@ -24,6 +22,8 @@ static struct carrier integer_carrier(const struct column *column,
         [DECIMAL_STRING] = { "string", NULL, put_uint_text, 0 },
         [DECIMAL_DOUBLE] = { "double", NULL, put_uint_double, 0 },
     };
+    if (type->boolean)
+        return (struct carrier){ "boolean", NULL, put_boolean, 0 };
     if (type->kind == TYPE_INT) {
         const char *name = type->bits <= 16 ? "int16" : type->bits <= 32 ? "int32" : "int64";
         return (struct carrier){ name, NULL, put_int, 0 };
@@ -118,7 +118,6 @@ static struct carrier carrier_of(const struct column *column, const struct kafka
                    : (struct carrier){ "struct", "io.debezium.data.geometry.Geometry", put_geometry,
                                        0 };
     default:
-        ASSERT(fixed[type->kind].put);
         return fixed[type->kind];
     }
 }
@@ -227,9 +226,9 @@ void connect_schema_json(const struct connect_schema *schema, bool optional,
 static struct bytes zero_date(const struct column *column, const struct carrier *carrier,
                               const struct kafka_options *options)
 {
-    if (options->zero_date == ZERO_DATE_FAIL)
+    if (options->zero_date == ZERO_FAIL)
         return (struct bytes){ 0 };
-    if (options->zero_date == ZERO_DATE_NULL && column->nullable)
+    if (options->zero_date == ZERO_NULL && column->nullable)
         return BYTES_LITERAL("null");
     if (carrier->put == put_instant)
         return BYTES_LITERAL("\"1970-01-01T00:00:00Z\"");
@@ -258,19 +257,14 @@ struct json_column debezium_column(const struct format_context *context,
                                    const struct column *column, bool key)
 {
     struct carrier carrier = carrier_of(column, context->options);
-    struct buf lead;
-    buf_init(&lead, 8192);
-    json_put_text(&lead, column->name);
-    buf_u8(&lead, ':');
     struct json_column out = {
         .put = carrier.put,
-        .lead = arena_copy(context->arena, buf_view(&lead)),
+        .lead = json_lead(context->arena, column->name),
         .zeros = &context->counters->zero_dates,
         .divisor = carrier.divisor,
         .width = (column->type.length + 7) / 8,
         .scale = column->type.scale,
     };
-    buf_done(&lead);
     if (!key) {
         out.zero = zero_date(column, &carrier, context->options);
         out.absent = absent_value(context, column, &carrier);

@@ -26,4 +26,5 @@ struct format {
     bool (*encode)(void *plan, const struct event *event, struct buf *out, struct error *err);
 };
 
-extern const struct format format_debezium_json;
+extern const struct format format_debezium_json, format_debezium_json_flink, format_canal_json,
+    format_maxwell_json;

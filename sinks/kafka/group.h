@@ -19,5 +19,5 @@ struct group_mark {
 rd_kafka_topic_partition_list_t *group_mark_make(const struct kafka_options *options,
                                                  const char *label, uint64_t owner);
 /* Committed offsets only: what an open transaction holds is waited for, not read. */
-bool group_read(struct kafka_client *admin, const char *group, struct group_mark *out,
+bool group_read(const struct kafka_options *options, const char *group, struct group_mark *out,
                 struct error *err);

@@ -9,17 +9,31 @@
 #include "sinks/kafka/unscaled.h"
 #include "sinks/value_text.h"
 
-bool json_put_row(const struct json_column *columns, const uint16_t *places, uint16_t count,
-                  const struct value *row, struct buf *out, uint16_t *refused)
+bool json_columns_check(const struct json_column *columns, const struct table *table,
+                        struct error *err)
 {
-    uint8_t before = '{';
+    for (uint16_t i = 0; i < table->column_count; i++)
+        if (!columns[i].put)
+            return error_set(err, ERROR_DATA,
+                             "column '%.*s': value.format has no form for type "
+                             "%.*s",
+                             BYTES_ARGS(table->columns[i].name),
+                             BYTES_ARGS(table->columns[i].source_type));
+    return true;
+}
+
+bool json_put_members(const struct json_column *columns, const uint16_t *places, uint16_t count,
+                      const struct value *row, struct buf *out, uint16_t *refused)
+{
+    bool comma = false;
     for (uint16_t i = 0; i < count; i++) {
         const struct json_column *column = &columns[i];
         const struct value *value = &row[places ? places[i] : i];
         if (value->tag == VALUE_ABSENT && !column->absent.data)
             continue;
-        buf_u8(out, before);
-        before = ',';
+        if (comma)
+            buf_u8(out, ',');
+        comma = true;
         buf_bytes(out, column->lead);
         if (value->tag == VALUE_NULL) {
             buf_put(out, "null", 4);
@@ -30,9 +44,63 @@ bool json_put_row(const struct json_column *columns, const uint16_t *places, uin
             return false;
         }
     }
-    if (before == '{')
-        buf_u8(out, '{');
+    return true;
+}
+
+bool json_put_row(const struct json_column *columns, const struct table *table,
+                  const struct value *row, struct buf *out, struct error *err)
+{
+    uint16_t refused;
+    buf_u8(out, '{');
+    if (!json_put_members(columns, NULL, table->column_count, row, out, &refused))
+        return error_set(err, ERROR_DATA,
+                         "column '%.*s': a value that this format or its settings "
+                         "cannot carry",
+                         BYTES_ARGS(table->columns[refused].name));
     buf_u8(out, '}');
+    return true;
+}
+
+bool json_put_changed(const struct json_column *columns, const struct table *table,
+                      const struct row_images *images, struct buf *out, struct error *err)
+{
+    bool comma = false;
+    buf_u8(out, '{');
+    for (uint16_t i = 0; i < table->column_count; i++) {
+        uint16_t refused;
+        const struct value *before = &images->before[i];
+        if (before->tag == VALUE_ABSENT || value_equal(before, &images->after[i]))
+            continue;
+        if (comma)
+            buf_u8(out, ',');
+        comma = true;
+        if (!json_put_members(&columns[i], NULL, 1, before, out, &refused))
+            return error_set(err, ERROR_DATA,
+                             "column '%.*s': a value that this format or its "
+                             "settings cannot carry",
+                             BYTES_ARGS(table->columns[i].name));
+    }
+    buf_u8(out, '}');
+    return true;
+}
+
+struct bytes json_lead(struct arena *arena, struct bytes name)
+{
+    struct buf lead;
+    buf_init(&lead, 8192);
+    json_put_text(&lead, name);
+    buf_u8(&lead, ':');
+    struct bytes out = arena_copy(arena, buf_view(&lead));
+    buf_done(&lead);
+    return out;
+}
+
+bool put_boolean(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    if (value->natural > 1) /* a TINYINT(1) that is no boolean after all */
+        return false;
+    buf_text(out, value->natural ? "true" : "false");
     return true;
 }
 
@@ -165,7 +233,7 @@ bool put_uint_double(const struct json_column *column, const struct value *value
 
 /* ---- time ---- */
 
-static bool put_zero(const struct json_column *column, struct buf *out)
+bool put_zero_date(const struct json_column *column, struct buf *out)
 {
     if (!column->zero.data)
         return false;
@@ -177,7 +245,7 @@ static bool put_zero(const struct json_column *column, struct buf *out)
 bool put_days(const struct json_column *column, const struct value *value, struct buf *out)
 {
     if (value->tag == VALUE_TEXT)
-        return put_zero(column, out);
+        return put_zero_date(column, out);
     json_put_int(out, value->integer);
     return true;
 }
@@ -185,7 +253,7 @@ bool put_days(const struct json_column *column, const struct value *value, struc
 bool put_units(const struct json_column *column, const struct value *value, struct buf *out)
 {
     if (value->tag == VALUE_TEXT)
-        return put_zero(column, out);
+        return put_zero_date(column, out);
     int64_t units = value->integer / column->divisor;
     json_put_int(out, units - (value->integer % column->divisor < 0));
     return true;
@@ -194,7 +262,7 @@ bool put_units(const struct json_column *column, const struct value *value, stru
 bool put_instant(const struct json_column *column, const struct value *value, struct buf *out)
 {
     if (value->tag == VALUE_TEXT)
-        return put_zero(column, out);
+        return put_zero_date(column, out);
     buf_u8(out, '"');
     instant_text(value->integer, column->scale, out);
     buf_u8(out, '"');

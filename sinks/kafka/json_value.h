@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "engine/base/buf.h"
+#include "engine/base/error.h"
 #include "schema/table.h"
 #include "schema/value.h"
 
@@ -26,11 +27,26 @@ struct json_column {
     uint8_t scale;
 };
 
-/* Appends an object of the row's values: columns[i] is of row[i]. Or, with `places`, columns[i] is
- * of row[places[i]]. False: *refused is the column that cannot be carried. */
-bool json_put_row(const struct json_column *columns, const uint16_t *places, uint16_t count,
-                  const struct value *row, struct buf *out, uint16_t *refused);
+/* ERROR_DATA with the first column for whose type the format has no form. */
+bool json_columns_check(const struct json_column *columns, const struct table *table,
+                        struct error *err);
+/* Appends the members of an object, without its braces: columns[i] is of row[i], or of
+ * row[places[i]]. False: *refused is the column that cannot be carried. */
+bool json_put_members(const struct json_column *columns, const uint16_t *places, uint16_t count,
+                      const struct value *row, struct buf *out, uint16_t *refused);
+/* The whole row as an object. */
+bool json_put_row(const struct json_column *columns, const struct table *table,
+                  const struct value *row, struct buf *out, struct error *err);
+/* Of `before` those values that differ from `after`. */
+struct row_images {
+    const struct value *before, *after;
+};
+bool json_put_changed(const struct json_column *columns, const struct table *table,
+                      const struct row_images *images, struct buf *out, struct error *err);
+/* A name, escaped, with its colon. */
+struct bytes json_lead(struct arena *arena, struct bytes name);
 
+bool put_boolean(const struct json_column *column, const struct value *value, struct buf *out);
 bool put_int(const struct json_column *column, const struct value *value, struct buf *out);
 bool put_uint(const struct json_column *column, const struct value *value, struct buf *out);
 bool put_float(const struct json_column *column, const struct value *value, struct buf *out);
@@ -49,6 +65,8 @@ bool put_decimal_double(const struct json_column *column, const struct value *va
 bool put_uint_bytes(const struct json_column *column, const struct value *value, struct buf *out);
 bool put_uint_text(const struct json_column *column, const struct value *value, struct buf *out);
 bool put_uint_double(const struct json_column *column, const struct value *value, struct buf *out);
+/* What stands for a date that no calendar holds; false: it is refused. */
+bool put_zero_date(const struct json_column *column, struct buf *out);
 bool put_days(const struct json_column *column, const struct value *value, struct buf *out);
 bool put_units(const struct json_column *column, const struct value *value, struct buf *out);
 bool put_instant(const struct json_column *column, const struct value *value, struct buf *out);

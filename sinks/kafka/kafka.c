@@ -12,7 +12,10 @@
 enum { SENT_LIMIT = 64 << 20 };
 
 static const struct format *const formats[] = {
-    [VALUE_DEBEZIUM_JSON] = &format_debezium_json,
+    [FORMAT_DEBEZIUM_JSON] = &format_debezium_json,
+    [FORMAT_DEBEZIUM_JSON_FLINK] = &format_debezium_json_flink,
+    [FORMAT_CANAL_JSON] = &format_canal_json,
+    [FORMAT_MAXWELL_JSON] = &format_maxwell_json,
 };
 
 static struct kafka_sink *kafka_of(struct sink *sink) { return (struct kafka_sink *)sink; }

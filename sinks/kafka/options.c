@@ -6,7 +6,8 @@
 
 #define FIELD(name) SETTING_FIELD(kafka_options, name)
 
-static const char *const value_formats[] = { "debezium-json", NULL };
+static const char *const value_formats[] = { "debezium-json", "debezium-json-flink", "canal-json",
+                                             "maxwell-json", NULL };
 static const char *const strategies[] = { "hash-by-key", "hash-by-table", "all-to-zero", NULL };
 static const char *const guarantees[] = { "exactly-once", "at-least-once", NULL };
 static const char *const decimal_modes[] = { "precise", "string", "double", NULL };
@@ -40,7 +41,8 @@ const struct setting kafka_settings[] = {
       .offset = FIELD(value_format),
       .default_text = "debezium-json",
       .choices = value_formats,
-      .help = "Form of the messages." },
+      .help = "Form of the messages: Debezium's, the same as Flink CDC writes it, Canal's, "
+              "Maxwell's." },
     { .name = "debezium-json.include-schema.enabled",
       .type = SETTING_BOOL,
       .offset = FIELD(include_schema),

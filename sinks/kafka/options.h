@@ -6,14 +6,19 @@
 #include "config/setting.h"
 #include "engine/base/error.h"
 
-enum kafka_value_format { VALUE_DEBEZIUM_JSON };
+enum kafka_value_format {
+    FORMAT_DEBEZIUM_JSON,
+    FORMAT_DEBEZIUM_JSON_FLINK,
+    FORMAT_CANAL_JSON,
+    FORMAT_MAXWELL_JSON
+};
 enum partition_strategy { PARTITION_BY_KEY, PARTITION_BY_TABLE, PARTITION_ALL_TO_ZERO };
 enum delivery_guarantee { DELIVERY_EXACTLY_ONCE, DELIVERY_AT_LEAST_ONCE };
 enum decimal_mode { DECIMAL_PRECISE, DECIMAL_STRING, DECIMAL_DOUBLE };
 enum unsigned_mode { UNSIGNED_LONG, UNSIGNED_PRECISE };
 enum time_mode { TIME_ADAPTIVE_MICROSECONDS, TIME_ADAPTIVE, TIME_CONNECT };
 enum binary_mode { BINARY_BYTES, BINARY_BASE64, BINARY_BASE64_URL_SAFE, BINARY_HEX };
-enum zero_date_mode { ZERO_DATE_NULL, ZERO_DATE_EPOCH, ZERO_DATE_FAIL };
+enum kafka_zero_date { ZERO_NULL, ZERO_EPOCH, ZERO_FAIL };
 
 struct kafka_options {
     struct setting_pairs properties; /* of librdkafka */

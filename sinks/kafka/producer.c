@@ -110,7 +110,7 @@ static bool check_owner(struct producer *producer, struct error *err)
 {
     struct group_mark mark;
     struct error why = *err;
-    if (!group_read(producer->admin, producer->id, &mark, err))
+    if (!group_read(producer->options, producer->id, &mark, err))
         return false;
     *err = why;
     if (mark.found && mark.owner != process_number)
@@ -244,7 +244,7 @@ static bool take_id(struct producer *producer, struct error *err)
         producer->client.handle, (int)producer->options->request_timeout_ms);
     if (error)
         return fail(producer, error, "taking the transactional id", err);
-    if (!group_read(producer->admin, producer->id, &found, err))
+    if (!group_read(producer->options, producer->id, &found, err))
         return false;
     producer->marked = found.found;
     snprintf(producer->committed, sizeof producer->committed, "%s",
@@ -286,6 +286,7 @@ bool producer_begin(struct producer *producer, struct error *err)
     producer->failed_frame = NULL;
     if (!producer->transactional)
         return true;
+    producer->marked = true; /* by ourselves, when the id was taken */
     if (clock_now_us() - producer->marked_us > REMARK_US && !mark(producer, err))
         return false;
     return begin(producer, err);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sinks/kafka/row_key.h"
 
-#include "sinks/kafka/debezium_schema.h"
+#include "engine/base/json_write.h"
+
+enum { NAME_LIMIT = 8192 };
 
 static uint32_t hash_of_table(const struct format_context *context)
 {
     struct buf name;
-    buf_init(&name, 1024);
+    buf_init(&name, NAME_LIMIT);
     buf_bytes(&name, context->target->database);
     buf_u8(&name, '.');
     buf_bytes(&name, context->target->name);
@@ -15,27 +17,42 @@ static uint32_t hash_of_table(const struct format_context *context)
     return hash;
 }
 
-bool row_key_plan(const struct format_context *context, struct row_key *out, struct error *err)
+/* The column's name with the form's prefix, escaped, and its colon. */
+static struct bytes key_name(const struct format_context *context, const struct key_form *form,
+                             struct bytes name)
 {
-    (void)err;
+    struct buf plain, lead;
+    buf_init(&plain, NAME_LIMIT);
+    buf_init(&lead, NAME_LIMIT);
+    buf_text(&plain, form->prefix ? form->prefix : "");
+    for (size_t i = 0; i < name.size; i++)
+        buf_u8(&plain, form->fold && name.data[i] >= 'A' && name.data[i] <= 'Z'
+                           ? name.data[i] | 0x20
+                           : name.data[i]);
+    json_put_text(&lead, buf_view(&plain));
+    buf_u8(&lead, ':');
+    struct bytes out = arena_copy(context->arena, buf_view(&lead));
+    buf_done(&plain);
+    buf_done(&lead);
+    return out;
+}
+
+void row_key_plan(const struct format_context *context, const struct key_form *form,
+                  struct row_key *out)
+{
     const struct table *table = context->table;
     *out = (struct row_key){ .table = table,
                              .strategy = context->options->partition_strategy,
-                             .table_hash = hash_of_table(context) };
+                             .table_hash = hash_of_table(context),
+                             .form = *form };
+    if (!form->members.data)
+        out->form.members = BYTES_LITERAL("{");
     out->columns = arena_array(context->arena, table->key_count + 1u, sizeof *out->columns);
-    for (uint16_t i = 0; i < table->key_count; i++)
-        out->columns[i] = debezium_column(context, &table->columns[table->key_columns[i]], true);
-    if (!context->options->include_schema)
-        return true;
-    struct buf head;
-    buf_init(&head, 1 << 20);
-    buf_text(&head, "{\"schema\":");
-    debezium_key_schema(context, &head);
-    buf_text(&head, ",\"payload\":");
-    out->head = arena_copy(context->arena, buf_view(&head));
-    out->tail = BYTES_LITERAL("}");
-    buf_done(&head);
-    return true;
+    for (uint16_t i = 0; i < table->key_count; i++) {
+        const struct column *column = &table->columns[table->key_columns[i]];
+        out->columns[i] = form->column(context, column, true);
+        out->columns[i].lead = key_name(context, form, column->name);
+    }
 }
 
 static bool put_key(const struct row_key *key, const struct value *row, struct buf *out,
@@ -43,25 +60,28 @@ static bool put_key(const struct row_key *key, const struct value *row, struct b
 {
     const struct table *table = key->table;
     uint16_t refused;
-    buf_bytes(out, key->head);
-    if (!json_put_row(key->columns, table->key_columns, table->key_count, row, out, &refused))
+    buf_bytes(out, key->form.head);
+    buf_bytes(out, key->form.members);
+    if (!json_put_members(key->columns, table->key_columns, table->key_count, row, out, &refused))
         return error_set(err, ERROR_DATA, "key column '%.*s': a value that no key can hold",
                          BYTES_ARGS(table->columns[table->key_columns[refused]].name));
-    buf_bytes(out, key->tail);
+    buf_u8(out, '}');
+    buf_bytes(out, key->form.tail);
     return true;
 }
 
 bool row_key_put(const struct row_key *key, const struct value *row, struct buf *out,
                  struct frame *frame, struct error *err)
 {
-    *frame = (struct frame){ .null_key = key->table->key_count == 0 };
+    bool keyless = key->table->key_count == 0;
+    *frame = (struct frame){ .null_key = keyless || key->form.hidden };
     size_t at = out->size;
-    if (!frame->null_key && !put_key(key, row, out, err))
+    if (!keyless && !put_key(key, row, out, err))
         return false;
     frame->key_size = (uint32_t)(out->size - at);
     if (key->strategy == PARTITION_ALL_TO_ZERO)
         return true;
-    frame->hash = key->strategy == PARTITION_BY_TABLE || frame->null_key || out->failed
+    frame->hash = key->strategy == PARTITION_BY_TABLE || keyless || out->failed
                       ? key->table_hash
                       : murmur2((struct bytes){ out->data + at, frame->key_size });
     return true;
@@ -83,13 +103,52 @@ bool row_key_header(const struct row_key *key, const char *name, const struct va
     return true;
 }
 
-bool row_key_changed(const struct row_key *key, const struct value *before,
-                     const struct value *after)
+/* ---- events ---- */
+
+static bool key_changed(const struct table *table, const struct value *before,
+                        const struct value *after)
 {
-    for (uint16_t i = 0; i < key->table->key_count; i++) {
-        uint16_t column = key->table->key_columns[i];
-        if (after[column].tag != VALUE_ABSENT && !value_equal(&before[column], &after[column]))
+    for (uint16_t i = 0; i < table->key_count; i++) {
+        uint16_t column = table->key_columns[i];
+        if (!value_equal(&before[column], &after[column]))
             return true;
     }
     return false;
+}
+
+static const struct value *complete(const struct table *table, const struct event *event,
+                                    struct value *merged)
+{
+    const struct value *after = event->after;
+    uint16_t count = table->column_count, i = 0;
+    while (i < count && after[i].tag != VALUE_ABSENT)
+        i++;
+    if (i == count)
+        return after;
+    for (i = 0; i < count; i++)
+        merged[i] = after[i].tag == VALUE_ABSENT ? event->before[i] : after[i];
+    return merged;
+}
+
+uint32_t row_changes(const struct row_key *key, const struct event *event, struct value *merged,
+                     struct row_change out[2])
+{
+    const struct value *before = event->before, *after = event->after;
+    if (event->op == EVENT_INSERT) {
+        out[0] = (struct row_change){ event->snapshot ? 'r' : 'c', NULL, after, NULL };
+        return 1;
+    }
+    if (event->op == EVENT_DELETE) {
+        out[0] = (struct row_change){ 'd', before, NULL, NULL };
+        return 1;
+    }
+    if (before)
+        after = complete(key->table, event, merged);
+    if (!before || !key_changed(key->table, before, after)) {
+        out[0] = (struct row_change){ 'u', before, after, NULL };
+        return 1;
+    }
+    out[0] = (struct row_change){ 'd', before, NULL, after };
+    out[1] = (struct row_change){ 'c', NULL, after, before };
+    return 2;
 }

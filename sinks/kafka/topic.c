@@ -156,9 +156,23 @@ static bool look(struct kafka_client *client, const char *name, bool *known, str
     return client_fail(client, code, what, rd_kafka_err2str(code), err);
 }
 
+/* librdkafka knocks without a pause while a wish to make a topic waits for a broker that is gone. */
+static bool brokers_answer(struct kafka_client *client, struct error *err)
+{
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(client->handle, 0, NULL, &metadata,
+                                                 (int)client->options->request_timeout_ms);
+    if (code)
+        return client_fail(client, code, "asking the brokers", rd_kafka_err2str(code), err);
+    rd_kafka_metadata_destroy(metadata);
+    return true;
+}
+
 bool topic_ensure(struct kafka_client *client, const char *name, int partitions, struct error *err)
 {
     bool refused = false;
+    if (!brokers_answer(client, err))
+        return false;
     if (client->options->create_topics && !create(client, name, partitions, err)) {
         refused = err->kind == ERROR_DATA || err->kind == ERROR_CONFIG;
         if (!refused)

@@ -2,16 +2,17 @@
 """The Kafka sink against an Apache Kafka 4 broker: what the messages are, and that each change is
 there once, in the order of its key, whoever dies."""
 
-import collections
 import itertools
-import json
 import os
+import shutil
+import signal
 import threading
 import time
 
 import pytest
 
 from support.agent import Agent
+from support.kafka_server import Kafka
 from support.process import wait_for
 
 _numbers = itertools.count(1)
@@ -59,6 +60,14 @@ class Feed:
         if self.agent:
             self.agent.stop()
         self.source.execute(f"DROP DATABASE IF EXISTS {self.name}")
+
+
+@pytest.fixture
+def own_kafka(lab_folder):
+    """A broker for this test alone, which may kill it."""
+    server = Kafka(os.path.join(lab_folder, f"own-kafka-{next(_numbers)}")).start()
+    yield server
+    server.remove()
 
 
 @pytest.fixture
@@ -165,3 +174,156 @@ def test_a_table_without_a_key(maria_feed):
     assert {m.key for m in found} == {None}
     assert len({m.partition for m in found}) == 1, "a table without a key keeps its order"
     assert [m.json["op"] for m in found] == ["r", "r", "r", "u", "d"]
+
+
+class Counters(threading.Thread):
+    """Counts up rows of two tables, several rows a transaction, until it is told to end."""
+
+    KEYS = 12
+
+    def __init__(self, feed):
+        super().__init__(daemon=True)
+        self.feed, self.ended, self.rounds = feed, threading.Event(), 0
+
+    def prepare(self):
+        for table in ("a", "b"):
+            rows = ", ".join(f"({key}, 0)" for key in range(self.KEYS))
+            self.feed.execute(f"CREATE TABLE {table} (id INT PRIMARY KEY, v INT NOT NULL)",
+                              f"INSERT INTO {table} VALUES {rows}")
+
+    def run(self):
+        with self.feed.source.connect(database=self.feed.name) as connection:
+            with connection.cursor() as cursor:
+                while not self.ended.is_set():
+                    low = self.rounds % self.KEYS
+                    cursor.execute("BEGIN")
+                    cursor.execute(f"UPDATE a SET v = v + 1 WHERE id >= {low}")
+                    cursor.execute(f"UPDATE b SET v = v + 1 WHERE id <= {low}")
+                    cursor.execute("COMMIT")
+                    self.rounds += 1
+                    time.sleep(0.002)
+
+    def end(self):
+        self.ended.set()
+        self.join(60)
+
+
+def check_counted_once(feed, timeout=120):
+    """Each key's messages count up by one, without a gap or a repetition, to the source's value."""
+    for table in ("a", "b"):
+        wanted = dict(feed.source.query(f"SELECT id, v FROM {table}", database=feed.name))
+        counted = {}
+
+        def arrived():
+            feed.agent.check_alive()
+            counted.clear()
+            places = {}
+            for message in feed.messages(table):
+                key = message.json["after"]["id"]
+                assert places.setdefault(key, message.partition) == message.partition
+                counted.setdefault(key, []).append(message.json["after"]["v"])
+            return {key: values[-1] for key, values in counted.items()} == wanted
+
+        try:
+            wait_for(arrived, timeout, f"table {table} to arrive", interval=0.5)
+        except TimeoutError as error:
+            last = {key: values[-1] for key, values in counted.items()}
+            raise AssertionError(f"{error}: {last} is not {wanted}\n{feed.agent.log(25)}") from None
+        for key, values in counted.items():
+            assert values == list(range(values[0], values[-1] + 1)), (table, key, values)
+
+
+POINTS = ("delivery.before_write", "delivery.before_commit", "kafka.before_commit",
+          "kafka.after_commit", "delivery.after_write", "delivery.before_done",
+          "delivery.after_done", "delivery.before_resolve")
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_each_step_of_a_transaction(maria_feed, point):
+    feed = maria_feed
+    counters = Counters(feed)
+    counters.prepare()
+    feed.start()
+    counters.start()
+    wait_for(lambda: counters.rounds > 30, 60, "some rounds")
+    feed.agent.kill()
+    # Met by a run that first decides what the one before it left.
+    feed.agent.environment["MILLRACE_FAULT"] = f"kill@{point}:{1 if 'resolve' in point else 3}"
+    feed.agent.start(wait=False)
+    if point == "delivery.before_resolve":  # met only when a transaction was left undecided
+        time.sleep(5)
+        feed.agent.kill()
+    else:
+        wait_for(lambda: not feed.agent.process.alive(), 60, "the agent to die")
+        assert feed.agent.process.child.returncode == -signal.SIGKILL, feed.agent.log(10)
+    del feed.agent.environment["MILLRACE_FAULT"]
+    feed.agent.start()
+    seen = counters.rounds
+    wait_for(lambda: counters.rounds > seen + 30, 60, "more rounds")
+    counters.end()
+    check_counted_once(feed)
+
+
+def test_the_agent_is_killed_at_any_time(feed, full):
+    counters = Counters(feed)
+    counters.prepare()
+    feed.start()
+    counters.start()
+    for round in range(20 if full else 5):
+        time.sleep(0.3 + 0.37 * (round % 4))
+        feed.agent.kill()
+        feed.agent.start()
+    counters.end()
+    check_counted_once(feed)
+
+
+def test_the_broker_is_killed_at_any_time(feed_for, servers, own_kafka):
+    feed = feed_for(servers.get("mariadb"), own_kafka)
+    counters = Counters(feed)
+    counters.prepare()
+    feed.start()
+    counters.start()
+    for _ in range(2):
+        time.sleep(1.5)
+        own_kafka.kill()
+        time.sleep(0.5)
+        own_kafka.start()
+        seen = counters.rounds
+        wait_for(lambda: counters.rounds > seen + 50, 60, "more rounds")
+    counters.end()
+    check_counted_once(feed, timeout=180)
+
+
+def test_a_second_agent_takes_over(feed_for, servers, tmp_path):
+    """A copy of the checkpoint is started elsewhere: the first agent stops, nothing is doubled."""
+    feed = feed_for(servers.get("mariadb"))
+    counters = Counters(feed)
+    counters.prepare()
+    feed.start()
+    counters.start()
+    wait_for(lambda: counters.rounds > 30, 60, "some rounds")
+    first = feed.agent
+    os.kill(first.process.pid, signal.SIGSTOP)  # as a machine that is paused
+    copy = os.path.join(tmp_path, "moved")
+    shutil.copytree(os.path.join(first.folder, "checkpoint"), copy)
+    os.makedirs(os.path.join(feed.folder, "moved"), exist_ok=True)
+    feed.folder = os.path.join(feed.folder, "moved")
+    feed.start(pipeline={"checkpoint.directory": copy})
+    seen = counters.rounds
+    wait_for(lambda: counters.rounds > seen + 30, 60, "more rounds")
+    os.kill(first.process.pid, signal.SIGCONT)
+    assert first.process.child.wait(60) == 2, first.log(10)
+    assert "another agent took over" in first.log(), first.log(10)
+    counters.end()
+    check_counted_once(feed)
+
+
+def test_at_least_once_says_so(maria_feed):
+    feed = maria_feed
+    feed.execute(ORDERS, ORDER)
+    feed.start(sink={"sink.delivery-guarantee": "at-least-once"})
+    feed.wait_messages("orders", 1)
+    feed.execute("DELETE FROM orders")
+    feed.wait_messages("orders", 3)
+    status, text = feed.agent.command("check")
+    assert status == 0 and "may repeat rows" in text, text
