@@ -62,7 +62,8 @@ static bool list_bits(struct setting_list list, uint32_t *bits, struct error *er
     return true;
 }
 
-/* As in Flink CDC, `lenient` keeps what the source dropped unless the user says otherwise. */
+/* As in Flink CDC, `lenient` keeps what the source dropped unless the user says otherwise: tables
+ * where no list is given, columns where they are not named. */
 bool build_change_bits(const struct change_names *names, enum schema_behavior behavior,
                        uint32_t *bits, struct error *err)
 {
@@ -73,6 +74,8 @@ bool build_change_bits(const struct change_names *names, enum schema_behavior be
         return error_context(err, "exclude.schema.changes");
     if (names->exclude.count == 0 && names->include.count == 0 && behavior == SCHEMA_LENIENT)
         excluded = CHANGE_BIT_DROP_TABLE | CHANGE_BIT_TRUNCATE_TABLE;
+    if (names->include.count == 0 && behavior == SCHEMA_LENIENT)
+        excluded |= CHANGE_BIT_DROP_COLUMN;
     *bits = included & ~excluded & CHANGE_BITS_ALL;
     if (!names->enabled)
         *bits &= CHANGE_BIT_CREATE_TABLE;

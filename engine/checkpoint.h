@@ -21,6 +21,7 @@ struct table_record {
     enum table_state state;
     uint32_t range_count; /* SNAPSHOT: how many range records belong to it */
     uint32_t epoch;       /* raised whenever the target is emptied or the snapshot starts anew */
+    uint64_t sweep;       /* SNAPSHOT: rows up to this mark that it does not bring go; 0: none do */
     struct bytes reason;  /* PARKED: the error */
 };
 

@@ -73,6 +73,7 @@ void record_state(const struct table_record *record, struct buf *value)
     buf_u8(value, (uint8_t)record->state);
     buf_le(value, record->range_count, 4);
     buf_le(value, record->epoch, 4);
+    buf_le(value, record->sweep, 8);
     buf_sized(value, record->reason);
 }
 
@@ -141,6 +142,7 @@ static void load_state(struct record_loader *loader, struct reader *in)
     record.state = in->failed ? TABLE_WAITING : (enum table_state)state;
     record.range_count = (uint32_t)reader_le(in, 4);
     record.epoch = (uint32_t)reader_le(in, 4);
+    record.sweep = reader_le(in, 8);
     record.reason = take_sized(in, &image->arena);
     image->records = more(image->records, image->record_count, &loader->record_capacity,
                           sizeof record);

@@ -12,7 +12,7 @@
 #include "engine/base/buf.h"
 #include "engine/checkpoint.h"
 
-enum { CHECKPOINT_FORMAT = 1, RECORD_LIMIT = 256 << 20 };
+enum { CHECKPOINT_FORMAT = 2, RECORD_LIMIT = 256 << 20 };
 enum record_kind { RECORD_TABLE = 't', RECORD_STATE = 's', RECORD_RANGE = 'r', RECORD_INTENT = 'i',
                    RECORD_TARGET = 'a' };
 

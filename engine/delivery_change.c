@@ -2,6 +2,7 @@
  *
  * Schema changes at the sink: what the user's policy lets through, and what happens when the target
  * cannot follow. Rows of the table before the change are durable when this is called. */
+#include "engine/base/fault.h"
 #include "engine/base/log.h"
 #include "engine/delivery_internal.h"
 
@@ -20,15 +21,22 @@ static uint32_t change_bits(const struct schema_change *change)
     case CHANGE_RENAME_TABLE:
     case CHANGE_RESYNC_TABLE:
     case CHANGE_PARK_TABLE:
+    case CHANGE_SWEEP_TABLE:
         break; /* parts of an ALTER are told apart by the driver's diff; a rename always follows */
     }
     return 0;
 }
 
+/* What the agent does to rows that it reads again is no change of the source's. */
+static bool is_own(const struct schema_change *change)
+{
+    return change->kind == CHANGE_RESYNC_TABLE || change->kind == CHANGE_SWEEP_TABLE;
+}
+
 static bool change_is_wanted(const struct pipeline_options *options,
                              const struct schema_change *change)
 {
-    if (change->kind == CHANGE_RESYNC_TABLE)
+    if (is_own(change))
         return true;
     if (options->schema_behavior == SCHEMA_IGNORE)
         return false;
@@ -51,16 +59,9 @@ static bool change_prepare(struct worker *worker, const struct event *event, str
 static bool change_resync(struct worker *worker, const struct event *event, struct error *err)
 {
     const struct sink_driver *driver = worker->shared->driver;
-    if (event->recreates) {
-        const struct schema_change drop = { .kind = CHANGE_DROP_TABLE, .before = event->table,
-                                            .after = event->table, .sql = event->change->sql };
-        if (driver->change && !driver->change(worker->sink, event->target, NULL, &drop, err))
-            return false;
-    }
-    if (!change_prepare(worker, event, err))
-        return false;
-    return !event->truncates || !driver->truncate ||
-           driver->truncate(worker->sink, event->target, err);
+    return change_prepare(worker, event, err) &&
+           (!event->truncates || !driver->truncate ||
+            driver->truncate(worker->sink, event->target, err));
 }
 
 /* The source cannot read the table's rows from here on. */
@@ -83,8 +84,50 @@ static bool change_apply(struct worker *worker, const struct event *event, struc
         return change_prepare(worker, event, err);
     struct schema_change allowed = *change;
     allowed.excluded = ~worker->shared->options->schema_changes & CHANGE_BITS_ALL;
+    allowed.shared = event->shared;
     return !driver->change ||
            driver->change(worker->sink, target, event->renamed_target, &allowed, err);
+}
+
+/* A replay after a restart: a change that was seen through must not be seen twice, for names may
+ * have changed hands and rows may have come since. */
+static bool change_is_old(struct worker *worker, const struct event *event)
+{
+    return event->target && !is_own(event->change) &&
+           event->mark <= load_state(worker, event->target)->seen;
+}
+
+static bool change_done(struct worker *worker, const struct event *event, struct error *err)
+{
+    const struct schema_change *change = event->change;
+    struct target *target = event->target;
+    if (!target)
+        return true;
+    atomic_fetch_add(&target->metrics->schema_changes, 1);
+    if (change->kind == CHANGE_SWEEP_TABLE)
+        atomic_store(&target->swept, change->sweep);
+    if (is_own(change))
+        return true;
+    struct delivery_target *state = load_state(worker, target);
+    if (event->mark > state->seen)
+        state->seen = event->mark;
+    if (!worker->shared->checkpoint)
+        return true;
+    fault_point("delivery.before_change_done");
+    struct checkpoint_write *write = checkpoint_begin(worker->shared->checkpoint);
+    checkpoint_put_target(write, &(struct target_record){ .database = target->database,
+                                                          .name = target->name,
+                                                          .applied = state->seen });
+    return checkpoint_commit(write, true, err);
+}
+
+static void change_log(const struct event *event)
+{
+    const struct schema_change *change = event->change;
+    const struct target *target = event->target;
+    log_info("schema change applied kind=%s target=%.*s.%.*s", change_kind_name(change->kind),
+             BYTES_ARGS(target ? target->database : change->database),
+             BYTES_ARGS(target ? target->name : (struct bytes){ 0 }));
 }
 
 bool delivery_change(struct worker *worker, const struct event *event, struct error *err)
@@ -98,21 +141,23 @@ bool delivery_change(struct worker *worker, const struct event *event, struct er
         change_park(worker, event);
         return true;
     }
-    if ((target && target->parked) || !change_is_wanted(options, change))
+    if (change_is_old(worker, event) || !change_is_wanted(options, change) ||
+        (change->kind == CHANGE_SWEEP_TABLE && target->parked))
         return true;
-    if (options->schema_behavior == SCHEMA_EXCEPTION && change->kind != CHANGE_RESYNC_TABLE)
+    if (options->schema_behavior == SCHEMA_EXCEPTION && !is_own(change))
         return error_set(err, ERROR_CONFIG, "schema.change.behavior is 'exception' and this came: %.*s",
                          BYTES_ARGS(change->sql));
     if (target)
         load_state(worker, target)->prepared = NULL; /* the next row looks at the target again */
     for (;;) {
         if (change_apply(worker, event, err)) {
-            if (target)
-                atomic_fetch_add(&target->metrics->schema_changes, 1);
-            log_info("schema change applied kind=%s target=%.*s.%.*s", change_kind_name(change->kind),
-                     BYTES_ARGS(target ? target->database : change->database),
-                     BYTES_ARGS(target ? target->name : (struct bytes){ 0 }));
-            return true;
+            change_log(event);
+            return change_done(worker, event, err);
+        }
+        if (err->kind == ERROR_DATA && options->schema_behavior == SCHEMA_TRY_EVOLVE && !is_own(change)) {
+            log_warn("schema change left out, schema.change.behavior is 'try_evolve': %s: %.*s",
+                     err->message, BYTES_ARGS(change->sql));
+            return change_done(worker, event, err);
         }
         if (err->kind == ERROR_DATA && target) {
             load_park(worker, target, event->table ? event->table->id : 0, err->message);

@@ -30,7 +30,7 @@ struct event {
     bool snapshot; /* READ: a row of a chunk, not a change; always EVENT_INSERT */
     bool dropped;  /* set by the intake: nobody is to see it */
     bool truncates; /* set by the intake on a RESYNC: the target is emptied first */
-    bool recreates; /* likewise: the target is dropped and made anew, for its key changed */
+    bool shared;    /* likewise on any schema change: other tables are routed to the target too */
     const struct table *table;         /* its version at that moment; may be NULL for SCHEMA */
     const struct value *before, *after; /* column_count values; NULL where the op has none */
     const struct schema_change *change; /* SCHEMA only */

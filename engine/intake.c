@@ -117,26 +117,14 @@ static bool emit_chunk(void *context, struct batch *batch, struct error *err)
     return intake_push(intake, batch, err);
 }
 
-/* Tables whose waiting changes outgrew their limit behind a cursor, or whose scan broke. */
-static bool restart_overflowed(struct intake *intake, struct error *err)
-{
-    struct snapshot *snapshot = intake->snapshot;
-    for (uint32_t i = 0; i < snapshot->table_capacity; i++) {
-        struct tracked *tracked = snapshot->tables[i];
-        if (tracked && tracked->state == TABLE_SNAPSHOT && tracked->overflowed &&
-            !intake_resync(intake, tracked, true, err))
-            return false;
-    }
-    return true;
-}
-
 static bool intake_close_windows(struct intake *intake, struct error *err)
 {
     struct merge_context merge = { .snapshot = intake->snapshot, .source = intake->source,
                                    .stream_mark = intake->stream_mark, .inside = intake->inside,
                                    .emit = emit_chunk, .context = intake };
     pthread_mutex_lock(&intake->snapshot->lock);
-    bool ok = merge_close_windows(&merge, err) && restart_overflowed(intake, err);
+    bool ok = merge_close_windows(&merge, err);
+    intake->resync_due = true;
     pthread_mutex_unlock(&intake->snapshot->lock);
     return ok;
 }
@@ -354,6 +342,9 @@ static bool intake_turn(struct intake *intake, struct error *err)
     }
     if (reading && !intake_close_windows(intake, err))
         return false;
+    if ((intake->resync_due || intake->sweeping > 0) && !intake->inside &&
+        !intake_resync(intake, err))
+        return false;
     return push_idle(intake, err) && confirm_durable(intake, err);
 }
 
@@ -384,16 +375,15 @@ static bool intake_begin_anew(struct intake *intake, struct position *begin, str
     return intake->driver->start(intake->source, &none, &intake->catalog, &intake->filter, begin, err);
 }
 
-static bool intake_resync_all(struct intake *intake, struct error *err)
+static void intake_resync_all(struct intake *intake)
 {
     struct snapshot *snapshot = intake->snapshot;
-    bool ok = true;
     pthread_mutex_lock(&snapshot->lock);
-    for (uint32_t i = 0; ok && i < snapshot->table_capacity; i++)
+    for (uint32_t i = 0; i < snapshot->table_capacity; i++)
         if (snapshot->tables[i])
-            ok = intake_resync(intake, snapshot->tables[i], true, err);
+            snapshot->tables[i]->overflowed = true;
     pthread_mutex_unlock(&snapshot->lock);
-    return ok;
+    intake->resync_due = true;
 }
 
 static bool intake_connect(struct intake *intake, struct error *err)
@@ -417,10 +407,11 @@ static bool intake_connect(struct intake *intake, struct error *err)
         pthread_mutex_lock(&intake->snapshot->lock);
         gate_set(intake);
         pthread_mutex_unlock(&intake->snapshot->lock);
+        intake->resync_due = true; /* what the checkpoint left to do */
         snapshot_start(intake->snapshot);
     }
-    if (lost && intake->options->on_lost_position == LOST_RESYNC && !intake_resync_all(intake, err))
-        return false;
+    if (lost && intake->options->on_lost_position == LOST_RESYNC)
+        intake_resync_all(intake);
     intake->connected = true;
     atomic_store(&intake->metrics->connected, true);
     metrics_trouble(intake->metrics, "");
@@ -456,7 +447,9 @@ static bool backfill_is_over(struct intake *intake)
     pthread_mutex_lock(&snapshot->lock);
     for (uint32_t i = 0; i < snapshot->table_capacity && over; i++) {
         struct tracked *tracked = snapshot->tables[i];
-        over = !tracked || tracked->state != TABLE_SNAPSHOT ||
+        over = !tracked ||
+               (tracked->state != TABLE_SNAPSHOT && !tracked->overflowed &&
+                (!tracked->sweep || tracked->sweep_sent)) ||
                atomic_load(&tracked->target->metrics->state) == TABLE_PARKED;
     }
     pthread_mutex_unlock(&snapshot->lock);

@@ -41,6 +41,8 @@ struct intake {
     struct buf transaction_text;
     bool connected;
     bool snapshot_stored;      /* table records are in the checkpoint */
+    bool resync_due;           /* a table waits to be read anew */
+    uint32_t sweeping;         /* tables whose sweep is with the workers */
     uint64_t last_sequence;
     struct forgotten { uint32_t table_id; uint64_t mark; struct forgotten *next; } *forgotten;
     pthread_mutex_t confirm_lock; /* of the two below */
@@ -61,7 +63,7 @@ struct target *intake_target(struct intake *intake, struct bytes database, struc
 /* A position became durable: any worker's thread. */
 void intake_confirmed(void *context, const struct position *position);
 
-/* engine/intake_schema.c and intake_tables.c: a schema event, in order with the rows. */
+/* engine/intake_schema.c: a schema event, in order with the rows. */
 bool intake_schema(struct intake *intake, struct batch *batch, struct error *err);
 /* What a table's first chunk needs in the checkpoint before it is sent: the bounds of all ranges. */
 bool intake_store_ranges(struct intake *intake, struct tracked *tracked, struct error *err);
@@ -69,7 +71,7 @@ bool intake_store_ranges(struct intake *intake, struct tracked *tracked, struct 
 bool intake_forget_tables(struct intake *intake, uint64_t durable_mark, struct error *err);
 /* Tables that the catalog has and the pipeline does not know yet. */
 bool intake_adopt_tables(struct intake *intake, bool fresh, struct error *err);
-/* Reads a table anew, its target emptied first when `truncate`. */
-bool intake_resync(struct intake *intake, struct tracked *tracked, bool truncate, struct error *err);
+/* Between two transactions: reads tables anew that have to be, and sweeps those that have been. */
+bool intake_resync(struct intake *intake, struct error *err);
 bool intake_push(struct intake *intake, struct batch *batch, struct error *err);
 bool intake_save_catalog(struct intake *intake, struct error *err);

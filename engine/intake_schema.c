@@ -9,13 +9,15 @@
 #include "engine/base/assert.h"
 #include "engine/base/log.h"
 
+/* Another key, or other types in it: what a reading has noted of its progress is void. */
 static bool key_differs(const struct table *before, const struct table *after)
 {
     if (before->key_count != after->key_count)
         return true;
     for (uint16_t i = 0; i < before->key_count; i++) {
-        struct bytes old = before->columns[before->key_columns[i]].name;
-        if (!bytes_equal(old, after->columns[after->key_columns[i]].name))
+        const struct column *old = &before->columns[before->key_columns[i]];
+        const struct column *new = &after->columns[after->key_columns[i]];
+        if (!bytes_equal(old->name, new->name) || !type_equal(&old->type, &new->type))
             return true;
     }
     return false;
@@ -41,10 +43,12 @@ static bool put_record(struct intake *intake, const struct tracked *tracked, str
     struct checkpoint_write *write = checkpoint_begin(intake->checkpoint);
     if (tracked->state == TABLE_SNAPSHOT && !tracked->stored)
         checkpoint_clear_ranges(write, tracked->id);
-    checkpoint_put_record(write, &(struct table_record){ .table_id = tracked->id,
-                                                         .state = tracked->state,
-                                                         .range_count = tracked->range_count,
-                                                         .epoch = tracked->epoch });
+    checkpoint_put_record(
+        write, &(struct table_record){ .table_id = tracked->id,
+                                       .state = tracked->overflowed ? TABLE_RESYNC : tracked->state,
+                                       .range_count = tracked->range_count,
+                                       .epoch = tracked->epoch,
+                                       .sweep = tracked->sweep });
     return checkpoint_commit(write, false, err);
 }
 
@@ -66,7 +70,8 @@ bool intake_store_ranges(struct intake *intake, struct tracked *tracked, struct 
     checkpoint_put_record(write, &(struct table_record){ .table_id = tracked->id,
                                                          .state = TABLE_SNAPSHOT,
                                                          .range_count = tracked->range_count,
-                                                         .epoch = tracked->epoch });
+                                                         .epoch = tracked->epoch,
+                                                         .sweep = tracked->sweep });
     return checkpoint_commit(write, false, err);
 }
 
@@ -95,24 +100,89 @@ bool intake_forget_tables(struct intake *intake, uint64_t durable_mark, struct e
 
 /* ---- reading a table anew ---- */
 
-bool intake_resync(struct intake *intake, struct tracked *tracked, bool truncate, struct error *err)
+/* A mark above those of all rows that the target has, and below those of all that come. */
+static uint64_t mark_between(struct intake *intake)
+{
+    uint32_t slots = MARK_CHUNK_LAST - MARK_CHUNK_FIRST + 1;
+    uint32_t slot = intake->snapshot->chunk_counter++ % slots;
+    return mark_make(mark_commit(intake->stream_mark), MARK_CHUNK_FIRST + slot);
+}
+
+static bool push_own(struct intake *intake, struct tracked *tracked, enum change_kind kind,
+                     bool truncates, struct error *err)
 {
     struct batch *batch = pool_take(&intake->pool, -1);
     if (!batch)
         return error_set(err, ERROR_STOP, "stopping");
     struct schema_change *change = arena_zalloc(&batch->arena, sizeof *change);
-    *change = (struct schema_change){ .kind = CHANGE_RESYNC_TABLE, .after = tracked->table };
+    *change = (struct schema_change){ .kind = kind, .after = tracked->table,
+                                      .sweep = tracked->sweep };
     struct event *event = batch_add(batch);
     *event = (struct event){ .op = EVENT_SCHEMA, .table = tracked->table, .change = change,
                              .target = tracked->target, .mark = intake->stream_mark,
-                             /* other tables' rows in the same target stay */
-                             .truncates = truncate && tracked->target->sources < 2, .time_us = intake->position_time_us };
+                             .truncates = truncates, .time_us = intake->position_time_us };
     batch->stream_mark = intake->stream_mark;
-    snapshot_begin_table(intake->snapshot, tracked);
     merge_note_held_back(intake->snapshot, batch);
+    return intake_push(intake, batch, err);
+}
+
+/* With a key, the rows that the reading does not bring are swept at its end. Without one the target
+ * is emptied first. Other tables' rows in the same target stay. */
+static bool resync_begin(struct intake *intake, struct tracked *tracked, struct error *err)
+{
+    bool sole = tracked->target->sources < 2;
+    snapshot_begin_table(intake->snapshot, tracked);
+    if (sole && !tracked->keyless)
+        tracked->sweep = mark_between(intake);
     log_info("table '%.*s.%.*s' is read again", BYTES_ARGS(tracked->table->database),
              BYTES_ARGS(tracked->table->name));
-    return put_record(intake, tracked, err) && intake_push(intake, batch, err);
+    return put_record(intake, tracked, err) &&
+           push_own(intake, tracked, CHANGE_RESYNC_TABLE, sole && tracked->keyless, err);
+}
+
+static bool sweep_step(struct intake *intake, struct tracked *tracked, struct error *err)
+{
+    if (tracked->state != TABLE_STREAMING || !tracked->sweep)
+        return true;
+    if (!tracked->sweep_sent) {
+        tracked->sweep_sent = true;
+        intake->sweeping++;
+        return push_own(intake, tracked, CHANGE_SWEEP_TABLE, false, err);
+    }
+    if (atomic_load(&tracked->target->swept) != tracked->sweep)
+        return true;
+    tracked->sweep = 0;
+    return put_record(intake, tracked, err);
+}
+
+static uint32_t sweeps_sent(const struct snapshot *snapshot)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < snapshot->table_capacity; i++) {
+        const struct tracked *tracked = snapshot->tables[i];
+        count += tracked && tracked->sweep && tracked->sweep_sent;
+    }
+    return count;
+}
+
+bool intake_resync(struct intake *intake, struct error *err)
+{
+    struct snapshot *snapshot = intake->snapshot;
+    bool ok = true;
+    pthread_mutex_lock(&snapshot->lock);
+    bool look = intake->sweeping > 0 || snapshot->finished;
+    for (uint32_t i = 0; ok && i < snapshot->table_capacity; i++) {
+        struct tracked *tracked = snapshot->tables[i];
+        if (tracked && tracked->overflowed)
+            ok = resync_begin(intake, tracked, err);
+        else if (tracked && look)
+            ok = sweep_step(intake, tracked, err);
+    }
+    snapshot->finished = false;
+    intake->resync_due = false;
+    intake->sweeping = look ? sweeps_sent(snapshot) : 0;
+    pthread_mutex_unlock(&snapshot->lock);
+    return ok;
 }
 
 /* ---- events ---- */
@@ -129,10 +199,26 @@ static void schema_create(struct intake *intake, struct event *event, bool adopt
     atomic_store(&event->target->metrics->state, TABLE_STREAMING);
 }
 
+static bool is_parked(const struct tracked *tracked)
+{
+    return atomic_load(&tracked->target->metrics->state) == TABLE_PARKED;
+}
+
+/* Other tables have their rows in the target: it stays, and so do this one's rows in it. */
+static void keep_shared(const struct event *event, const char *what)
+{
+    log_warn("table '%.*s.%.*s' was %s, and other tables share its target '%.*s.%.*s': its rows stay "
+             "there", BYTES_ARGS(event->change->before->database),
+             BYTES_ARGS(event->change->before->name), what, BYTES_ARGS(event->target->database),
+             BYTES_ARGS(event->target->name));
+}
+
 static void schema_drop(struct intake *intake, struct event *event, struct tracked *tracked)
 {
     event->target = tracked->target;
-    event->dropped = event->change->left;
+    event->dropped = event->change->left || event->shared;
+    if (event->shared && !event->change->left)
+        keep_shared(event, "dropped");
     struct forgotten *forgotten = calloc(1, sizeof *forgotten);
     ASSERT(forgotten);
     *forgotten = (struct forgotten){ tracked->id, event->mark, intake->forgotten };
@@ -140,31 +226,47 @@ static void schema_drop(struct intake *intake, struct event *event, struct track
     snapshot_remove(intake->snapshot, tracked->id);
 }
 
+/* The target is renamed along where it is this table's alone on both sides; else the rows are read
+ * again into the new one. */
 static void schema_rename(struct intake *intake, struct event *event, struct tracked *tracked)
 {
-    struct target *target = target_of(intake, event->change->after);
-    event->target = tracked->target;
+    struct target *old = tracked->target, *target = target_of(intake, event->change->after);
+    event->target = old;
     event->table = event->change->after;
-    if (target != tracked->target) {
-        event->renamed_target = target;
-        atomic_store(&target->metrics->state, atomic_load(&tracked->target->metrics->state));
-        atomic_store(&tracked->target->metrics->state, TABLE_PAUSED);
-    } else {
-        event->dropped = true; /* another name here, the same there */
-    }
-    tracked->target = target;
     snapshot_schema_changed(intake->snapshot, tracked, event->change->after);
+    if (target == old) {
+        event->dropped = true; /* another name here, the same there */
+        return;
+    }
+    old->sources--;
+    target->sources++;
+    tracked->target = target;
+    event->renamed_target = target;
+    atomic_store(&target->metrics->state, atomic_load(&old->metrics->state));
+    atomic_store(&old->metrics->state, TABLE_PAUSED);
+    if (!event->shared && target->sources < 2)
+        return;
+    keep_shared(event, "renamed");
+    event->dropped = true;
+    tracked->overflowed = true;
 }
 
-/* Sets what the table needs after the event: *again to be read anew. */
-static void schema_event(struct intake *intake, struct event *event, struct tracked **again)
+/* True when the table must be read anew after the event. */
+static bool schema_rereads(struct tracked *tracked, const struct schema_change *change)
+{
+    bool reading = tracked->state == TABLE_SNAPSHOT;
+    return change->kind == CHANGE_RESYNC_TABLE || is_parked(tracked) ||
+           (reading && tracked->scan == SCAN_GO) ||
+           (reading && change->after && change->before &&
+            key_differs(change->before, change->after));
+}
+
+static void schema_event(struct intake *intake, struct event *event)
 {
     const struct schema_change *change = event->change;
     const struct table *table = change->before ? change->before : change->after;
     struct tracked *tracked = table ? snapshot_find(intake->snapshot, table->id) : NULL;
     event->table = change->after ? change->after : change->before;
-    *again = NULL;
-    bool half_scanned = tracked && tracked->state == TABLE_SNAPSHOT && tracked->scan == SCAN_GO;
     if (change->kind == CHANGE_CREATE_TABLE) {
         schema_create(intake, event, true);
         return;
@@ -174,46 +276,24 @@ static void schema_event(struct intake *intake, struct event *event, struct trac
         return;
     }
     event->target = tracked->target;
-    switch (change->kind) {
-    case CHANGE_DROP_TABLE:
+    event->shared = tracked->target->sources > 1;
+    if (change->kind == CHANGE_DROP_TABLE) {
         schema_drop(intake, event, tracked);
         return;
-    case CHANGE_RENAME_TABLE:
-        schema_rename(intake, event, tracked);
-        break;
-    case CHANGE_RESYNC_TABLE:
-        event->truncates = tracked->target->sources < 2;
-        snapshot_schema_changed(intake->snapshot, tracked, change->after);
-        snapshot_begin_table(intake->snapshot, tracked);
-        return;
-    case CHANGE_PARK_TABLE:
-        return;
-    case CHANGE_ALTER_TABLE:
-    case CHANGE_TRUNCATE_TABLE:
-        snapshot_schema_changed(intake->snapshot, tracked, event->table);
-        break;
-    case CHANGE_CREATE_TABLE:
-    case CHANGE_CREATE_DATABASE:
-    case CHANGE_DROP_DATABASE:
-        break;
     }
-    if (half_scanned)
-        *again = tracked;
-}
-
-/* A changed key makes another table of it on the other side: dropped, made anew and read again. */
-static void schema_rekey(struct intake *intake, struct batch *batch, struct event *event)
-{
-    const struct schema_change *change = event->change;
-    if (event->dropped || change->kind != CHANGE_ALTER_TABLE || !key_differs(change->before, change->after))
+    if (change->kind == CHANGE_PARK_TABLE)
         return;
-    struct schema_change *resync = arena_zalloc(&batch->arena, sizeof *resync);
-    *resync = (struct schema_change){ .kind = CHANGE_RESYNC_TABLE, .after = change->after,
-                                      .sql = change->sql };
-    event->change = resync;
-    event->recreates = true;
-    struct tracked *tracked = snapshot_find(intake->snapshot, change->after->id);
-    snapshot_begin_table(intake->snapshot, tracked);
+    tracked->overflowed |= schema_rereads(tracked, change);
+    if (change->kind == CHANGE_RENAME_TABLE)
+        schema_rename(intake, event, tracked);
+    else
+        snapshot_schema_changed(intake->snapshot, tracked, event->table);
+    if (change->kind == CHANGE_TRUNCATE_TABLE && event->shared) {
+        keep_shared(event, "emptied");
+        event->dropped = true;
+    }
+    event->dropped |= change->kind == CHANGE_RESYNC_TABLE; /* begun between two transactions */
+    intake->resync_due |= tracked->overflowed;
 }
 
 /* Changes that wait for the next chunk are of the shape before: they go first. */
@@ -235,23 +315,18 @@ static bool send_held_back(struct intake *intake, const struct event *event, str
 bool intake_schema(struct intake *intake, struct batch *batch, struct error *err)
 {
     struct snapshot *snapshot = intake->snapshot;
-    struct tracked **again = calloc(batch->count, sizeof(struct tracked *));
-    ASSERT(again);
     bool ok = true;
     pthread_mutex_lock(&snapshot->lock);
     for (uint32_t i = 0; i < batch->count && ok; i++)
         ok = send_held_back(intake, &batch->events[i], err);
-    for (uint32_t i = 0; i < batch->count && ok; i++) {
-        schema_event(intake, &batch->events[i], &again[i]);
-        schema_rekey(intake, batch, &batch->events[i]);
-    }
+    for (uint32_t i = 0; i < batch->count && ok; i++)
+        schema_event(intake, &batch->events[i]);
     for (uint32_t i = 0; i < batch->count && ok; i++) {
         struct event *event = &batch->events[i];
         struct tracked *tracked = event->table ? snapshot_find(snapshot, event->table->id) : NULL;
-        if (tracked && !event->dropped)
+        if (tracked)
             ok = put_record(intake, tracked, err);
     }
-    uint32_t count = batch->count;
     batch->stream_mark = intake->stream_mark;
     if (batch->end.token.data)
         intake->position_unsent = false;
@@ -260,11 +335,7 @@ bool intake_schema(struct intake *intake, struct batch *batch, struct error *err
         ok = intake_push(intake, batch, err);
     else
         batch_release(batch);
-    for (uint32_t i = 0; i < count && ok; i++)
-        if (again[i])
-            ok = intake_resync(intake, again[i], true, err);
     pthread_mutex_unlock(&snapshot->lock);
-    free(again);
     return ok;
 }
 
@@ -363,6 +434,7 @@ static void restore_table(struct intake *intake, const struct table *table,
     if (record->state == TABLE_STREAMING || record->state == TABLE_PAUSED)
         return;
     snapshot_begin_table(intake->snapshot, tracked);
+    tracked->sweep = record->state == TABLE_SNAPSHOT ? record->sweep : 0;
     if (record->state == TABLE_SNAPSHOT && tracked->keyless &&
         keyless_is_complete(image, table->id)) {
         snapshot_finish_table(intake->snapshot, tracked);
@@ -373,7 +445,7 @@ static void restore_table(struct intake *intake, const struct table *table,
     if (record->state == TABLE_SNAPSHOT && !tracked->keyless &&
         restore_ranges(intake, tracked, image, record))
         return;
-    tracked->overflowed = true; /* begun anew, its target emptied, once the workers are there */
+    tracked->overflowed = true; /* begun anew once the workers are there */
 }
 
 bool intake_restore(struct intake *intake, const struct checkpoint_image *image, struct error *err)

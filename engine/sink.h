@@ -25,6 +25,7 @@ struct target {
     uint64_t applied; /* worker: stream events at or below are durable since before the restart */
     bool parked;      /* worker: an error that needs a person; events are not delivered */
     struct target_metrics *metrics;
+    atomic_ullong swept; /* mark of the newest SWEEP that the target has seen through */
     void *engine_data; /* the delivery's */
 };
 

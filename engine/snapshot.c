@@ -166,6 +166,7 @@ void snapshot_remove(struct snapshot *snapshot, uint32_t table_id)
     tracked_leave_snapshot(snapshot, tracked);
     tracked->state = TABLE_PAUSED;
     tracked->generation++;
+    tracked->target->sources--;
     tracked_clear_ranges(tracked);
     tracked->next_removed = snapshot->removed;
     snapshot->removed = tracked;
@@ -182,6 +183,8 @@ void snapshot_begin_table(struct snapshot *snapshot, struct tracked *tracked)
     tracked->generation++;
     tracked->scan_attempts = 0;
     tracked->overflowed = false;
+    tracked->sweep = 0;
+    tracked->sweep_sent = false;
     tracked->stored = false;
     tracked->claimed = false;
     tracked->keyless = tracked->table->key_count == 0;
@@ -212,6 +215,7 @@ void snapshot_finish_table(struct snapshot *snapshot, struct tracked *tracked)
     tracked_leave_snapshot(snapshot, tracked);
     tracked->state = TABLE_STREAMING;
     tracked_clear_ranges(tracked);
+    snapshot->finished |= tracked->sweep > 0;
     if (atomic_load(&tracked->target->metrics->state) != TABLE_PARKED)
         atomic_store(&tracked->target->metrics->state, TABLE_STREAMING);
 }

@@ -91,7 +91,9 @@ struct tracked {
     struct window *scan_window;
     uint32_t scan_attempts;
     bool stored;     /* the bounds of its ranges are in the checkpoint */
-    bool overflowed; /* held changes passed their limit behind a cursor: begin anew, target emptied */
+    bool overflowed; /* to be read anew from the start, between two transactions */
+    uint64_t sweep;  /* rows up to this mark that the reading does not bring go at its end; 0: none */
+    bool sweep_sent;
     struct tracked *next_removed;
 };
 
@@ -111,6 +113,7 @@ struct snapshot {
     uint64_t gate_generation;
     struct batch *ready, **ready_end; /* keyless rows, for the intake to hand on */
     uint32_t chunk_counter;
+    bool finished; /* a table was read to its end that must be swept */
     bool stopping;
     bool failed;
     struct error error;

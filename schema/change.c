@@ -13,6 +13,7 @@ const char *change_kind_name(enum change_kind kind)
         [CHANGE_TRUNCATE_TABLE] = "truncate.table", [CHANGE_CREATE_DATABASE] = "create.database",
         [CHANGE_DROP_DATABASE] = "drop.database",   [CHANGE_RESYNC_TABLE] = "resync.table",
         [CHANGE_PARK_TABLE] = "park.table",
+        [CHANGE_SWEEP_TABLE] = "sweep.table",
     };
     ASSERT(kind < ARRAY_SIZE(names));
     return names[kind];

@@ -16,6 +16,7 @@ enum change_kind {
     CHANGE_DROP_DATABASE,   /* database; the tables' own drops come before it */
     CHANGE_RESYNC_TABLE,    /* after: its rows changed without events; read it again */
     CHANGE_PARK_TABLE,      /* after; sql: why its rows cannot be read from here on */
+    CHANGE_SWEEP_TABLE,     /* after: it was read again; rows of before that did not come back go */
 };
 
 struct schema_change {
@@ -26,6 +27,9 @@ struct schema_change {
     /* Renamed columns, which before and after alone cannot tell from drop + add: pairs old, new. */
     const struct column_rename { struct bytes from, to; } *renames;
     uint16_t rename_count;
+    bool rereads; /* ALTER_TABLE: a RESYNC follows it, so values that cannot be kept may go */
+    bool shared;  /* several tables are routed to the target: what is not this one's stays */
+    uint64_t sweep; /* SWEEP_TABLE: versions up to this mark are from before the reading */
     bool left; /* DROP_TABLE: it only left the captured tables; its target stays */
     uint32_t excluded; /* enum change_bit: parts of an ALTER that the user's policy keeps from a sink */
 };

@@ -333,7 +333,7 @@ static bool parse_create(struct ddl_parser *parser)
     return true;
 }
 
-static bool parse_alter_table(struct ddl_parser *parser)
+static bool parse_alter_table(struct ddl_parser *parser, bool ignores)
 {
     bool if_exists = ddl_take_if_exists(parser);
     struct ddl_name name;
@@ -342,6 +342,7 @@ static bool parse_alter_table(struct ddl_parser *parser)
     ddl_take_wait(parser);
     if (!ddl_parse_alter(parser, name, if_exists))
         ddl_add(parser, DDL_REREAD_TABLE, name)->if_exists = if_exists;
+    parser->statements[parser->count - 1].ignores = ignores;
     return true;
 }
 
@@ -352,8 +353,8 @@ static bool parse_alter(struct ddl_parser *parser)
         return parse_database(parser, DDL_ALTER_DATABASE, false);
     if (!lexer_accept(lexer, "online"))
         lexer_accept(lexer, "offline");
-    lexer_accept(lexer, "ignore");
-    return !lexer_accept(lexer, "table") || parse_alter_table(parser);
+    bool ignores = lexer_accept(lexer, "ignore");
+    return !lexer_accept(lexer, "table") || parse_alter_table(parser, ignores);
 }
 
 static bool parse_drop(struct ddl_parser *parser)

@@ -78,9 +78,10 @@ struct ddl_statement {
     struct ddl_name name, to, like; /* like.name NULL: not LIKE */
     bool or_replace, if_exists;     /* IF NOT EXISTS for creations */
     bool temporary;                 /* never to be applied; nothing but names is told */
-    /* An added column has values in rows that were there before, and they are in no event:
-     * AUTO_INCREMENT, generated, DEFAULT with an expression. */
+    /* Rows that were there before have values that are in no event and in no literal: a new column
+     * with AUTO_INCREMENT or an expression, a generated one that changed. */
     bool fills_rows;
+    bool ignores; /* MariaDB's ALTER IGNORE: what does not fit is altered or left out */
     /* Draft: columns, keys, comment, charset. NULL without `like`: the columns cannot be told from
      * the text (a SELECT, a default character set that is not known), the table must be read. */
     const struct table *created;

@@ -87,7 +87,8 @@ static bool take_definition(struct alter *alter, struct ddl_alter spec, bool pla
     spec.column = &column->column;
     if (spec.kind == ALTER_CHANGE_COLUMN && !spec.old_name.data)
         spec.old_name = column->column.name;
-    alter->fills |= spec.kind == ALTER_ADD_COLUMN && column->fills;
+    alter->fills |= (spec.kind == ALTER_ADD_COLUMN && column->fills) ||
+                    column->column.generated != COLUMN_STORED_PLAIN;
     *add_spec(alter, spec.kind) = spec;
     if (column->primary)
         add_column_key(alter, column->column.name, true, spec.if_exists);

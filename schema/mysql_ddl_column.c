@@ -187,7 +187,7 @@ static struct bytes literal_text(struct arena *arena, const struct token *token,
 }
 
 /* A literal with its sign; false and nothing taken when there is none or it goes on. */
-static bool take_literal(struct ddl_parser *parser, struct column *column)
+static bool take_literal(struct ddl_parser *parser, struct column *column, bool *fills)
 {
     struct lexer ahead = parser->lexer;
     bool negative = lexer_is_symbol(&ahead, '-');
@@ -208,6 +208,9 @@ static bool take_literal(struct ddl_parser *parser, struct column *column)
     if (ahead.token.kind == TOKEN_SYMBOL && !at_end(&ahead))
         return false;
     parser->lexer = ahead;
+    bool bytes = (token.kind == TOKEN_HEX || token.kind == TOKEN_BIT) &&
+                 !is_numeric(column->type.kind) && column->type.kind != TYPE_BIT;
+    *fills |= bytes || token.introducer.data; /* in a character set that is not the text's */
     struct bytes text = literal_text(parser->arena, &token, column->type.kind);
     if (word)
         text = truth ? BYTES_LITERAL("1") : BYTES_LITERAL("0");
@@ -220,7 +223,7 @@ bool ddl_take_default(struct ddl_parser *parser, struct column *column, bool *fi
     struct lexer *lexer = &parser->lexer, start = *lexer;
     column->default_text = (struct bytes){ 0 };
     column->default_is_expression = false;
-    if (lexer_accept(lexer, "null") || take_literal(parser, column))
+    if (lexer_accept(lexer, "null") || take_literal(parser, column, fills))
         return true;
     *fills = true;
     if (lexer_is_symbol(lexer, '(')) {

@@ -3,10 +3,11 @@
  * Schema changes, step by step, each compared with the target first, so that a repeat after a crash
  * goes on where it ended.
  *
- * What a target never does: lose a value. A column whose type or nullability became narrower at the
- * source keeps the wider one. A changed default is not carried at all: in ClickHouse it would
- * change what the rows from before an ADD COLUMN show. Databases are left alone; they may hold
- * more. */
+ * What a target never does: lose a value that is not read again. A column whose type or nullability
+ * became narrower at the source keeps the wider one; one that is in the way of a name is moved
+ * aside. A changed default is not carried at all: in ClickHouse it would change what the rows from
+ * before an ADD COLUMN show. Databases are left alone; they may hold more. */
+#include "engine/base/log.h"
 #include "engine/pipeline.h"
 #include "schema/diff.h"
 #include "sinks/clickhouse/clickhouse.h"
@@ -39,42 +40,74 @@ static const struct clickhouse_column *find(const struct change *change, struct 
 
 /* ---- the steps of an ALTER ---- */
 
-/* Both names are there when this ran before and the old name was given to a new column, or when the
- * target kept a column that the source had dropped: only the first may pass. */
+/* A column of the target that the source no longer has, or never had, in the way of a name. */
+static bool move_aside(struct change *change, struct bytes name, struct error *err)
+{
+    struct bytes free_name = arena_printf(change->ddl.arena, "%.*s_before", BYTES_ARGS(name));
+    for (unsigned i = 2; find(change, free_name); i++)
+        free_name = arena_printf(change->ddl.arena, "%.*s_before%u", BYTES_ARGS(name), i);
+    log_warn("table '%.*s.%.*s': the target's own column '%.*s' becomes '%.*s'",
+             BYTES_ARGS(change->ddl.database), BYTES_ARGS(change->ddl.name), BYTES_ARGS(name),
+             BYTES_ARGS(free_name));
+    ddl_rename_column(&change->ddl, name, free_name, change_sql(change));
+    return change_run(change, "RENAME COLUMN", err);
+}
+
 static bool step_rename(struct change *change, const struct step *step, struct error *err)
 {
     struct bytes from = step->old->name, to = step->new->name;
     const struct clickhouse_column *old = find(change, from), *new = find(change, to);
-    if (!old || (new &&bytes_equal(new->name, to) && new != old)) {
-        bool reused = table_column(change->schema->after, from) != NULL;
-        if (old && !reused)
-            return error_set(
-                err, ERROR_DATA,
-                "column '%.*s' became '%.*s', and the target has both: drop one there, "
-                "then resync the table",
-                BYTES_ARGS(from), BYTES_ARGS(to));
+    if (!old || old->in_sorting_key || bytes_equal(old->name, to))
         return true; /* done before; or not there, and prepare() adds it */
-    }
-    if (bytes_equal(old->name, to))
-        return true;
-    ddl_rename_column(&change->ddl, old->name, to, change_sql(change));
+    struct bytes old_name = old->name;
+    if (new && new != old && !move_aside(change, new->name, err))
+        return false;
+    ddl_rename_column(&change->ddl, old_name, to, change_sql(change));
     return change_run(change, "RENAME COLUMN", err);
+}
+
+static bool add_column(struct change *change, const struct column *column, struct bytes behind,
+                       struct error *err)
+{
+    const struct clickhouse_column *after = behind.data ? find(change, behind) : NULL;
+    ddl_add_column(&change->ddl, column, after ? after->name : (struct bytes){ 0 },
+                   change_sql(change));
+    return change_run(change, "ADD COLUMN", err);
+}
+
+static bool step_modify(struct change *change, const struct step *step, struct error *err);
+
+/* The target has a column of this name: kept from one that was dropped, or made by the user. Its
+ * rows get what the source's rows have now. Rows of other tables in the target stay as they are. */
+static bool step_add_over(struct change *change, const struct step *step,
+                          const struct clickhouse_column *column, struct error *err)
+{
+    struct clickhouse_type wanted = ddl_type(&change->ddl, step->new);
+    if (column->in_sorting_key || column->computed || change->schema->shared)
+        return true;
+    if (!clickhouse_type_holds(&column->type, &wanted, &step->new->type))
+        return move_aside(change, column->name, err) &&
+               add_column(change, step->new, step->after, err);
+    if (!step_modify(change, step, err))
+        return false;
+    if (change->schema->rereads)
+        return true;
+    ddl_fill_column(&change->ddl, step->new, find(change, step->new->name)->name,
+                    change_sql(change));
+    return change_run(change, "UPDATE", err);
 }
 
 static bool step_add(struct change *change, const struct step *step, struct error *err)
 {
-    if (find(change, step->new->name))
-        return true;
-    const struct clickhouse_column *after = step->after.data ? find(change, step->after) : NULL;
-    ddl_add_column(&change->ddl, step->new, after ? after->name : (struct bytes){ 0 },
-                   change_sql(change));
-    return change_run(change, "ADD COLUMN", err);
+    const struct clickhouse_column *column = find(change, step->new->name);
+    return column ? step_add_over(change, step, column, err)
+                  : add_column(change, step->new, step->after, err);
 }
 
 static bool step_drop(struct change *change, const struct step *step, struct error *err)
 {
     const struct clickhouse_column *column = find(change, step->old->name);
-    if (!column)
+    if (!column || column->in_sorting_key)
         return true;
     ddl_drop_column(&change->ddl, column->name, change_sql(change));
     return change_run(change, "DROP COLUMN", err);
@@ -91,6 +124,18 @@ static struct bytes nullable_name(const struct clickhouse_column *column, struct
     return arena_printf(arena, "LowCardinality(Nullable(%.*s))", BYTES_ARGS(inside));
 }
 
+/* Its rows are read again: nothing of the old column is needed. */
+static bool replace_column(struct change *change, const struct step *step, struct error *err)
+{
+    struct bytes behind = { 0 };
+    const struct table *after = change->schema->after;
+    for (uint16_t i = 1; i < after->column_count; i++)
+        if (bytes_equal(after->columns[i].name, step->new->name))
+            behind = after->columns[i - 1].name;
+    ddl_drop_column(&change->ddl, find(change, step->new->name)->name, change_sql(change));
+    return change_run(change, "DROP COLUMN", err) && add_column(change, step->new, behind, err);
+}
+
 static bool step_modify(struct change *change, const struct step *step, struct error *err)
 {
     const struct clickhouse_column *column = find(change, step->new->name);
@@ -99,20 +144,17 @@ static bool step_modify(struct change *change, const struct step *step, struct e
     struct clickhouse_type wanted = ddl_type(&change->ddl, step->new);
     bool holds = clickhouse_type_holds(&column->type, &wanted, &step->new->type);
     bool nulls = !wanted.nullable || column->type.nullable;
-    if (holds && nulls)
+    if ((holds && nulls) || column->in_sorting_key)
         return true;
-    if (column->in_sorting_key)
-        return error_set(
-            err, ERROR_DATA,
-            "key column '%.*s' changed its type, and ClickHouse cannot follow: drop or "
-            "rename the target, then resync the table",
-            BYTES_ARGS(column->name));
-    if (!holds && !clickhouse_type_converts(&column->type, &wanted))
+    if (!holds && !clickhouse_type_converts(&column->type, &wanted)) {
+        if (change->schema->rereads && !change->schema->shared)
+            return replace_column(change, step, err);
         return error_set(err, ERROR_DATA,
                          "column '%.*s' %.*s cannot become %.*s without changing values: drop the "
                          "target's column, then resync the table",
                          BYTES_ARGS(column->name), BYTES_ARGS(column->type_text),
                          BYTES_ARGS(clickhouse_type_name(&wanted, true, change->ddl.arena)));
+    }
     wanted.nullable |= column->type.nullable;
     struct bytes type = holds ? nullable_name(column, change->ddl.arena)
                               : clickhouse_type_name(&wanted, true, change->ddl.arena);
@@ -176,18 +218,40 @@ static bool step_apply(struct change *change, const struct step *step, struct er
         return step_comment(change, step, err);
     case STEP_COMMENT_TABLE:
         return step_comment_table(change, err);
-    case STEP_CHANGE_KEY:
-        return error_set(err, ERROR_DATA,
-                         "the key of the table changed: the target has to be made "
-                         "anew and read again");
+    case STEP_CHANGE_KEY: /* rebuilt before */
     case STEP_MODIFY_DEFAULT:
         break;
     }
     return true;
 }
 
+struct bytes change_old_name(const struct schema_change *change, struct bytes name)
+{
+    if (change->excluded & CHANGE_BIT_RENAME_COLUMN)
+        return name;
+    for (uint16_t i = 0; i < change->rename_count; i++)
+        if (bytes_equal(change->renames[i].to, name))
+            return change->renames[i].from;
+    return name;
+}
+
+/* ClickHouse never changes an ORDER BY or the types in it: the table is made anew. One that was not
+ * of the old key's shape is not ours to make, and prepare() will say so. */
+static bool alter_key(struct change *change, struct error *err)
+{
+    const struct clickhouse_abilities *abilities = &change->self->server.abilities;
+    const struct schema_change *schema = change->schema;
+    if (target_key_fits(&change->shape, schema->after, abilities) ||
+        !target_key_fits(&change->shape, schema->before, abilities))
+        return true;
+    return rebuild_target(change->self, change->target, schema, &change->shape, err) &&
+           change_read(change, err);
+}
+
 static bool alter_apply(struct change *change, struct error *err)
 {
+    if (!alter_key(change, err))
+        return false;
     size_t count;
     const struct step *steps = diff_tables(change->schema, &change->self->scratch, &count);
     for (size_t i = 0; i < count; i++)
@@ -227,15 +291,36 @@ static bool drop_apply(struct change *change, struct error *err)
     return target_execute(change->self, "DROP TABLE", err);
 }
 
+/* What a dropped or renamed table left behind under the name that a table of the source has now. */
+static bool table_aside(struct change *change, struct target *renamed, struct error *err)
+{
+    struct ddl ddl = target_ddl(change->self, renamed);
+    struct clickhouse_shape taken = { .exists = true };
+    struct bytes name = { 0 };
+    for (unsigned i = 1; taken.exists; i++) {
+        name = i == 1 ? arena_printf(ddl.arena, "%.*s_before", BYTES_ARGS(ddl.name))
+                      : arena_printf(ddl.arena, "%.*s_before%u", BYTES_ARGS(ddl.name), i);
+        if (!shape_read(&change->self->server, ddl.database, name, ddl.arena, &taken, err))
+            return false;
+    }
+    log_warn("table '%.*s.%.*s' of the target becomes '%.*s': another one has its name now",
+             BYTES_ARGS(ddl.database), BYTES_ARGS(ddl.name), BYTES_ARGS(name));
+    ddl_rename_table(&ddl, ddl.database, name, change_sql(change));
+    return target_execute(change->self, "RENAME TABLE", err);
+}
+
 static bool rename_move(struct change *change, struct target *renamed,
                         const struct clickhouse_shape *there, struct error *err)
 {
-    if (there->exists)
+    bool ours = there->exists && shape_column(there, BYTES_LITERAL(COLUMN_VERSION));
+    if (there->exists && !ours)
         return error_set(
             err, ERROR_DATA,
             "the table became '%.*s.%.*s', and the target has one of that name: drop or "
             "rename it there, then resync the table",
             BYTES_ARGS(renamed->database), BYTES_ARGS(renamed->name));
+    if (ours && !table_aside(change, renamed, err))
+        return false;
     if (!there->database_exists) {
         struct ddl ddl = target_ddl(change->self, renamed);
         ddl_create_database(&ddl, change_sql(change));
@@ -248,22 +333,19 @@ static bool rename_move(struct change *change, struct target *renamed,
     return target_execute(change->self, "RENAME TABLE", err);
 }
 
-/* The old name is gone: done before, or never made; prepare() sees to the rest. */
+/* The old name is gone: done before, or never made; prepare() sees to the rest. What the sink knows
+ * of the new name is its own worker's: nothing of it is touched here. */
 static bool rename_apply(struct change *change, struct target *renamed, struct error *err)
 {
     struct clickhouse_target *old = target_state(change->self, change->target);
-    struct clickhouse_target *new = target_state(change->self, renamed);
-    bool same = bytes_equal(change->target->database, renamed->database) &&
-                bytes_equal(change->target->name, renamed->name);
-    if (!same && change->shape.exists) {
+    if (change->shape.exists) {
         struct clickhouse_shape there;
         if (!shape_read(&change->self->server, renamed->database, renamed->name,
                         &change->self->scratch, &there, err) ||
             !rename_move(change, renamed, &there, err))
             return false;
     }
-    old->seen = old->seen && same;
-    new->stale = true;
+    old->seen = false;
     change->target = renamed;
     change->ddl = target_ddl(change->self, renamed);
     return change_read(change, err) && (!change->shape.exists || alter_apply(change, err));
@@ -298,6 +380,9 @@ bool change_apply(struct clickhouse_sink *self, struct target *target, struct ta
         return !change.shape.exists || alter_apply(&change, err);
     case CHANGE_TRUNCATE_TABLE:
         return truncate_apply(&change, err);
+    case CHANGE_SWEEP_TABLE:
+        return !change.shape.exists ||
+               rebuild_sweep(self, target, schema->after, schema->sweep, err);
     case CHANGE_CREATE_TABLE:
     case CHANGE_CREATE_DATABASE:
     case CHANGE_DROP_DATABASE:

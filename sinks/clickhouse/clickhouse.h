@@ -2,7 +2,7 @@
  *
  * What the files of the ClickHouse sink share. clickhouse.c is the driver; target.c makes a target
  * ready; native.c encodes rows; insert.c sends a load and finds one again; change.c follows schema
- * changes; check.c is the preflight. */
+ * changes; rebuild.c moves rows inside the server; check.c is the preflight. */
 #pragma once
 
 #include "engine/sink.h"
@@ -41,6 +41,9 @@ struct clickhouse_target *target_state(struct clickhouse_sink *self, struct targ
 struct ddl target_ddl(struct clickhouse_sink *self, const struct target *target);
 bool target_prepare(struct clickhouse_sink *self, struct target *target, const struct table *table,
                     uint32_t *parts, struct error *err);
+/* Is it the engine, the ORDER BY and the key's types that a table of this version needs? */
+bool target_key_fits(const struct clickhouse_shape *shape, const struct table *table,
+                     const struct clickhouse_abilities *abilities);
 /* Makes or remakes the view beside the table, when it is wanted and does not fit. */
 bool target_view(struct clickhouse_sink *self, struct target *target, const struct table *table,
                  const struct clickhouse_shape *shape, struct error *err);
@@ -52,6 +55,16 @@ bool insert_settings_check(struct clickhouse_sink *self, struct error *err);
 bool insert_write(struct clickhouse_sink *self, const struct load *load, struct error *err);
 bool insert_resolve(struct clickhouse_sink *self, struct target *target, const char *label,
                     uint64_t last, enum load_state *out, struct error *err);
+
+/* Makes the target anew with the key of change->after, with the rows that it has. */
+bool rebuild_target(struct clickhouse_sink *self, struct target *target,
+                    const struct schema_change *change, const struct clickhouse_shape *shape,
+                    struct error *err);
+/* Deletes the rows of a keyed target whose version is not above `upto`. */
+bool rebuild_sweep(struct clickhouse_sink *self, struct target *target, const struct table *table,
+                   uint64_t upto, struct error *err);
+/* The name that a column of the change's `after` had before it. */
+struct bytes change_old_name(const struct schema_change *change, struct bytes name);
 
 bool change_apply(struct clickhouse_sink *self, struct target *target, struct target *renamed,
                   const struct schema_change *change, struct error *err);

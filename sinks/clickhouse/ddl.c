@@ -84,7 +84,8 @@ static bool default_is_number(enum type_kind kind)
            kind == TYPE_DECIMAL || kind == TYPE_YEAR;
 }
 
-static void default_literal(const struct column *column, struct buf *sql)
+/* The column's default as a literal. False: none that ClickHouse reads alike. */
+static bool literal(const struct column *column, struct buf *sql)
 {
     struct bytes text = column->default_text;
     enum type_kind kind = column->type.kind;
@@ -92,30 +93,38 @@ static void default_literal(const struct column *column, struct buf *sql)
     bool quoted = kind == TYPE_TEXT || kind == TYPE_ENUM || kind == TYPE_SET ||
                   ((kind == TYPE_DATE || kind == TYPE_DATETIME || kind == TYPE_TIMESTAMP) &&
                    text_is_date(text));
-    if (default_is_number(kind) && text_is_number(text)) {
-        buf_text(sql, " DEFAULT ");
+    if (default_is_number(kind) && text_is_number(text))
         buf_bytes(sql, text);
-    } else if (kind == TYPE_BIT && bit_literal(text, &bits)) {
-        buf_printf(sql, " DEFAULT %llu", (unsigned long long)bits);
-    } else if (quoted) {
-        buf_text(sql, " DEFAULT ");
+    else if (kind == TYPE_BIT && bit_literal(text, &bits))
+        buf_printf(sql, "%llu", (unsigned long long)bits);
+    else if (quoted)
         sql_string(sql, text);
-    }
+    else
+        return false;
+    return true;
 }
 
-/* Rows always carry all columns; a default only tells what the rows from before an ADD COLUMN hold.
- * So it must say what the source filled them with: its default, or the first label of an ENUM that
- * is never NULL. Expressions of the source are not carried. */
-static void column_default(const struct column *column, struct buf *sql)
+/* What the source filled the rows from before an ADD COLUMN with: its default, or the first label of
+ * an ENUM that is never NULL. Expressions of the source are not carried. */
+static bool fill_literal(const struct column *column, struct buf *sql)
 {
     if (column->default_is_expression || column->generated != COLUMN_STORED_PLAIN)
-        return;
+        return false;
     if (column->default_text.data)
-        default_literal(column, sql);
-    else if (!column->nullable && column->type.kind == TYPE_ENUM && column->type.member_count > 0) {
-        buf_text(sql, " DEFAULT ");
-        sql_string(sql, column->type.members[0]);
-    }
+        return literal(column, sql);
+    if (column->nullable || column->type.kind != TYPE_ENUM || column->type.member_count == 0)
+        return false;
+    sql_string(sql, column->type.members[0]);
+    return true;
+}
+
+/* Rows always carry all columns: a default only tells what the rows from before hold. */
+static void column_default(const struct column *column, struct buf *sql)
+{
+    size_t before = sql->size;
+    buf_text(sql, " DEFAULT ");
+    if (!fill_literal(column, sql))
+        sql->size = before;
 }
 
 static void column_definition(const struct ddl *ddl, const struct column *column, struct buf *sql)
@@ -276,6 +285,22 @@ void ddl_modify_column(const struct ddl *ddl, struct bytes column, struct bytes 
     buf_bytes(sql, type);
 }
 
+void ddl_fill_column(const struct ddl *ddl, const struct column *column, struct bytes name,
+                     struct buf *sql)
+{
+    struct clickhouse_type type = ddl_type(ddl, column);
+    alter_table(ddl, sql);
+    buf_text(sql, " UPDATE ");
+    sql_identifier(sql, name);
+    buf_text(sql, " = ");
+    if (!fill_literal(column, sql)) {
+        buf_text(sql, "defaultValueOfTypeName(");
+        sql_string(sql, clickhouse_type_name(&type, false, ddl->arena));
+        buf_u8(sql, ')');
+    }
+    buf_text(sql, " WHERE true");
+}
+
 void ddl_rename_column(const struct ddl *ddl, struct bytes from, struct bytes to, struct buf *sql)
 {
     alter_table(ddl, sql);
@@ -322,6 +347,28 @@ void ddl_rename_table(const struct ddl *ddl, struct bytes database, struct bytes
     sql_table(sql, ddl->database, ddl->name);
     buf_text(sql, " TO ");
     sql_table(sql, database, name);
+    on_cluster(ddl, sql);
+}
+
+void ddl_exchange_table(const struct ddl *ddl, struct bytes other, struct buf *sql)
+{
+    buf_text(sql, "EXCHANGE TABLES ");
+    sql_table(sql, ddl->database, ddl->name);
+    buf_text(sql, " AND ");
+    sql_table(sql, ddl->database, other);
+    on_cluster(ddl, sql);
+}
+
+void ddl_replace_table(const struct ddl *ddl, struct bytes old, struct bytes new, struct buf *sql)
+{
+    buf_text(sql, "RENAME TABLE ");
+    sql_table(sql, ddl->database, ddl->name);
+    buf_text(sql, " TO ");
+    sql_table(sql, ddl->database, old);
+    buf_text(sql, ", ");
+    sql_table(sql, ddl->database, new);
+    buf_text(sql, " TO ");
+    sql_table(sql, ddl->database, ddl->name);
     on_cluster(ddl, sql);
 }
 

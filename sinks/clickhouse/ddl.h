@@ -28,6 +28,9 @@ void ddl_add_column(const struct ddl *ddl, const struct column *column, struct b
                     struct buf *sql);
 void ddl_modify_column(const struct ddl *ddl, struct bytes column, struct bytes type,
                        struct buf *sql);
+/* UPDATE: every row holds what an ADD COLUMN at the source gives to it. */
+void ddl_fill_column(const struct ddl *ddl, const struct column *column, struct bytes name,
+                     struct buf *sql);
 void ddl_rename_column(const struct ddl *ddl, struct bytes from, struct bytes to, struct buf *sql);
 void ddl_drop_column(const struct ddl *ddl, struct bytes column, struct buf *sql);
 void ddl_comment_column(const struct ddl *ddl, struct bytes column, struct bytes comment,
@@ -36,6 +39,10 @@ void ddl_comment_table(const struct ddl *ddl, struct bytes comment, struct buf *
 void ddl_set_window(const struct ddl *ddl, struct buf *sql);
 void ddl_rename_table(const struct ddl *ddl, struct bytes database, struct bytes name,
                       struct buf *sql);
+/* Both names change hands at once; `other` is in the same database. */
+void ddl_exchange_table(const struct ddl *ddl, struct bytes other, struct buf *sql);
+/* The table becomes `old`, and `new` takes its name. */
+void ddl_replace_table(const struct ddl *ddl, struct bytes old, struct bytes new, struct buf *sql);
 void ddl_drop_table(const struct ddl *ddl, struct buf *sql);
 void ddl_truncate(const struct ddl *ddl, struct buf *sql);
 

@@ -132,6 +132,22 @@ static bool sorting_check(const struct clickhouse_shape *shape, const struct tab
                      "rename the target, and it is made anew");
 }
 
+bool target_key_fits(const struct clickhouse_shape *shape, const struct table *table,
+                     const struct clickhouse_abilities *abilities)
+{
+    struct error ignored;
+    bool keyed = table->key_count > 0;
+    if (!engine_check(shape, keyed, &ignored) || (keyed && !sorting_check(shape, table, &ignored)))
+        return false;
+    for (uint16_t i = 0; i < table->key_count; i++) {
+        const struct column *column = &table->columns[table->key_columns[i]];
+        struct clickhouse_type wanted = clickhouse_type_of(&column->type, abilities);
+        if (!clickhouse_type_holds(&shape_column(shape, column->name)->type, &wanted, &column->type))
+            return false;
+    }
+    return true;
+}
+
 static bool column_check(const struct clickhouse_column *target, const struct column *source,
                          const struct clickhouse_abilities *abilities, struct error *err)
 {

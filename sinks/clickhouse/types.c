@@ -302,6 +302,10 @@ bool clickhouse_type_converts(const struct clickhouse_type *from, const struct c
                from->family == FAMILY_DATETIME64 || from->family == FAMILY_TIME64 ||
                from->family == FAMILY_UUID;
     struct type any = { .kind = TYPE_DATETIME };
+    bool integers = (from->family == FAMILY_INT || from->family == FAMILY_UINT) &&
+                    (to->family == FAMILY_INT || to->family == FAMILY_UINT);
+    if (integers)
+        return true; /* the source has refused or read again what does not fit */
     if (from->family == FAMILY_BOOL && to->family == FAMILY_INT)
         return true;
     if ((from->family == FAMILY_INT || from->family == FAMILY_UINT) &&

@@ -48,6 +48,7 @@ struct log_source {
     const struct table_filter *filter;
     struct arena session; /* collations: anew with each connect */
     struct collation_table collations;
+    bool implicit_timestamps; /* explicit_defaults_for_timestamp is off, where no event tells */
     bool mariadb, by_gtid, checksums, streaming;
     char server[64]; /* uuid or server id */
 
@@ -80,6 +81,7 @@ struct log_source {
     struct map tables; /* u64 id -> struct log_table, in tables_arena */
     struct arena tables_arena;
     struct log_table *newest_table; /* the last hit */
+    struct map unfit; /* u32 id of ours -> version whose rows are passed over; see log_rows.c */
 
     /* events under way */
     struct rows_cursor cursor; /* rows that did not fit into the last batch */
@@ -163,11 +165,22 @@ bool xa_statement(struct log_source *self, struct bytes sql); /* false: none of 
 bool xa_replay(struct log_source *self, struct batch *batch, struct error *err);
 void xa_forget(struct log_source *self); /* all branches: they will be read again */
 
-/* log_schema.c: *events: something was put into the batch, which is then returned by itself. */
-bool log_statement(struct log_source *self, struct batch *batch, struct bytes sql,
-                   struct bytes database, uint64_t sql_mode, int64_t time_us, struct error *err);
-bool log_statement_matters(struct log_source *self, struct bytes sql, struct bytes database,
-                           uint64_t sql_mode);
+/* log_query.c: a statement as its event has it. */
+struct log_query {
+    struct bytes sql, database;
+    uint64_t sql_mode;
+    uint32_t client_collation, database_collation; /* ids; 0: not told */
+    enum { TIMESTAMPS_NOT_TOLD, TIMESTAMPS_IMPLICIT, TIMESTAMPS_EXPLICIT } timestamps;
+};
+bool log_query_parse(struct bytes body, bool load, bool mariadb, struct log_query *out);
+/* The text in UTF-8, in `arena` where it had to be converted. */
+struct bytes log_query_text(const struct log_source *self, const struct log_query *query,
+                            struct arena *arena);
+
+/* log_schema.c: what it puts into the batch is returned by itself. */
+bool log_statement(struct log_source *self, struct batch *batch, const struct log_query *query,
+                   int64_t time_us, struct error *err);
+bool log_statement_matters(struct log_source *self, const struct log_query *query);
 /* A shape that the log's rows told: a new table where there is no `before`. */
 void log_put_shape(struct log_source *self, struct batch *batch, const struct table *before,
                    const struct table *draft, int64_t time_us);

@@ -313,31 +313,6 @@ static bool on_heartbeat(struct log_source *self, const struct event_header *hea
 
 /* ---- statements ---- */
 
-/* QUERY: u32 thread, u32 time, u8 size of the database, u16 error, u16 size of the status
- * variables, these, database, NUL, text. Of the variables sql_mode (1) is needed; it comes right
- * behind the flags (0). */
-static bool parse_query(struct bytes body, struct bytes *database, uint64_t *sql_mode,
-                        struct bytes *sql)
-{
-    struct reader in = reader_of(body);
-    reader_take(&in, 8);
-    size_t database_size = reader_u8(&in);
-    reader_take(&in, 2);
-    struct reader status = reader_of(reader_take(&in, (size_t)reader_le(&in, 2)));
-    *database = reader_take(&in, database_size);
-    reader_u8(&in);
-    *sql = in.rest;
-    *sql_mode = 0;
-    uint8_t variable = reader_u8(&status);
-    if (variable == 0) {
-        reader_take(&status, 4);
-        variable = reader_u8(&status);
-    }
-    if (variable == 1 && !status.failed)
-        *sql_mode = reader_le(&status, 8);
-    return !in.failed;
-}
-
 static bool word_is(struct bytes sql, const char *word)
 {
     size_t size = strlen(word);
@@ -353,10 +328,10 @@ static bool on_query(struct log_source *self, struct batch *batch,
                      const struct event_header *header, struct bytes body, bool *again,
                      struct error *err)
 {
-    struct bytes database, sql;
-    uint64_t sql_mode;
-    if (!parse_query(body, &database, &sql_mode, &sql))
+    struct log_query query;
+    if (!log_query_parse(body, header->type == EXECUTE_LOAD_QUERY_EVENT, self->mariadb, &query))
         return log_malformed(self, "QUERY", err);
+    struct bytes sql = query.sql;
     if (!self->inside)
         log_begin_group(self, header, NULL); /* a log without GTIDs */
     self->thread = (uint64_t)body.data[0] | (uint64_t)body.data[1] << 8 |
@@ -374,13 +349,13 @@ static bool on_query(struct log_source *self, struct batch *batch,
     if (word_is(sql, "XA ") && xa_statement(self, sql))
         return true;
     bool passed_over = self->skipping || self->alter_pending;
-    if (!passed_over && batch->count > 0 && log_statement_matters(self, sql, database, sql_mode)) {
+    if (!passed_over && batch->count > 0 && log_statement_matters(self, &query)) {
         *again = true; /* it needs a batch of its own */
         return true;
     }
     uint32_t before = batch->count;
     if (!passed_over &&
-        !log_statement(self, batch, sql, database, sql_mode, (int64_t)header->time * 1000000, err))
+        !log_statement(self, batch, &query, (int64_t)header->time * 1000000, err))
         return false;
     enter(self, batch, before);
     if (!self->bounded) /* rows of CREATE TABLE ... SELECT may follow otherwise */
@@ -463,7 +438,8 @@ static bool on_event(struct log_source *self, struct batch *batch,
     case ANONYMOUS_GTID_EVENT:      return on_gtid(self, header, body, err);
     case GTID_TAGGED_EVENT:         return on_gtid_tagged(self, header, body, err);
     case MARIADB_GTID_EVENT:        return on_mariadb_gtid(self, header, body, err);
-    case QUERY_EVENT:               return on_query(self, batch, header, body, again, err);
+    case QUERY_EVENT:
+    case EXECUTE_LOAD_QUERY_EVENT:  return on_query(self, batch, header, body, again, err);
     case TABLE_MAP_EVENT:           return on_table_map(self, batch, header, body, again, err);
     case XID_EVENT:                 finish_group(self); return true;
     case XA_PREPARE_EVENT:          return on_xa_prepare(self, body, err);

@@ -4,6 +4,7 @@
  * again: it is known by its id and its bytes, and then nothing is parsed or looked up.
  * A map that is new is checked against the tracked version of its table; where they differ the
  * map's own metadata decides, or the table is read from the server again. */
+#include "engine/base/log.h"
 #include "sources/mysql/log.h"
 #include "sources/mysql/log_history.h"
 
@@ -67,32 +68,58 @@ static bool discover(struct log_source *self, const struct table_map *map, struc
     return table_map_derive(map, NULL, &self->collations, arena, draft, err);
 }
 
-/* Another shape than the tracked one: from the map's own names, else as the server has it now. */
+/* Another shape than the tracked one, told by the map's own names. */
 static bool reshape(struct log_source *self, const struct table_map *map,
                     const struct table *tracked, struct table **draft, struct error *err)
 {
     struct arena *arena = &self->tables_arena;
-    if (map->has_names) {
-        if (!table_map_derive(map, tracked, &self->collations, arena, draft, err))
-            return false;
-        if (tracked->system_versioned && !table_column(tracked, BYTES_LITERAL("row_end")))
-            history_hide(*draft, arena);
+    if (!table_map_derive(map, tracked, &self->collations, arena, draft, err))
+        return false;
+    if (tracked->system_versioned && !table_column(tracked, BYTES_LITERAL("row_end")))
+        history_hide(*draft, arena);
+    return true;
+}
+
+/* ---- rows of a shape that nothing tells ---- */
+
+static struct bytes unfit_key(const struct table *table)
+{
+    return (struct bytes){ (const uint8_t *)&table->id, sizeof table->id };
+}
+
+/* The map has no names (binlog_row_metadata is not FULL) and the table is another one by now: these
+ * rows cannot be told apart. They are passed over and the table is read again, which is exact: the
+ * server's shape is newer than theirs, so whatever is read now holds them. Once for each version:
+ * *again stays false when it is known. */
+static bool pass_over(struct log_source *self, struct batch *batch, const struct table_map *map,
+                      const struct table *tracked, int64_t time_us, bool *again, struct error *err)
+{
+    uintptr_t known = (uintptr_t)map_get(&self->unfit, unfit_key(tracked));
+    if (known == tracked->version)
         return true;
-    }
+    struct arena *arena = &self->tables_arena;
     struct connection *metadata = log_metadata(self, err);
+    struct table *draft;
     if (!metadata ||
-        !tables_read(metadata, self->options, map->database, map->name, arena, draft, err))
+        !tables_read(metadata, self->options, map->database, map->name, arena, &draft, err))
         return false;
     struct buf why;
     buf_init(&why, 400);
-    bool fits = *draft && table_map_fits(map, *draft, &why);
-    if (!fits)
-        error_set(err, ERROR_DATA,
-                  "table '%.*s.%.*s': the log's rows do not fit the table as it is now (%.*s): set "
-                  "binlog_row_metadata=FULL, and read the table again", BYTES_ARGS(map->database),
-                  BYTES_ARGS(map->name), BYTES_ARGS(buf_view(&why)));
+    bool fits = draft && table_map_fits(map, draft, &why);
     buf_done(&why);
-    return fits;
+    if (draft)
+        log_put_shape(self, batch, tracked, draft, time_us);
+    *again = true;
+    if (fits)
+        return true;
+    log_warn("table '%.*s.%.*s' was altered since, and the log's rows do not name their columns: it "
+             "is read again (binlog_row_metadata=FULL avoids that)", BYTES_ARGS(map->database),
+             BYTES_ARGS(map->name));
+    const struct table *now = catalog_find(self->catalog, tracked->database, (struct bytes){ 0 },
+                                           tracked->name);
+    log_put_resync(self, batch, now, time_us);
+    map_put(&self->unfit, unfit_key(now), (void *)(uintptr_t)now->version);
+    return true;
 }
 
 /* Makes the catalog follow the map, as a batch of its own: the map itself comes again behind it.
@@ -105,6 +132,8 @@ static bool change_shape(struct log_source *self, struct batch *batch, const str
         *again = true;
         return true;
     }
+    if (tracked && !map->has_names)
+        return pass_over(self, batch, map, tracked, time_us, again, err);
     struct table *draft;
     bool is_there = false;
     bool known = tracked ? reshape(self, map, tracked, &draft, err)

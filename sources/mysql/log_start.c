@@ -359,6 +359,7 @@ static bool connect_log(struct log_source *self, const struct position *from, bo
     if (!check_settings(self, arena, err) ||
         !tables_collations(self->connection, &self->session, &self->collations, err))
         return false;
+    self->implicit_timestamps = tables_implicit_timestamps(self->connection);
     gtid_set_done(&self->executed);
     self->place_known = false;
     self->inside = self->moved = self->has_waiting = self->payload_active = false;

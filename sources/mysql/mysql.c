@@ -223,6 +223,7 @@ static void close_log(struct source *source)
     buf_done(&self->low_text);
     arena_done(&self->session);
     map_done(&self->tables);
+    map_done(&self->unfit);
     arena_done(&self->tables_arena);
 }
 

@@ -258,6 +258,20 @@ bool tables_read(struct connection *connection, const struct mysql_options *opti
     return ok;
 }
 
+void tables_settle(struct table *draft, const struct mysql_options *options, struct arena *arena)
+{
+    struct column *columns = arena_array(arena, draft->column_count + 1u, sizeof *columns);
+    memcpy(columns, draft->columns, draft->column_count * sizeof *columns);
+    for (uint16_t i = 0; i < draft->column_count; i++) {
+        columns[i].type.boolean &= options->tinyint1_is_bool;
+        if (!options->comments)
+            columns[i].comment = (struct bytes){ 0 };
+    }
+    if (!options->comments)
+        draft->comment = (struct bytes){ 0 };
+    draft->columns = columns;
+}
+
 /* ---- collations ---- */
 
 static int by_id(const void *a, const void *b)
@@ -317,4 +331,17 @@ bool tables_fold_names(struct connection *connection, bool *fold, struct error *
         *fold = result.row_count > 0 && !bytes_is(result.cells[0], "0");
     arena_done(&scratch);
     return ok;
+}
+
+bool tables_implicit_timestamps(struct connection *connection)
+{
+    struct arena scratch = { 0 };
+    struct result result;
+    struct error ignored;
+    bool implicit =
+        connection_query(connection, BYTES_LITERAL("SELECT @@global.explicit_defaults_for_timestamp"),
+                         1, &scratch, &result, &ignored) &&
+        result.row_count > 0 && bytes_is(result.cells[0], "0");
+    arena_done(&scratch);
+    return implicit;
 }

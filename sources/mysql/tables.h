@@ -20,7 +20,12 @@ bool tables_read(struct connection *connection, const struct mysql_options *opti
                  struct bytes database, struct bytes name, struct arena *arena,
                  struct table **draft, struct error *err);
 
+/* What the user's options say of a draft that was made of a statement. */
+void tables_settle(struct table *draft, const struct mysql_options *options, struct arena *arena);
+
 bool tables_collations(struct connection *connection, struct arena *arena,
                        struct collation_table *out, struct error *err);
 /* lower_case_table_names */
 bool tables_fold_names(struct connection *connection, bool *fold, struct error *err);
+/* explicit_defaults_for_timestamp is off; false where the server does not say. */
+bool tables_implicit_timestamps(struct connection *connection);

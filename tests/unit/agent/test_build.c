@@ -130,8 +130,9 @@ static const struct {
 } changes[] = {
     { NULL, NULL, SCHEMA_EVOLVE, true, true, CHANGE_BITS_ALL },
     { NULL, NULL, SCHEMA_LENIENT, true, true,
-      CHANGE_BITS_ALL & ~(CHANGE_BIT_DROP_TABLE | CHANGE_BIT_TRUNCATE_TABLE) },
-    { NULL, "drop.column", SCHEMA_LENIENT, true, true, CHANGE_BITS_ALL & ~CHANGE_BIT_DROP_COLUMN },
+      CHANGE_BITS_ALL & ~(DROPS | CHANGE_BIT_TRUNCATE_TABLE) },
+    { NULL, "truncate.table", SCHEMA_LENIENT, true, true,
+      CHANGE_BITS_ALL & ~(CHANGE_BIT_DROP_COLUMN | CHANGE_BIT_TRUNCATE_TABLE) },
     { NULL, "drop", SCHEMA_EVOLVE, true, true, CHANGE_BITS_ALL & ~DROPS },
     { "drop", NULL, SCHEMA_LENIENT, true, true, DROPS },
     { "drop", "drop.table", SCHEMA_EVOLVE, true, true, CHANGE_BIT_DROP_COLUMN },
