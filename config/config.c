@@ -51,8 +51,12 @@ const struct setting config_sink_settings[] = {
       "such as `drop`; empty: all.",
       0, 0, NULL },
     { "exclude.schema.changes", SETTING_LIST, SINK(exclude_changes), "",
-      "These schema changes are not applied. Empty with schema.change.behavior lenient: drop.table "
-      "and truncate.table.",
+      "These schema changes are not applied; lenient keeps drop.column out, and where both lists are "
+      "empty drop.table and truncate.table. What is left out: add.column: the column's values; "
+      "alter.column.type: the target's type stays, and the table parks at a value that does not "
+      "fit; create.table: a table parks that has no target; drop.column: the column stays, without "
+      "new values; drop.table, truncate.table: the rows stay; rename.column: the new name is a "
+      "column of its own. RENAME TABLE is always followed, for the rows go there.",
       0, 0, NULL },
     { 0 },
 };
@@ -85,7 +89,12 @@ const struct setting config_pipeline_settings[] = {
     { "checkpoint.interval", SETTING_DURATION, PIPELINE(checkpoint_interval_ms), "1s",
       "How often the position is written down.", 10, 600 * 1000, NULL },
     { "schema.change.behavior", SETTING_CHOICE, PIPELINE(schema_behavior), "lenient",
-      "What happens to a schema change of the source.", 0, 0, schema_behaviors },
+      "What happens to a schema change of the source. evolve: the target follows, and a table parks "
+      "where it cannot. try_evolve: a change that the target refuses is left out with a warning. "
+      "lenient: as evolve, but columns, tables and rows that the source drops or truncates stay in "
+      "the target. ignore: targets stay as they are; rows bring the columns that both sides have, "
+      "and a table parks when a value does not fit. exception: the pipeline ends at the first "
+      "change, before the rows behind it.", 0, 0, schema_behaviors },
     { "snapshot.parallelism", SETTING_INT, PIPELINE(snapshot_parallelism), "2",
       "Connections that read the snapshot.", 1, 32, NULL },
     { "memory.budget", SETTING_SIZE, PIPELINE(memory_bytes), "32mb",

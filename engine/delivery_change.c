@@ -38,6 +38,8 @@ static bool change_is_wanted(const struct pipeline_options *options,
 {
     if (is_own(change))
         return true;
+    if (change->kind == CHANGE_RENAME_TABLE)
+        return true; /* the rows go there */
     if (options->schema_behavior == SCHEMA_IGNORE)
         return false;
     uint32_t bits = change_bits(change);
@@ -59,9 +61,15 @@ static bool change_prepare(struct worker *worker, const struct event *event, str
 static bool change_resync(struct worker *worker, const struct event *event, struct error *err)
 {
     const struct sink_driver *driver = worker->shared->driver;
-    return change_prepare(worker, event, err) &&
-           (!event->truncates || !driver->truncate ||
-            driver->truncate(worker->sink, event->target, err));
+    if (!change_prepare(worker, event, err))
+        return false;
+    if (event->truncates && driver->truncate &&
+        !driver->truncate(worker->sink, event->target, err))
+        return false;
+    /* A change that came between may have parked it once more. */
+    int parked = TABLE_PARKED;
+    atomic_compare_exchange_strong(&event->target->metrics->state, &parked, TABLE_SNAPSHOT);
+    return true;
 }
 
 /* The source cannot read the table's rows from here on. */
@@ -83,7 +91,10 @@ static bool change_apply(struct worker *worker, const struct event *event, struc
     if (change->kind == CHANGE_CREATE_TABLE)
         return change_prepare(worker, event, err);
     struct schema_change allowed = *change;
-    allowed.excluded = ~worker->shared->options->schema_changes & CHANGE_BITS_ALL;
+    const struct pipeline_options *options = worker->shared->options;
+    allowed.excluded = options->schema_behavior == SCHEMA_IGNORE
+                           ? CHANGE_BITS_ALL
+                           : ~options->schema_changes & CHANGE_BITS_ALL;
     allowed.shared = event->shared;
     return !driver->change ||
            driver->change(worker->sink, target, event->renamed_target, &allowed, err);
@@ -117,7 +128,7 @@ static bool change_done(struct worker *worker, const struct event *event, struct
     struct checkpoint_write *write = checkpoint_begin(worker->shared->checkpoint);
     checkpoint_put_target(write, &(struct target_record){ .database = target->database,
                                                           .name = target->name,
-                                                          .applied = state->seen });
+                                                          .applied = load_applied(state) });
     return checkpoint_commit(write, true, err);
 }
 

@@ -54,6 +54,8 @@ struct worker {
 struct delivery_target *load_state(struct worker *worker, struct target *target);
 void load_new_label(struct worker *worker, char label[LOAD_LABEL_SIZE]);
 void load_open(struct worker *worker, struct delivery_target *state, const struct table *table);
+/* Everything of the target at or below is durable once its open load is. */
+uint64_t load_applied(const struct delivery_target *state);
 void load_close(struct delivery_target *state); /* frees the parts, forgets the chunks */
 /* The load from before the restart cannot be cut alike: an open load gets a label of its own. */
 void load_forget_cut(struct worker *worker, struct delivery_target *state);

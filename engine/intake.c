@@ -58,6 +58,10 @@ struct target *intake_target(struct intake *intake, struct bytes database, struc
         target->worker = (uint32_t)(bytes_hash(key) % intake->options->sink_parallelism);
         target->database = arena_copy(&intake->arena, database);
         target->name = arena_copy(&intake->arena, name);
+        uint32_t changes = intake->options->schema_changes;
+        target->keeps_absent = !(changes & CHANGE_BIT_CREATE_TABLE);
+        target->keeps_columns = !(changes & CHANGE_BIT_ADD_COLUMN) ||
+                                intake->options->schema_behavior == SCHEMA_IGNORE;
         struct bytes shown = arena_printf(&scratch, "%.*s.%.*s", BYTES_ARGS(database),
                                           BYTES_ARGS(name));
         target->metrics = metrics_add_table(intake->metrics,

@@ -93,7 +93,7 @@ void load_close(struct delivery_target *state)
     state->inserts = state->updates = state->deletes = state->reads = 0;
 }
 
-static uint64_t load_applied(const struct delivery_target *state)
+uint64_t load_applied(const struct delivery_target *state)
 {
     return state->held_from && state->held_from <= state->seen ? state->held_from - 1 : state->seen;
 }

@@ -20,6 +20,8 @@ struct target {
     uint32_t worker;
     uint32_t sources; /* intake: tables that are routed to it */
     struct bytes database, name;
+    /* The user's policy: never made, never given a column. Rows leave out what it lacks. */
+    bool keeps_absent, keeps_columns;
     void *sink_data;  /* the driver's, in the arena of its instance: what it knows of the target */
     struct load *load; /* the worker's open load, or NULL */
     uint64_t applied; /* worker: stream events at or below are durable since before the restart */

@@ -203,7 +203,8 @@ static uint32_t step_bit(enum step_kind kind)
 
 static bool step_apply(struct change *change, const struct step *step, struct error *err)
 {
-    if (change->schema->excluded & step_bit(step->kind))
+    if (change->schema->excluded & step_bit(step->kind) ||
+        (step->old && target_reserves(step->old->name)))
         return true;
     switch (step->kind) {
     case STEP_RENAME_COLUMN:
@@ -235,13 +236,28 @@ struct bytes change_old_name(const struct schema_change *change, struct bytes na
     return name;
 }
 
+/* Does the user's policy leave out what the key needs? */
+static bool key_is_excluded(const struct schema_change *schema)
+{
+    const struct table *before = schema->before, *after = schema->after;
+    bool types = false, names = false;
+    for (uint16_t i = 0; i < after->key_count && i < before->key_count; i++) {
+        const struct column *old = &before->columns[before->key_columns[i]];
+        const struct column *new = &after->columns[after->key_columns[i]];
+        types |= !type_equal(&old->type, &new->type);
+        names |= !bytes_equal(old->name, new->name);
+    }
+    return (types && schema->excluded & CHANGE_BIT_ALTER_COLUMN_TYPE) ||
+           (names && schema->rename_count > 0 && schema->excluded & CHANGE_BIT_RENAME_COLUMN);
+}
+
 /* ClickHouse never changes an ORDER BY or the types in it: the table is made anew. One that was not
  * of the old key's shape is not ours to make, and prepare() will say so. */
 static bool alter_key(struct change *change, struct error *err)
 {
     const struct clickhouse_abilities *abilities = &change->self->server.abilities;
     const struct schema_change *schema = change->schema;
-    if (target_key_fits(&change->shape, schema->after, abilities) ||
+    if (key_is_excluded(schema) || target_key_fits(&change->shape, schema->after, abilities) ||
         !target_key_fits(&change->shape, schema->before, abilities))
         return true;
     return rebuild_target(change->self, change->target, schema, &change->shape, err) &&
@@ -250,7 +266,7 @@ static bool alter_key(struct change *change, struct error *err)
 
 static bool alter_apply(struct change *change, struct error *err)
 {
-    if (!alter_key(change, err))
+    if (!target_names_check(change->schema->after, err) || !alter_key(change, err))
         return false;
     size_t count;
     const struct step *steps = diff_tables(change->schema, &change->self->scratch, &count);

@@ -41,6 +41,9 @@ struct clickhouse_target *target_state(struct clickhouse_sink *self, struct targ
 struct ddl target_ddl(struct clickhouse_sink *self, const struct target *target);
 bool target_prepare(struct clickhouse_sink *self, struct target *target, const struct table *table,
                     uint32_t *parts, struct error *err);
+/* Names that a target has for itself: a source's column cannot have them. */
+bool target_reserves(struct bytes name);
+bool target_names_check(const struct table *table, struct error *err);
 /* Is it the engine, the ORDER BY and the key's types that a table of this version needs? */
 bool target_key_fits(const struct clickhouse_shape *shape, const struct table *table,
                      const struct clickhouse_abilities *abilities);

@@ -86,18 +86,12 @@ static bool has_gone(const struct rebuild *rebuild, struct bytes name)
     return !kept && table_column(change->before, name) && !table_column(change->after, name);
 }
 
-static bool is_own(struct bytes name)
-{
-    return bytes_is(name, COLUMN_VERSION) || bytes_is(name, COLUMN_DELETED) ||
-           bytes_is(name, COLUMN_SIGN);
-}
-
 /* What the target has beyond the source's columns. */
 static bool place_others(struct rebuild *rebuild, struct error *err)
 {
     for (uint16_t i = 0; i < rebuild->old->column_count; i++) {
         const struct clickhouse_column *column = &rebuild->old->columns[i];
-        if (column->computed || is_own(column->name) || has_gone(rebuild, column->name) ||
+        if (column->computed || target_reserves(column->name) || has_gone(rebuild, column->name) ||
             shape_column(&rebuild->new, column->name))
             continue;
         struct buf *sql = rebuild_sql(rebuild);

@@ -4,6 +4,7 @@
  * it could lose a value. Columns meet by name. What a target has beyond the source's columns is
  * left alone and takes its defaults. */
 #include "engine/base/assert.h"
+#include "engine/base/log.h"
 #include "sinks/clickhouse/clickhouse.h"
 
 struct clickhouse_target *target_state(struct clickhouse_sink *self, struct target *target)
@@ -31,17 +32,24 @@ bool target_execute(struct clickhouse_sink *self, const char *what, struct error
 
 /* ---- what cannot be carried at all ---- */
 
-static bool names_check(const struct table *table, struct error *err)
+bool target_reserves(struct bytes name)
 {
     static const char *const reserved[] = { COLUMN_VERSION, COLUMN_DELETED, COLUMN_SIGN, "_copies",
                                             "_copy" };
+    for (size_t k = 0; k < ARRAY_SIZE(reserved); k++)
+        if (bytes_is(name, reserved[k]))
+            return true;
+    return false;
+}
+
+bool target_names_check(const struct table *table, struct error *err)
+{
     for (uint16_t i = 0; i < table->column_count; i++)
-        for (size_t k = 0; k < ARRAY_SIZE(reserved); k++)
-            if (bytes_is(table->columns[i].name, reserved[k]))
-                return error_set(err, ERROR_DATA,
-                                 "the source has a column '%s', a name that the target needs for "
-                                 "itself: rename it at the source",
-                                 reserved[k]);
+        if (target_reserves(table->columns[i].name))
+            return error_set(err, ERROR_DATA,
+                             "the source has a column '%.*s', a name that the target needs for "
+                             "itself: rename it at the source",
+                             BYTES_ARGS(table->columns[i].name));
     return true;
 }
 
@@ -201,6 +209,12 @@ static bool columns_add(struct clickhouse_sink *self, struct target *target,
     for (uint16_t i = 0; i < table->column_count; i++) {
         if (shape_column(shape, table->columns[i].name))
             continue;
+        if (target->keeps_columns) {
+            log_warn("table '%.*s.%.*s': the target has no column '%.*s' and add.column is not "
+                     "followed: its values are left out", BYTES_ARGS(target->database),
+                     BYTES_ARGS(target->name), BYTES_ARGS(table->columns[i].name));
+            continue;
+        }
         ddl_add_column(&ddl, &table->columns[i], place_of(table, i, shape),
                        server_sql(&self->server));
         if (!target_execute(self, "ADD COLUMN", err))
@@ -284,25 +298,29 @@ static const struct native_layout *layout_make(struct clickhouse_sink *self,
 {
     struct native_field *fields =
         arena_array(&self->scratch, table->column_count + 1u, sizeof *fields);
+    uint16_t count = 0;
     for (uint16_t i = 0; i < table->column_count; i++) {
         const struct clickhouse_column *column = shape_column(shape, table->columns[i].name);
-        ASSERT(column);
-        fields[i] = (struct native_field){
+        if (!column)
+            continue; /* left out: columns_check() has let it pass */
+        fields[count++] = (struct native_field){
             .name = arena_copy(self->arena, column->name),
             .source = i,
             .nullable = column->type.nullable,
             .in_key = table->columns[i].key_order > 0,
         };
     }
-    return native_layout_make(table, fields, table->column_count, &self->server.abilities,
-                              self->arena);
+    return native_layout_make(table, fields, count, &self->server.abilities, self->arena);
 }
 
-static bool columns_check(const struct clickhouse_shape *shape, const struct table *table,
-                          const struct clickhouse_abilities *abilities, struct error *err)
+static bool columns_check(const struct target *target, const struct clickhouse_shape *shape,
+                          const struct table *table, const struct clickhouse_abilities *abilities,
+                          struct error *err)
 {
     for (uint16_t i = 0; i < table->column_count; i++) {
         const struct clickhouse_column *column = shape_column(shape, table->columns[i].name);
+        if (!column && target->keeps_columns && table->columns[i].key_order == 0)
+            continue;
         if (!column)
             return error_set(err, ERROR_RETRY, "column '%.*s' was added and is not there yet",
                              BYTES_ARGS(table->columns[i].name));
@@ -318,7 +336,7 @@ static bool target_fit(struct clickhouse_sink *self, struct target *target,
     bool keyed = table->key_count > 0;
     return engine_check(shape, keyed, err) && (!keyed || sorting_check(shape, table, err)) &&
            columns_add(self, target, table, shape, err) &&
-           columns_check(shape, table, &self->server.abilities, err) &&
+           columns_check(target, shape, table, &self->server.abilities, err) &&
            window_set(self, target, shape, keyed, err) &&
            target_view(self, target, table, shape, err);
 }
@@ -337,6 +355,9 @@ static bool target_look(struct clickhouse_sink *self, struct target *target,
     }
     if (shape->exists)
         return true;
+    if (target->keeps_absent)
+        return error_set(err, ERROR_DATA, "there is no target, and create.table is not followed: "
+                         "make it, then restart the agent");
     return table_create(self, target, table, shape, err) &&
            shape_read(&self->server, target->database, target->name, &self->scratch, shape, err) &&
            (shape->exists ||
@@ -367,7 +388,7 @@ bool target_prepare(struct clickhouse_sink *self, struct target *target, const s
     const struct native_layout *layout = state->stale ? NULL : layout_find(state, table);
     if (!layout) {
         struct clickhouse_shape shape;
-        if (!names_check(table, err) || !keys_check(table, err) ||
+        if (!target_names_check(table, err) || !keys_check(table, err) ||
             !target_look(self, target, table, &shape, err) ||
             !target_fit(self, target, table, &shape, err))
             return false;

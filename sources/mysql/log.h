@@ -172,7 +172,8 @@ struct log_query {
     uint32_t client_collation, database_collation; /* ids; 0: not told */
     enum { TIMESTAMPS_NOT_TOLD, TIMESTAMPS_IMPLICIT, TIMESTAMPS_EXPLICIT } timestamps;
 };
-bool log_query_parse(struct bytes body, bool load, bool mariadb, struct log_query *out);
+/* mariadb: its version, 0 for MySQL. */
+bool log_query_parse(struct bytes body, bool load, uint32_t mariadb, struct log_query *out);
 /* The text in UTF-8, in `arena` where it had to be converted. */
 struct bytes log_query_text(const struct log_source *self, const struct log_query *query,
                             struct arena *arena);

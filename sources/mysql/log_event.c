@@ -329,7 +329,8 @@ static bool on_query(struct log_source *self, struct batch *batch,
                      struct error *err)
 {
     struct log_query query;
-    if (!log_query_parse(body, header->type == EXECUTE_LOAD_QUERY_EVENT, self->mariadb, &query))
+    uint32_t mariadb = self->mariadb ? connection_server(self->connection)->version : 0;
+    if (!log_query_parse(body, header->type == EXECUTE_LOAD_QUERY_EVENT, mariadb, &query))
         return log_malformed(self, "QUERY", err);
     struct bytes sql = query.sql;
     if (!self->inside)

@@ -6,7 +6,8 @@
  * not read, and servers write them in a fixed order. */
 #include "sources/mysql/log.h"
 
-enum { LOAD_BYTES = 13, MARIADB_EXPLICIT_TIMESTAMPS = 1 << 12 };
+/* MariaDB writes its flag for implicit timestamps from 10.10 on. */
+enum { LOAD_BYTES = 13, EXPLICIT_TIMESTAMPS = 1 << 24, FLAG_SINCE = 101000 };
 
 enum status_variable {
     STATUS_FLAGS = 0,
@@ -39,15 +40,15 @@ static void take_updated_databases(struct reader *status)
             ;
 }
 
-static void take_flags(struct reader *status, bool mariadb, struct log_query *out)
+static void take_flags(struct reader *status, uint32_t mariadb, struct log_query *out)
 {
     uint64_t flags = reader_le(status, 4);
-    if (mariadb && flags & MARIADB_EXPLICIT_TIMESTAMPS)
-        out->timestamps = TIMESTAMPS_EXPLICIT;
+    if (mariadb >= FLAG_SINCE)
+        out->timestamps = flags & EXPLICIT_TIMESTAMPS ? TIMESTAMPS_EXPLICIT : TIMESTAMPS_IMPLICIT;
 }
 
 /* False: a variable that is not known, or the end. */
-static bool take_variable(struct reader *status, bool mariadb, struct log_query *out)
+static bool take_variable(struct reader *status, uint32_t mariadb, struct log_query *out)
 {
     switch (reader_u8(status)) {
     case STATUS_FLAGS:
@@ -100,7 +101,7 @@ static bool take_variable(struct reader *status, bool mariadb, struct log_query 
     }
 }
 
-bool log_query_parse(struct bytes body, bool load, bool mariadb, struct log_query *out)
+bool log_query_parse(struct bytes body, bool load, uint32_t mariadb, struct log_query *out)
 {
     struct reader in = reader_of(body);
     *out = (struct log_query){ 0 };

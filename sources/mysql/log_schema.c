@@ -338,10 +338,9 @@ static void on_statement_dml(const struct statement *s, const struct ddl_stateme
     const struct table *named = ddl->name.name.data ? tracked(s->self, ddl->name) : NULL;
     if (ddl->name.name.data && !named)
         return;
-    log_warn("a statement changed rows of %s%.*s and the log does not hold them: %s is read again; "
-             "set binlog_format=ROW for every session: %.*s",
-             named ? "table " : "tables that it does not tell",
-             BYTES_ARGS(named ? named->name : (struct bytes){ 0 }), named ? "it" : "every table",
+    struct bytes what = named ? named->name : BYTES_LITERAL("every table");
+    log_warn("a statement changed rows and the log does not hold them: %.*s is read again; set "
+             "binlog_format=ROW for every session: %.*s", BYTES_ARGS(what),
              (int)(s->sql.size > SQL_SHOWN_MAX ? SQL_SHOWN_MAX : s->sql.size),
              (const char *)s->sql.data);
     if (named) {
