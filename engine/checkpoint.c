@@ -1,245 +1,382 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The checkpoint in RocksDB: opening, locking, loading, committing. Records are in
- * checkpoint_record.c. One WriteBatch a commit makes it atomic; every value carries a CRC-32 of its
- * own in front, so that damage is noticed even where the store's checksums are off. */
+ * Opening, falling back, loading, committing. Records are in checkpoint_record.c, RocksDB in
+ * checkpoint_store.c, the directory in checkpoint_home.c, copies in checkpoint_copy.c.
+ *
+ * What can be opened is proven first: every record by its CRC-32, all of them together by their
+ * sum. What cannot is replaced by the newest copy that can, and set aside. An older generation is
+ * exact too, because nothing that was sent since is believed to be new: keyed tables take a
+ * repeated row by its version, and of a table without a key the sink is asked how far it is
+ * (delivery.h). */
 #include "engine/checkpoint.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <rocksdb/c.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <sys/random.h>
+#include <time.h>
 
 #include "engine/base/assert.h"
 #include "engine/base/clock.h"
 #include "engine/base/fault.h"
+#include "engine/base/log.h"
+#include "engine/base/wait.h"
+#include "engine/checkpoint_copy.h"
+#include "engine/checkpoint_home.h"
 #include "engine/checkpoint_record.h"
 
+/* A copy may be this old; the first one is made soon, for the day when the live records go bad. */
+enum { COPY_FIRST_US = 10 * 1000000, COPY_EVERY_US = 300 * 1000000 };
+
 struct checkpoint {
-    rocksdb_t *db;
-    rocksdb_writeoptions_t *unsynced, *synced;
+    struct home home;
+    struct store *store;
+    pthread_t keeper;     /* makes the copies */
+    pthread_mutex_t lock; /* of the three below */
+    pthread_cond_t changed;
+    bool keeping, ending, failed;
+    unsigned long long copied; /* commits that the newest copy holds */
 };
 
 struct checkpoint_write {
     struct checkpoint *checkpoint;
-    rocksdb_writebatch_t *batch;
+    struct store_write *write;
 };
 
 const char *table_state_name(enum table_state state)
 {
     static const char *const names[] = {
-        [TABLE_WAITING] = "waiting", [TABLE_SNAPSHOT] = "snapshot",
-        [TABLE_STREAMING] = "streaming", [TABLE_PAUSED] = "paused",
-        [TABLE_PARKED] = "parked", [TABLE_RESYNC] = "resync",
+        [TABLE_WAITING] = "waiting", [TABLE_SNAPSHOT] = "snapshot", [TABLE_STREAMING] = "streaming",
+        [TABLE_PAUSED] = "paused",   [TABLE_PARKED] = "parked",     [TABLE_RESYNC] = "resync",
     };
     ASSERT(state < ARRAY_SIZE(names));
     return names[state];
 }
 
-/* ---- opening ---- */
+/* ---- loading ---- */
 
-static bool make_directories(const char *path, struct error *err)
+static bool load_record(void *context, struct bytes key, struct bytes value, struct error *err)
 {
-    char part[4096];
-    size_t length = strlen(path);
-    if (length == 0 || length >= sizeof part)
-        return error_set(err, ERROR_CONFIG, "checkpoint.directory: the path is empty or too long");
-    memcpy(part, path, length + 1);
-    for (size_t i = 1; i <= length; i++) {
-        if (part[i] != '/' && part[i] != '\0')
-            continue;
-        char kept = part[i];
-        part[i] = '\0';
-        if (mkdir(part, 0700) != 0 && errno != EEXIST)
-            return error_code(err, ERROR_CONFIG, errno, "checkpoint.directory: make '%s': %s", part,
-                              strerror(errno));
-        part[i] = kept;
+    return record_load(context, key, value, err);
+}
+
+/* Reads and proves all of it. On failure the image is empty again. */
+static bool load_store(struct store *store, struct checkpoint_image *image, struct error *err)
+{
+    *image = (struct checkpoint_image){ 0 };
+    struct record_loader loader = { .image = image };
+    bool ok = store_each(store, load_record, &loader, err);
+    record_loader_done(&loader);
+    image->fresh = !image->position.token.data;
+    if (!ok)
+        checkpoint_image_done(image);
+    return ok;
+}
+
+static bool open_live(struct checkpoint *checkpoint, enum store_mode mode,
+                      struct checkpoint_image *image, struct error *err)
+{
+    char path[HOME_PATH_SIZE];
+    home_path(&checkpoint->home, "db", path);
+    if (!store_open(path, mode, &checkpoint->store, err))
+        return false;
+    bool ok = load_store(checkpoint->store, image, err);
+    if (ok && mode == STORE_OPEN && !image->identity.data) {
+        checkpoint_image_done(image);
+        ok = error_code(err, ERROR_CONFIG, STORE_DAMAGED, "its records are gone");
     }
-    if (access(path, R_OK | W_OK | X_OK) != 0)
-        return error_code(err, ERROR_CONFIG, errno, "checkpoint.directory '%s': %s", path,
-                          strerror(errno));
+    if (!ok) {
+        store_close(checkpoint->store);
+        checkpoint->store = NULL;
+    }
+    return ok;
+}
+
+void checkpoint_image_done(struct checkpoint_image *image)
+{
+    arena_done(&image->arena);
+    *image = (struct checkpoint_image){ 0 };
+}
+
+/* ---- an older generation ---- */
+
+static bool put_record_of_copy(void *context, struct bytes key, struct bytes value,
+                               struct error *err)
+{
+    (void)err;
+    store_put(context, key, value);
     return true;
 }
 
-static rocksdb_options_t *store_options(void)
+/* The records of a copy become the live ones. */
+static bool adopt_records(struct home *home, const char *copy, const char *origin,
+                          struct copy_facts *facts, struct error *err)
 {
-    rocksdb_options_t *options = rocksdb_options_create();
-    rocksdb_options_set_create_if_missing(options, 1);
-    rocksdb_options_set_paranoid_checks(options, 1);
-    rocksdb_options_set_write_buffer_size(options, 2 << 20);
-    rocksdb_options_set_max_write_buffer_number(options, 2);
-    rocksdb_options_set_max_total_wal_size(options, 8 << 20);
-    rocksdb_options_set_max_background_jobs(options, 1);
-    rocksdb_options_set_max_open_files(options, 64);
-    rocksdb_options_set_keep_log_file_num(options, 2);
-    rocksdb_options_set_max_log_file_size(options, 1 << 20);
-    rocksdb_options_set_stats_dump_period_sec(options, 0);
-    rocksdb_options_set_stats_persist_period_sec(options, 0);
-    rocksdb_options_set_wal_recovery_mode(options, 2); /* a torn tail ends the log: a point in time */
-    rocksdb_options_set_info_log_level(options, 3);
-    rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
-    rocksdb_block_based_options_set_no_block_cache(table, 1);
-    rocksdb_options_set_block_based_table_factory(options, table);
-    rocksdb_block_based_options_destroy(table);
-    return options;
-}
-
-static void pid_path(const char *directory, char *path, size_t size)
-{
-    snprintf(path, size, "%s/agent.pid", directory);
-}
-
-static long pid_read(const char *directory)
-{
-    char path[4200], text[32] = "";
-    pid_path(directory, path, sizeof path);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return 0;
-    bool got = fgets(text, sizeof text, file) != NULL;
-    fclose(file);
-    return got ? strtol(text, NULL, 10) : 0;
-}
-
-static void pid_write(const char *directory)
-{
-    char path[4200];
-    pid_path(directory, path, sizeof path);
-    FILE *file = fopen(path, "we");
-    if (!file)
-        return;
-    fprintf(file, "%ld\n", (long)getpid());
-    fclose(file);
-}
-
-/* RocksDB tells by text alone; the lock and the full disk are what a user meets. */
-static bool store_error(struct error *err, const char *directory, char *text)
-{
-    bool locked = strstr(text, "lock") != NULL && strstr(text, "LOCK") != NULL;
-    if (locked)
-        error_set(err, ERROR_CONFIG,
-                  "checkpoint '%s' is in use by another agent (pid %ld): stop it, or give this "
-                  "pipeline a checkpoint.directory of its own", directory, pid_read(directory));
-    else
-        error_set(err, ERROR_CONFIG, "checkpoint '%s': %.300s", directory, text);
-    rocksdb_free(text);
-    return false;
-}
-
-static bool commit_meta(struct checkpoint *checkpoint, const char *key, struct bytes value,
-                        struct error *err)
-{
-    struct buf sealed;
-    record_seal(value, &sealed);
-    char *text = NULL;
-    rocksdb_put(checkpoint->db, checkpoint->synced, key, strlen(key), (const char *)sealed.data,
-                sealed.size, &text);
-    buf_done(&sealed);
-    return !text || store_error(err, "commit", text);
-}
-
-static bool open_epoch(struct checkpoint *checkpoint, struct checkpoint_image *image,
-                       struct bytes identity, const char *directory, struct error *err)
-{
-    if (image->identity.data && !bytes_equal(image->identity, identity))
-        return error_set(err, ERROR_CONFIG,
-                         "checkpoint '%s' belongs to '%.*s', not to '%.*s': give this pipeline a "
-                         "checkpoint.directory of its own, or remove the old one to begin anew",
-                         directory, BYTES_ARGS(image->identity), BYTES_ARGS(identity));
-    /* A checkpoint that is made anew must not repeat the labels of an older one. */
-    image->epoch = image->epoch ? image->epoch + 1 : (uint64_t)(clock_wall_us() / 1000000);
-    uint8_t epoch[8];
-    memcpy(epoch, &image->epoch, sizeof epoch);
-    uint8_t format = CHECKPOINT_FORMAT;
-    return commit_meta(checkpoint, "format", (struct bytes){ &format, 1 }, err) &&
-           commit_meta(checkpoint, "identity", identity, err) &&
-           commit_meta(checkpoint, "epoch", (struct bytes){ epoch, sizeof epoch }, err);
-}
-
-static bool load_all(rocksdb_t *db, struct checkpoint_image *image, struct error *err)
-{
-    rocksdb_readoptions_t *options = rocksdb_readoptions_create();
-    rocksdb_readoptions_set_verify_checksums(options, 1);
-    rocksdb_iterator_t *iterator = rocksdb_create_iterator(db, options);
-    struct record_loader loader = { .image = image };
-    bool ok = true;
-    for (rocksdb_iter_seek_to_first(iterator); ok && rocksdb_iter_valid(iterator);
-         rocksdb_iter_next(iterator)) {
-        size_t key_size, value_size;
-        const char *key = rocksdb_iter_key(iterator, &key_size);
-        const char *value = rocksdb_iter_value(iterator, &value_size);
-        ok = record_load(&loader, (struct bytes){ (const uint8_t *)key, key_size },
-                         (struct bytes){ (const uint8_t *)value, value_size }, err);
+    char path[HOME_PATH_SIZE];
+    struct store *store = NULL;
+    struct store_write *write = store_begin();
+    bool ok = copy_read(copy, put_record_of_copy, write, facts, err) &&
+              home_begin_new(home, path, err) && store_open(path, STORE_CREATE, &store, err);
+    if (ok && origin) {
+        struct buf key, value, sealed;
+        record_key_text(&key, "origin");
+        buf_init(&value, RECORD_LIMIT);
+        buf_text(&value, origin);
+        record_seal(buf_view(&value), &sealed);
+        store_put(write, buf_view(&key), buf_view(&sealed));
+        buf_done(&key);
+        buf_done(&value);
+        buf_done(&sealed);
     }
-    char *text = NULL;
-    rocksdb_iter_get_error(iterator, &text);
-    rocksdb_iter_destroy(iterator);
-    rocksdb_readoptions_destroy(options);
-    if (text) {
-        store_error(err, "load", text);
-        ok = false;
+    ok = ok && store_commit(store, write, true, err);
+    store_abandon(write);
+    store_close(store);
+    return ok && home_adopt_new(home, err);
+}
+
+/* The marks of chunks that were closed since are not known: far away from them. */
+static uint64_t any_chunk_mark(void)
+{
+    uint32_t number = 0;
+    if (getrandom(&number, sizeof number, 0) != sizeof number)
+        number = (uint32_t)clock_wall_us();
+    uint32_t slots = MARK_CHUNK_LAST - MARK_CHUNK_FIRST + 1;
+    return mark_make(0, MARK_CHUNK_FIRST + number % slots);
+}
+
+static void time_text(int64_t time_us, char *out, size_t size)
+{
+    time_t seconds = (time_t)(time_us / 1000000);
+    struct tm parts;
+    gmtime_r(&seconds, &parts);
+    strftime(out, size, "%Y-%m-%d %H:%M:%S UTC", &parts);
+}
+
+static bool fall_back(struct checkpoint *checkpoint, struct checkpoint_image *image,
+                      struct error *err)
+{
+    char path[HOME_PATH_SIZE], made[32];
+    struct error why = *err;
+    for (uint32_t i = 1; i <= HOME_COPIES; i++) {
+        struct copy_facts facts;
+        home_copy_path(&checkpoint->home, i, path);
+        if (!adopt_records(&checkpoint->home, path, NULL, &facts, err) ||
+            !open_live(checkpoint, STORE_OPEN, image, err)) {
+            if (err->code == STORE_DAMAGED)
+                continue;
+            return error_context(err, "checkpoint '%s': going back to its copy",
+                                 checkpoint->home.path);
+        }
+        time_text(facts.time_us, made, sizeof made);
+        image->chunk_mark = any_chunk_mark();
+        snprintf(image->note, sizeof image->note,
+                 "checkpoint '%.150s' is damaged (%.150s): going on from its copy of %s; what was "
+                 "sent since is sent again where that changes nothing, or skipped",
+                 checkpoint->home.path, why.message, made);
+        return true;
     }
+    return error_set(
+        err, ERROR_CONFIG,
+        "checkpoint '%.150s' is damaged (%.130s) and no copy of it is whole: go on from "
+        "a savepoint (run --from-savepoint), or move the directory away to read all "
+        "tables again",
+        checkpoint->home.path, why.message);
+}
+
+bool checkpoint_restore(const char *directory, struct bytes identity, const char *savepoint,
+                        bool *done, struct error *err)
+{
+    char origin[100];
+    struct copy_facts facts;
+    struct checkpoint_image image = { 0 };
+    struct record_loader loader = { .image = &image };
+    bool ok = copy_read(savepoint, load_record, &loader, &facts, err);
     record_loader_done(&loader);
-    image->fresh = !image->position.token.data;
+    if (ok && !bytes_equal(image.identity, identity))
+        ok = error_set(err, ERROR_CONFIG, "savepoint '%s' belongs to '%.*s', not to '%.*s'",
+                       savepoint, BYTES_ARGS(image.identity), BYTES_ARGS(identity));
+    checkpoint_image_done(&image);
+    struct checkpoint checkpoint = { .home.lock = -1 };
+    if (!ok || !home_open(directory, &checkpoint.home, err))
+        return false;
+    snprintf(origin, sizeof origin, "%lld.%llx", (long long)facts.time_us,
+             (unsigned long long)facts.sum);
+    struct error ignored;
+    *done = true;
+    if (home_is_used(&checkpoint.home) && open_live(&checkpoint, STORE_OPEN, &image, &ignored)) {
+        *done = !bytes_is(image.origin, origin);
+        checkpoint_image_done(&image);
+        store_close(checkpoint.store);
+    }
+    if (*done) {
+        home_forget_copies(&checkpoint.home);
+        ok = adopt_records(&checkpoint.home, savepoint, origin, &facts, err);
+    }
+    home_close(&checkpoint.home);
     return ok;
+}
+
+/* ---- copies ---- */
+
+static bool copy_now(struct checkpoint *checkpoint, struct error *err)
+{
+    char path[HOME_PATH_SIZE];
+    struct copy_facts facts;
+    unsigned long long commits = store_commits(checkpoint->store);
+    if (commits == checkpoint->copied)
+        return true;
+    home_path(&checkpoint->home, "copy.new", path);
+    if (!copy_write(path, checkpoint->store, &facts, err) ||
+        !home_adopt_copy(&checkpoint->home, err))
+        return error_context(err, "copying the checkpoint");
+    checkpoint->copied = commits;
+    return true;
+}
+
+/* A copy that fails costs nothing now: the live records are what counts. */
+static void copy_or_warn(struct checkpoint *checkpoint)
+{
+    struct error err;
+    if (!copy_now(checkpoint, &err))
+        log_warn("%s; trying again later", err.message);
+}
+
+static void *keep_copies(void *context)
+{
+    struct checkpoint *checkpoint = context;
+    int64_t due_us = clock_now_us() + COPY_FIRST_US;
+    log_context("part=checkpoint");
+    pthread_mutex_lock(&checkpoint->lock);
+    while (!checkpoint->ending) {
+        int64_t left_us = due_us - clock_now_us();
+        if (left_us > 0) {
+            struct timespec deadline = wait_deadline((int)(left_us / 1000) + 1);
+            wait_until(&checkpoint->changed, &checkpoint->lock, 0, &deadline);
+            continue;
+        }
+        pthread_mutex_unlock(&checkpoint->lock);
+        copy_or_warn(checkpoint);
+        due_us = clock_now_us() + COPY_EVERY_US;
+        pthread_mutex_lock(&checkpoint->lock);
+    }
+    pthread_mutex_unlock(&checkpoint->lock);
+    return NULL;
+}
+
+static void keeper_end(struct checkpoint *checkpoint)
+{
+    if (!checkpoint->keeping)
+        return;
+    pthread_mutex_lock(&checkpoint->lock);
+    checkpoint->ending = true;
+    pthread_cond_broadcast(&checkpoint->changed);
+    pthread_mutex_unlock(&checkpoint->lock);
+    pthread_join(checkpoint->keeper, NULL);
+    if (!checkpoint->failed)
+        copy_or_warn(checkpoint);
+}
+
+bool checkpoint_savepoint(struct checkpoint *checkpoint, const char *path, struct error *err)
+{
+    struct copy_facts facts;
+    return copy_write(path, checkpoint->store, &facts, err) || error_context(err, "savepoint");
+}
+
+/* ---- opening and closing ---- */
+
+static void put_sealed(struct checkpoint_write *write, const char *key_text, struct bytes value)
+{
+    struct buf key, sealed;
+    record_key_text(&key, key_text);
+    record_seal(value, &sealed);
+    store_put(write->write, buf_view(&key), buf_view(&sealed));
+    buf_done(&key);
+    buf_done(&sealed);
+}
+
+/* Never given before, whichever generation this is: it is part of every label. */
+static bool open_epoch(struct checkpoint *checkpoint, struct checkpoint_image *image,
+                       struct bytes identity, struct error *err)
+{
+    uint64_t known = home_epoch(&checkpoint->home);
+    uint64_t clock = (uint64_t)(clock_wall_us() / 1000000);
+    uint64_t last = image->epoch > known ? image->epoch : known;
+    image->epoch = known && image->epoch ? last + 1 : (clock > last ? clock : last + 1);
+    uint8_t epoch[8], format = CHECKPOINT_FORMAT;
+    for (size_t i = 0; i < sizeof epoch; i++)
+        epoch[i] = (uint8_t)(image->epoch >> 8 * i);
+    struct checkpoint_write *write = checkpoint_begin(checkpoint);
+    put_sealed(write, "format", (struct bytes){ &format, 1 });
+    put_sealed(write, "identity", identity);
+    put_sealed(write, "epoch", (struct bytes){ epoch, sizeof epoch });
+    return checkpoint_commit(write, true, err) &&
+           home_put_epoch(&checkpoint->home, image->epoch, err);
+}
+
+static bool is_ours(const struct checkpoint *checkpoint, const struct checkpoint_image *image,
+                    struct bytes identity, struct error *err)
+{
+    return !image->identity.data || bytes_equal(image->identity, identity) ||
+           error_set(err, ERROR_CONFIG,
+                     "checkpoint '%s' belongs to '%.*s', not to '%.*s': give this pipeline a "
+                     "checkpoint.directory of its own, or remove the old one to begin anew",
+                     checkpoint->home.path, BYTES_ARGS(image->identity), BYTES_ARGS(identity));
+}
+
+static bool open_any(struct checkpoint *checkpoint, struct checkpoint_image *image,
+                     struct error *err)
+{
+    bool used = home_is_used(&checkpoint->home);
+    if (open_live(checkpoint, used ? STORE_OPEN : STORE_CREATE, image, err))
+        return true;
+    if (err->code == STORE_DAMAGED)
+        return fall_back(checkpoint, image, err);
+    return error_context(err, "checkpoint '%s'", checkpoint->home.path);
 }
 
 bool checkpoint_open(const char *directory, struct bytes identity, struct checkpoint **out,
                      struct checkpoint_image *image, struct error *err)
 {
-    if (!make_directories(directory, err))
-        return false;
-    rocksdb_options_t *options = store_options();
-    char *text = NULL;
-    rocksdb_t *db = rocksdb_open(options, directory, &text);
-    rocksdb_options_destroy(options);
-    if (text)
-        return store_error(err, directory, text);
     struct checkpoint *checkpoint = calloc(1, sizeof *checkpoint);
     ASSERT(checkpoint);
-    *checkpoint = (struct checkpoint){ .db = db, .unsynced = rocksdb_writeoptions_create(),
-                                       .synced = rocksdb_writeoptions_create() };
-    rocksdb_writeoptions_set_sync(checkpoint->synced, 1);
+    checkpoint->home.lock = -1;
+    pthread_mutex_init(&checkpoint->lock, NULL);
+    wait_init(&checkpoint->changed);
     *image = (struct checkpoint_image){ 0 };
-    if (!load_all(db, image, err) || !open_epoch(checkpoint, image, identity, directory, err)) {
-        error_context(err, "checkpoint '%s'", directory);
+    if (!home_open(directory, &checkpoint->home, err) || !open_any(checkpoint, image, err) ||
+        !is_ours(checkpoint, image, identity, err) ||
+        !open_epoch(checkpoint, image, identity, err)) {
         checkpoint_image_done(image);
         checkpoint_close(checkpoint);
         return false;
     }
-    pid_write(directory);
+    checkpoint->keeping = pthread_create(&checkpoint->keeper, NULL, keep_copies, checkpoint) == 0;
+    ASSERT(checkpoint->keeping);
     *out = checkpoint;
     return true;
 }
 
 bool checkpoint_peek(const char *directory, struct checkpoint_image *image, struct error *err)
 {
-    rocksdb_options_t *options = store_options();
-    char *text = NULL;
-    rocksdb_t *db = rocksdb_open_for_read_only(options, directory, 0, &text);
-    rocksdb_options_destroy(options);
-    if (text)
-        return store_error(err, directory, text);
-    *image = (struct checkpoint_image){ 0 };
-    bool ok = load_all(db, image, err);
-    rocksdb_close(db);
-    if (!ok)
-        checkpoint_image_done(image);
-    return ok;
+    char path[HOME_PATH_SIZE];
+    struct store *store;
+    snprintf(path, sizeof path, "%s/db", directory);
+    if (!store_open(path, STORE_LOOK, &store, err))
+        return error_context(err, "checkpoint '%s'", directory);
+    bool ok = load_store(store, image, err);
+    store_close(store);
+    return ok || error_context(err, "checkpoint '%s'", directory);
 }
-
-void checkpoint_image_done(struct checkpoint_image *image) { arena_done(&image->arena); }
 
 void checkpoint_close(struct checkpoint *checkpoint)
 {
     if (!checkpoint)
         return;
-    rocksdb_close(checkpoint->db);
-    rocksdb_writeoptions_destroy(checkpoint->unsynced);
-    rocksdb_writeoptions_destroy(checkpoint->synced);
+    keeper_end(checkpoint);
+    store_close(checkpoint->store);
+    home_close(&checkpoint->home);
+    pthread_mutex_destroy(&checkpoint->lock);
+    pthread_cond_destroy(&checkpoint->changed);
     free(checkpoint);
 }
 
@@ -249,7 +386,7 @@ struct checkpoint_write *checkpoint_begin(struct checkpoint *checkpoint)
 {
     struct checkpoint_write *write = calloc(1, sizeof *write);
     ASSERT(write);
-    *write = (struct checkpoint_write){ checkpoint, rocksdb_writebatch_create() };
+    *write = (struct checkpoint_write){ checkpoint, store_begin() };
     return write;
 }
 
@@ -258,8 +395,7 @@ static void put(struct checkpoint_write *write, struct buf *key, struct buf *val
     ASSERT(!key->failed && !value->failed);
     struct buf sealed;
     record_seal(buf_view(value), &sealed);
-    rocksdb_writebatch_put(write->batch, (const char *)key->data, key->size,
-                           (const char *)sealed.data, sealed.size);
+    store_put(write->write, buf_view(key), buf_view(&sealed));
     buf_done(&sealed);
     buf_done(key);
     buf_done(value);
@@ -267,24 +403,13 @@ static void put(struct checkpoint_write *write, struct buf *key, struct buf *val
 
 static void remove_key(struct checkpoint_write *write, struct buf *key)
 {
-    rocksdb_writebatch_delete(write->batch, (const char *)key->data, key->size);
+    store_remove(write->write, buf_view(key));
     buf_done(key);
 }
 
-/* All keys that begin with `prefix`, whose last byte is not 0xff. */
 static void remove_prefix(struct checkpoint_write *write, struct buf *prefix)
 {
-    struct buf end;
-    buf_init(&end, 1 << 20);
-    buf_bytes(&end, buf_view(prefix));
-    size_t last = end.size;
-    while (last > 0 && end.data[last - 1] == 0xff)
-        last--;
-    ASSERT(last > 0);
-    end.data[last - 1]++;
-    rocksdb_writebatch_delete_range(write->batch, (const char *)prefix->data, prefix->size,
-                                    (const char *)end.data, last);
-    buf_done(&end);
+    store_remove_prefix(write->write, buf_view(prefix));
     buf_done(prefix);
 }
 
@@ -379,42 +504,39 @@ void checkpoint_put_done(struct checkpoint_write *write, const struct intent *in
     checkpoint_drop_intent(write, intent);
     for (uint32_t i = 0; i < intent->chunk_count; i++)
         checkpoint_put_range(write, &intent->chunks[i]);
-    checkpoint_put_target(write, &(struct target_record){ intent->database, intent->name,
-                                                          intent->applied });
+    checkpoint_put_target(
+        write, &(struct target_record){ intent->database, intent->name, intent->applied });
 }
 
 void checkpoint_abandon(struct checkpoint_write *write)
 {
-    rocksdb_writebatch_destroy(write->batch);
+    store_abandon(write->write);
     free(write);
 }
 
 /* A failed sync is final: what the disk holds is not known any more. */
-static bool storing_failed(char *text, struct error *err)
+static bool storing_failed(struct checkpoint *checkpoint, struct error *err)
 {
-    error_set(err, ERROR_CONFIG, "storing the checkpoint failed, nothing is lost: make room or "
-                                 "mend the disk, then start again: %.250s", text);
-    rocksdb_free(text);
-    return false;
+    pthread_mutex_lock(&checkpoint->lock);
+    checkpoint->failed = true;
+    pthread_mutex_unlock(&checkpoint->lock);
+    return error_context(err, "storing the checkpoint failed, nothing is lost: make room or mend "
+                              "the disk, then start again");
 }
 
 bool checkpoint_sync(struct checkpoint *checkpoint, struct error *err)
 {
-    char *text = NULL;
-    rocksdb_flush_wal(checkpoint->db, 1, &text);
-    return !text || storing_failed(text, err);
+    return store_sync(checkpoint->store, err) || storing_failed(checkpoint, err);
 }
 
 bool checkpoint_commit(struct checkpoint_write *write, bool sync, struct error *err)
 {
     struct checkpoint *checkpoint = write->checkpoint;
-    char *text = NULL;
     fault_point("checkpoint.before_commit");
-    rocksdb_write(checkpoint->db, sync ? checkpoint->synced : checkpoint->unsynced, write->batch,
-                  &text);
+    bool ok = store_commit(checkpoint->store, write->write, sync, err);
     checkpoint_abandon(write);
-    if (text)
-        return storing_failed(text, err);
+    if (!ok)
+        return storing_failed(checkpoint, err);
     fault_point("checkpoint.after_commit");
     return true;
 }

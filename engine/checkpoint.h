@@ -2,7 +2,7 @@
  *
  * What survives a crash, in RocksDB: the position, the table versions, each target's applied mark,
  * the intents (loads whose outcome is not yet recorded) and the progress of snapshots. One
- * directory per pipeline and sink, locked against a second agent.
+ * directory per pipeline and sink (checkpoint_home.h), locked against a second agent.
  *
  * Changes are gathered in a write and committed at once, in one atomic record with its own
  * checksum. Writes may be made by several threads; each struct checkpoint_write by one. */
@@ -54,7 +54,9 @@ struct target_record {
 struct checkpoint_image {
     struct arena arena;
     bool fresh; /* nothing was ever stored */
+    char note[480]; /* what a person should know of how it was opened; empty: nothing */
     struct bytes identity;
+    struct bytes origin; /* the savepoint that it was restored from */
     struct position position; /* token.data NULL: none yet */
     uint64_t chunk_mark; /* the highest mark given to a snapshot chunk: not to be given again */
     uint64_t epoch;      /* grows by one with each open: part of every label */
@@ -70,14 +72,23 @@ struct checkpoint_write;
 
 /* Opens or makes `directory` (parents too, mode 0700). `identity` names what the checkpoint is for
  * ("mysql 127.0.0.1:3306 -> clickhouse olap"): a directory that belongs to another one is refused.
- * ERROR_CONFIG with a clear text: locked by another agent (says which pid), not ours, damaged,
- * made by a newer version, not writable. */
+ * ERROR_CONFIG with a clear text: locked by another agent (says which pid), not ours, damaged
+ * beyond its copies, made by a newer version, not writable. Damage that a copy mends is told in the
+ * image's note. */
 bool checkpoint_open(const char *directory, struct bytes identity, struct checkpoint **out,
                      struct checkpoint_image *image, struct error *err);
 /* Read-only look for `millrace status` while an agent runs: a copy of what was last committed. */
 bool checkpoint_peek(const char *directory, struct checkpoint_image *image, struct error *err);
 void checkpoint_image_done(struct checkpoint_image *image);
 void checkpoint_close(struct checkpoint *checkpoint); /* NULL is fine */
+
+/* A copy of all records in one file, consistent, while others write. Any thread. */
+bool checkpoint_savepoint(struct checkpoint *checkpoint, const char *path, struct error *err);
+/* Before checkpoint_open: replaces what `directory` holds, if anything, which is set aside. *done is
+ * false when it descends from this very savepoint already: then it is left as it is, so that a
+ * service that starts again goes on instead of back. */
+bool checkpoint_restore(const char *directory, struct bytes identity, const char *savepoint,
+                        bool *done, struct error *err);
 
 struct checkpoint_write *checkpoint_begin(struct checkpoint *checkpoint);
 void checkpoint_put_position(struct checkpoint_write *write, const struct position *position);

@@ -211,6 +211,8 @@ static bool load_named(struct checkpoint_image *image, struct bytes key, struct 
         return reader_u8(in) == CHECKPOINT_FORMAT;
     if (bytes_is(key, "identity"))
         image->identity = arena_copy(&image->arena, reader_take(in, in->rest.size));
+    else if (bytes_is(key, "origin"))
+        image->origin = arena_copy(&image->arena, reader_take(in, in->rest.size));
     else if (bytes_is(key, "epoch"))
         image->epoch = reader_le(in, 8);
     else if (bytes_is(key, "chunk-mark"))
@@ -242,15 +244,15 @@ bool record_load(struct record_loader *loader, struct bytes key, struct bytes se
     struct reader in = reader_of(sealed);
     uint32_t sum = (uint32_t)reader_le(&in, 4);
     if (in.failed || key.size == 0 || sum != crc32_z(0, in.rest.data, in.rest.size))
-        return error_set(err, ERROR_CONFIG, "record '%.1s' is damaged (checksum)",
-                         key.size ? (const char *)key.data : "?");
+        return error_code(err, ERROR_CONFIG, STORE_DAMAGED, "record '%.1s' is damaged (checksum)",
+                          key.size ? (const char *)key.data : "?");
     bool known;
     if (!load_named(loader->image, key, &in, &known))
         return error_set(err, ERROR_CONFIG, "made by another version of millrace: use that one");
     if (!known && !load_kind(loader, key.data[0], &in, err))
-        return error_context(err, "record '%c' is damaged", key.data[0]);
+        return error_code(err, ERROR_CONFIG, STORE_DAMAGED, "record '%c' is damaged", key.data[0]);
     if (in.failed || in.rest.size > 0)
-        return error_set(err, ERROR_CONFIG, "record '%c' is damaged", key.data[0]);
+        return error_code(err, ERROR_CONFIG, STORE_DAMAGED, "record '%c' is damaged", key.data[0]);
     return true;
 }
 

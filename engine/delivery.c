@@ -9,6 +9,7 @@
 
 #include "engine/base/assert.h"
 #include "engine/base/clock.h"
+#include "engine/base/fault.h"
 #include "engine/base/log.h"
 #include "engine/base/wait.h"
 #include "engine/delivery_internal.h"
@@ -36,7 +37,9 @@ static bool worker_prepare(struct worker *worker, struct delivery_target *state,
     const struct sink_driver *driver = worker->shared->driver;
     for (;;) {
         uint32_t parts;
+        fault_point("delivery.before_prepare");
         if (driver->prepare(worker->sink, state->target, table, &parts, err)) {
+            fault_point("delivery.after_prepare");
             state->part_count = parts;
             state->prepared = table;
             return true;
@@ -96,6 +99,8 @@ static bool worker_encode(struct worker *worker, struct delivery_target *state,
 static bool worker_change(struct worker *worker, const struct event *event, struct error *err)
 {
     struct delivery_target *state = load_state(worker, event->target);
+    if (!load_learn(worker, state, event->table, err))
+        return false;
     if (event->mark <= state->seen || event->target->parked)
         return true;
     if (state->cut && event->mark > state->cut) {
@@ -223,11 +228,14 @@ static void note_held_back(struct worker *worker, const struct batch *batch)
 static bool worker_take(struct worker *worker, struct batch *batch, struct error *err)
 {
     bool is_schema = batch->count > 0 && batch->events[0].op == EVENT_SCHEMA;
-    worker->last_sequence = batch->sequence;
+    worker->taking_sequence = batch->sequence;
     note_held_back(worker, batch);
     bool ok = is_schema              ? worker_schema(worker, batch, err)
               : batch->chunk_target ? worker_chunk(worker, batch, err)
                                      : worker_rows(worker, batch, err);
+    /* Only now: loads that went out meanwhile must not move the position past the rest of it. */
+    if (ok)
+        worker->last_sequence = batch->sequence;
     batch_release(batch);
     return ok;
 }

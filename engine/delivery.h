@@ -28,6 +28,7 @@ struct delivery_shared {
     struct pipeline_metrics *metrics;
     struct gate gate;
     uint64_t epoch;
+    bool restored; /* something was delivered before this start: targets may be ahead of us */
     atomic_bool stopping; /* asked to stop: one attempt, no retries */
     atomic_bool failed;   /* a worker gave up: error holds why */
     pthread_mutex_t lock; /* of error */

@@ -63,6 +63,7 @@ static bool change_resync(struct worker *worker, const struct event *event, stru
     const struct sink_driver *driver = worker->shared->driver;
     if (!change_prepare(worker, event, err))
         return false;
+    load_state(worker, event->target)->learned = true; /* what it held does not count any more */
     if (event->truncates && driver->truncate &&
         !driver->truncate(worker->sink, event->target, err))
         return false;
@@ -106,6 +107,13 @@ static bool change_is_old(struct worker *worker, const struct event *event)
 {
     return event->target && !is_own(event->change) &&
            event->mark <= load_state(worker, event->target)->seen;
+}
+
+/* Of a table without a key the target itself tells which changes it has seen. */
+static bool change_learn(struct worker *worker, const struct event *event, struct error *err)
+{
+    return !event->target || !event->table || is_own(event->change) ||
+           load_learn(worker, load_state(worker, event->target), event->table, err);
 }
 
 static bool change_done(struct worker *worker, const struct event *event, struct error *err)
@@ -152,6 +160,8 @@ bool delivery_change(struct worker *worker, const struct event *event, struct er
         change_park(worker, event);
         return true;
     }
+    if (!change_learn(worker, event, err))
+        return false;
     if (change_is_old(worker, event) || !change_is_wanted(options, change) ||
         (change->kind == CHANGE_SWEEP_TABLE && target->parked))
         return true;
@@ -161,7 +171,9 @@ bool delivery_change(struct worker *worker, const struct event *event, struct er
     if (target)
         load_state(worker, target)->prepared = NULL; /* the next row looks at the target again */
     for (;;) {
+        fault_point("delivery.before_change");
         if (change_apply(worker, event, err)) {
+            fault_point("delivery.after_change");
             change_log(event);
             return change_done(worker, event, err);
         }

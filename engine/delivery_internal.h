@@ -26,6 +26,7 @@ struct delivery_target {
     char cut_label[LOAD_LABEL_SIZE];
     struct delivery_target *next_open; /* list of targets with open loads */
     bool open;
+    bool learned; /* how far the target is */
 };
 
 struct worker {
@@ -37,7 +38,8 @@ struct worker {
     struct sink *sink;
     struct delivery_target *open; /* oldest first */
     struct delivery_target *held; /* those with held_from, as of the newest batch */
-    uint64_t last_sequence;       /* of the batch taken in last */
+    uint64_t taking_sequence;     /* of the batch that is being taken in */
+    uint64_t last_sequence;       /* of the last one that was taken in wholly */
     uint64_t load_number;
     int64_t last_advance_us;
     int64_t interval_us; /* of flushes; grows when the sink asks for rarer loads */
@@ -65,6 +67,9 @@ bool load_advance(struct worker *worker, struct error *err);
 bool load_back_off(struct worker *worker, const struct error *why, const char *what);
 /* The target is set aside: its rows are not delivered until it is read again. */
 void load_park(struct worker *worker, struct target *target, uint32_t table_id, const char *reason);
+/* Before the first row or change of a table without a key: how far is its target? */
+bool load_learn(struct worker *worker, struct delivery_target *state, const struct table *table,
+                struct error *err);
 bool load_resolve_pending(struct worker *worker, struct error *err);
 /* Asks the sink until it knows. True with *visible; false: stop, or an error for a person. */
 bool load_resolve(struct worker *worker, struct target *target, const char *label, uint64_t first,

@@ -11,7 +11,8 @@
 #include "engine/base/log.h"
 #include "engine/base/retry.h"
 
-enum { READ_TIMEOUT_MS = 100, READ_TIMEOUT_SNAPSHOT_MS = 5, TOKEN_LIMIT = 64 << 20 };
+enum { READ_TIMEOUT_MS = 100, READ_TIMEOUT_SNAPSHOT_MS = 5, TOKEN_LIMIT = 64 << 20,
+       CHUNK_MARKS_RESERVED = 1000 };
 
 void intake_init(struct intake *intake)
 {
@@ -109,10 +110,28 @@ bool intake_push(struct intake *intake, struct batch *batch, struct error *err)
     return ok || error_set(err, ERROR_STOP, "a sink worker has ended");
 }
 
+/* A chunk's mark is how its load is found again, so none is given twice, in no life of the agent. */
+static bool reserve_chunk_marks(struct intake *intake, struct error *err)
+{
+    uint32_t given = intake->snapshot->chunk_counter;
+    if (!intake->checkpoint || given <= intake->chunk_reserved)
+        return true;
+    intake->chunk_reserved = given + CHUNK_MARKS_RESERVED;
+    struct checkpoint_write *write = checkpoint_begin(intake->checkpoint);
+    uint32_t slots = MARK_CHUNK_LAST - MARK_CHUNK_FIRST + 1;
+    checkpoint_put_chunk_mark(write,
+                              mark_make(0, MARK_CHUNK_FIRST + intake->chunk_reserved % slots));
+    return checkpoint_commit(write, false, err);
+}
+
 static bool emit_chunk(void *context, struct batch *batch, struct error *err)
 {
     struct intake *intake = context;
     struct tracked *tracked = snapshot_find(intake->snapshot, batch->chunk_table->id);
+    if (!reserve_chunk_marks(intake, err)) {
+        batch_release(batch);
+        return false;
+    }
     if (tracked && !tracked->stored && !intake_store_ranges(intake, tracked, err)) {
         batch_release(batch);
         return false;
@@ -285,7 +304,11 @@ static bool confirm_durable(struct intake *intake, struct error *err)
     if (some)
         intake->confirm.token = (struct bytes){ 0 };
     pthread_mutex_unlock(&intake->confirm_lock);
+    if (some)
+        fault_point("intake.before_confirm");
     bool ok = !some || confirm_driver(intake, &position, err);
+    if (some)
+        fault_point("intake.after_confirm");
     if (some && ok)
         ok = intake_forget_tables(intake, position.mark, err);
     if (some && ok) {
@@ -416,6 +439,7 @@ static bool intake_connect(struct intake *intake, struct error *err)
     }
     if (lost && intake->options->on_lost_position == LOST_RESYNC)
         intake_resync_all(intake);
+    fault_point("intake.connected");
     intake->connected = true;
     atomic_store(&intake->metrics->connected, true);
     metrics_trouble(intake->metrics, "");

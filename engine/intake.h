@@ -40,6 +40,7 @@ struct intake {
     struct bytes transaction;  /* id of the one under way, owned in transaction_text */
     struct buf transaction_text;
     bool connected;
+    uint32_t chunk_reserved;   /* marks of chunks up to this number count as given */
     bool snapshot_stored;      /* table records are in the checkpoint */
     bool resync_due;           /* a table waits to be read anew */
     uint32_t sweeping;         /* tables whose sweep is with the workers */

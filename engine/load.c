@@ -65,7 +65,7 @@ void load_open(struct worker *worker, struct delivery_target *state, const struc
         buf_init(&state->load.parts[i], PART_LIMIT);
     state->target->load = &state->load;
     state->opened_us = clock_now_us();
-    state->first_sequence = worker->last_sequence;
+    state->first_sequence = worker->taking_sequence;
     state->open = true;
     state->next_open = NULL;
     struct delivery_target **end = &worker->open;
@@ -159,6 +159,7 @@ bool load_resolve(struct worker *worker, struct target *target, const char *labe
         enum load_state found;
         fault_point("delivery.before_resolve");
         if (driver->resolve(worker->sink, target, label, first, last, &found, err)) {
+            fault_point("delivery.after_resolve");
             load_recovered(worker);
             if (found != LOAD_RUNNING) {
                 *visible = found == LOAD_VISIBLE;
@@ -174,6 +175,33 @@ bool load_resolve(struct worker *worker, struct target *target, const char *labe
         if (!load_back_off(worker, err, "deciding a load"))
             return error_set(err, ERROR_STOP, "stopping while a load is undecided");
     }
+}
+
+bool load_learn(struct worker *worker, struct delivery_target *state, const struct table *table,
+                struct error *err)
+{
+    const struct delivery_shared *shared = worker->shared;
+    struct target *target = state->target;
+    if (state->learned || table->key_count > 0 || !shared->restored || !shared->driver->newest)
+        return true;
+    uint64_t mark = 0;
+    fault_point("delivery.before_learn");
+    while (!shared->driver->newest(worker->sink, target, &mark, err)) {
+        if (err->kind != ERROR_RETRY && err->kind != ERROR_UNKNOWN)
+            return error_context(err, "table '%.*s.%.*s'", BYTES_ARGS(target->database),
+                                 BYTES_ARGS(target->name));
+        if (!load_back_off(worker, err, "asking how far a table is"))
+            return error_set(err, ERROR_STOP, "stopping before it was known how far a table is");
+    }
+    load_recovered(worker);
+    state->learned = true;
+    bool chunk = mark_row(mark) > MARK_ROW_LAST && mark_commit(mark) == mark_commit(state->seen);
+    if (mark <= state->seen || chunk)
+        return true;
+    log_warn("the checkpoint is older than '%.*s.%.*s': what it holds already is not sent again",
+             BYTES_ARGS(target->database), BYTES_ARGS(target->name));
+    state->seen = target->applied = mark;
+    return true;
 }
 
 /* Sends one load until its fate is known. True: it is visible. */

@@ -77,7 +77,7 @@ void pipeline_close(struct pipeline *pipeline)
 
 struct pipeline_metrics *pipeline_metrics(struct pipeline *pipeline) { return &pipeline->metrics; }
 
-static void parts_init(struct pipeline *pipeline, uint64_t epoch)
+static void parts_init(struct pipeline *pipeline, const struct checkpoint_image *image)
 {
     inflight_init(&pipeline->inflight, pipeline->options.sink_parallelism);
     snapshot_init(&pipeline->snapshot, &pipeline->options, pipeline->source_driver,
@@ -85,7 +85,8 @@ static void parts_init(struct pipeline *pipeline, uint64_t epoch)
     pipeline->delivery = (struct delivery_shared){
         .options = &pipeline->options, .driver = pipeline->sink_driver,
         .sink_options = pipeline->sink_options, .checkpoint = pipeline->checkpoint,
-        .inflight = &pipeline->inflight, .metrics = &pipeline->metrics, .epoch = epoch,
+        .inflight = &pipeline->inflight, .metrics = &pipeline->metrics, .epoch = image->epoch,
+        .restored = !image->fresh,
         .confirmed = intake_confirmed, .context = &pipeline->intake };
     gate_init(&pipeline->delivery.gate, pipeline->options.sink_parallelism);
     pthread_mutex_init(&pipeline->delivery.lock, NULL);
@@ -260,8 +261,10 @@ bool pipeline_run(struct pipeline *pipeline, uint32_t *parked_tables, struct err
         arena_done(&scratch);
         if (!opened)
             return false;
+        if (*image.note)
+            log_warn("%s", image.note);
     }
-    parts_init(pipeline, image.epoch);
+    parts_init(pipeline, &image);
     bool ok = pipeline_work(pipeline, &image, err);
     parts_done(pipeline);
     checkpoint_image_done(&image);

@@ -98,6 +98,11 @@ struct sink_driver {
     bool (*resolve)(struct sink *sink, struct target *target, const char *label, uint64_t first,
                     uint64_t last, enum load_state *out, struct error *err);
 
+    /* The highest mark of a row in the target, 0 when it has none or does not exist. Asked for tables
+     * without a key before a restart sends its first row: the checkpoint may be older than the
+     * target, and a row that comes twice would count twice. NULL for sinks that cannot tell. */
+    bool (*newest)(struct sink *sink, struct target *target, uint64_t *mark, struct error *err);
+
     /* Follows a schema change; idempotent: compares with the target first. For RENAME_TABLE
      * `target` is the old one and `renamed` the new; otherwise `renamed` is NULL. Rows so far are
      * durable. target may be NULL for changes of a database. */

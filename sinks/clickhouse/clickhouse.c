@@ -78,6 +78,14 @@ static bool clickhouse_resolve(struct sink *sink, struct target *target, const c
     return insert_resolve(self, target, label, last, out, err);
 }
 
+static bool clickhouse_newest(struct sink *sink, struct target *target, uint64_t *mark,
+                              struct error *err)
+{
+    struct clickhouse_sink *self = (struct clickhouse_sink *)sink;
+    arena_reset(&self->scratch);
+    return insert_newest(self, target, mark, err);
+}
+
 static bool clickhouse_change(struct sink *sink, struct target *target, struct target *renamed,
                               const struct schema_change *change, struct error *err)
 {
@@ -111,6 +119,7 @@ const struct sink_driver sink_clickhouse = {
     .encode = clickhouse_encode,
     .write = clickhouse_write,
     .resolve = clickhouse_resolve,
+    .newest = clickhouse_newest,
     .change = clickhouse_change,
     .truncate = clickhouse_truncate,
     .interrupt = clickhouse_interrupt,

@@ -56,6 +56,9 @@ bool target_execute(struct clickhouse_sink *self, const char *what, struct error
 /* At open: does the server know the settings of our INSERTs and the user's? */
 bool insert_settings_check(struct clickhouse_sink *self, struct error *err);
 bool insert_write(struct clickhouse_sink *self, const struct load *load, struct error *err);
+/* The highest mark in the target; 0: no rows, or no target. */
+bool insert_newest(struct clickhouse_sink *self, struct target *target, uint64_t *mark,
+                   struct error *err);
 bool insert_resolve(struct clickhouse_sink *self, struct target *target, const char *label,
                     uint64_t last, enum load_state *out, struct error *err);
 

@@ -114,13 +114,13 @@ bool insert_write(struct clickhouse_sink *self, const struct load *load, struct 
 
 /* ---- after a restart or a lost reply ---- */
 
-static bool ask_count(struct clickhouse_sink *self, uint64_t *count, struct error *err)
+static bool ask_number(struct clickhouse_sink *self, uint64_t *number, struct error *err)
 {
     struct reader rows;
     if (!server_query(&self->server, &rows, err))
         return false;
-    *count = reader_le(&rows, 8);
-    return !rows.failed || error_set(err, ERROR_RETRY, "a count that was cut off");
+    *number = reader_le(&rows, 8);
+    return !rows.failed || error_set(err, ERROR_RETRY, "a number that was cut off");
 }
 
 /* Whose query id begins with the label and a dash: ...-1 is no prefix of ...-12. */
@@ -162,7 +162,7 @@ static bool is_running(struct clickhouse_sink *self, const char *label, bool *ru
     buf_text(sql, "SELECT count() FROM system.processes");
     where_label(sql, label, &self->scratch);
     buf_text(sql, " FORMAT RowBinary");
-    if (!ask_count(self, &count, err)) {
+    if (!ask_number(self, &count, err)) {
         if (err->code != CODE_ACCESS_DENIED)
             return false;
         *running = running_by_clock(self, label);
@@ -183,7 +183,7 @@ static bool is_visible(struct clickhouse_sink *self, const struct target *target
     sql_table(sql, target->database, target->name);
     buf_printf(sql, " WHERE " COLUMN_VERSION " = %llu LIMIT 1) FORMAT RowBinary",
                (unsigned long long)last);
-    if (!ask_count(self, &count, err))
+    if (!ask_number(self, &count, err))
         return false;
     *visible = count > 0;
     return true;
@@ -208,4 +208,21 @@ bool insert_resolve(struct clickhouse_sink *self, struct target *target, const c
         return false;
     *out = visible ? LOAD_VISIBLE : LOAD_ABSENT;
     return true;
+}
+
+/* Rows of a table without a key stay as they came, and come in the order of their marks. */
+bool insert_newest(struct clickhouse_sink *self, struct target *target, uint64_t *mark,
+                   struct error *err)
+{
+    struct clickhouse_shape shape;
+    *mark = 0;
+    if (!shape_read(&self->server, target->database, target->name, &self->scratch, &shape, err))
+        return false;
+    if (!shape.exists || !shape_column(&shape, BYTES_LITERAL(COLUMN_VERSION)))
+        return true;
+    struct buf *sql = server_sql(&self->server);
+    buf_text(sql, "SELECT max(" COLUMN_VERSION ") FROM ");
+    sql_table(sql, target->database, target->name);
+    buf_text(sql, " FORMAT RowBinary");
+    return ask_number(self, mark, err);
 }

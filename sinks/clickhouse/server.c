@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 
+#include "engine/base/fault.h"
 #include "engine/base/assert.h"
 #include "sinks/clickhouse/errors.h"
 
@@ -136,7 +137,10 @@ static bool server_send(struct clickhouse_server *server, struct http_request *r
     buf_u8(&server->address, '\0');
     request->url = (const char *)server->address.data;
     request->headers = server->headers;
-    if (http_send(server->http, request, reply, err))
+    fault_point("clickhouse.before_request");
+    bool answered = http_send(server->http, request, reply, err);
+    fault_point("clickhouse.after_reply");
+    if (answered)
         return reply_judge(server, reply, is_insert, err);
     server->url = (server->url + 1) % server->options->urls.count;
     return error_context(err, "%.*s", BYTES_ARGS(url));

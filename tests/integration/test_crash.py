@@ -11,7 +11,6 @@ import time
 import pytest
 
 from support.agent import ROOT
-from support.process import wait_for
 from support.sample_shop import numbers
 
 
@@ -219,11 +218,19 @@ def test_a_checkpoint_of_another_source_is_refused(maria, servers):
     assert "checkpoint" in agent.log(5), agent.log(5)
 
 
-def test_a_damaged_checkpoint_is_refused(maria):
-    prepare(maria, 10)
+def test_a_damaged_checkpoint_falls_back_to_its_copy(maria):
+    """The copy of a clean end is older than the target: nothing is lost, and nothing comes twice."""
+    prepare(maria, 100)
     agent = maria.agent().start()
     agent.wait_streaming()
     agent.stop()
+    agent.start()
+    maria.execute("INSERT INTO keyless VALUES (41), (41)", "INSERT INTO keyed (v) VALUES (41)",
+                  "UPDATE keyless SET v = 42 WHERE v = 3 LIMIT 2",
+                  "ALTER TABLE keyless ADD COLUMN w INT DEFAULT 4", "TRUNCATE TABLE keyed",
+                  "INSERT INTO keyed (v) VALUES (43)")
+    maria.wait_equal()
+    agent.kill()
     folder = agent.configuration["pipeline"]["checkpoint.directory"]
     damaged = 0
     for base, _, files in os.walk(folder):
@@ -237,8 +244,24 @@ def test_a_damaged_checkpoint_is_refused(maria):
                     file.write(data)
                     damaged += len(data) > 0
     assert damaged
-    agent.start(wait=False)
-    ended = wait_for(lambda: not agent.alive() and "ended", 30, "the agent to refuse")
-    assert ended and agent.process.child.returncode == 2, agent.log(10)
-    assert "checkpoint" in agent.log(5), agent.log(5)
-    agent.process = None
+    maria.execute("INSERT INTO keyless VALUES (44, 1)")
+    agent.start()
+    maria.wait_equal()
+    agent.wait_log("is damaged .* going on from its copy", 5)
+
+
+def test_a_damaged_checkpoint_without_a_copy_is_refused(maria):
+    """One line that says what to do; and nothing is made up, however often it is tried."""
+    prepare(maria, 10)
+    agent = maria.agent().start()
+    agent.wait_streaming()
+    agent.kill()
+    folder = agent.configuration["pipeline"]["checkpoint.directory"]
+    [current] = [os.path.join(base, "CURRENT") for base, _, files in os.walk(folder)
+                 if "CURRENT" in files]
+    os.unlink(current)
+    for _ in range(2):
+        agent.start(wait=False)
+        status = agent.wait_end()
+        assert status == 2, agent.log(10)
+        assert "--from-savepoint" in agent.log(1), agent.log(5)

@@ -8,8 +8,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -148,6 +151,208 @@ static void test_damaged_records(void **state)
     buf_done(&sealed);
 }
 
+/* ---- damaged files ---- */
+
+/* Each commit makes the position and all records of one number: any mixture shows. */
+enum { COMMITS = 10, RECORDS = 5 };
+
+static void commit_number(struct checkpoint *checkpoint, uint32_t number, bool sync)
+{
+    struct error err;
+    struct checkpoint_write *write = checkpoint_begin(checkpoint);
+    checkpoint_put_position(write, &(struct position){ number, bytes_from("token") });
+    checkpoint_clear_ranges(write, 7);
+    for (uint32_t i = 0; i < RECORDS; i++) {
+        checkpoint_put_record(write, &(struct table_record){ .table_id = i, .epoch = number });
+        checkpoint_put_range(write, &(struct chunk_record){ .table_id = 7, .range = i + number,
+                                                            .rows = number });
+    }
+    checkpoint_put_intent(write, &intent);
+    if (number % 2)
+        checkpoint_drop_intent(write, &intent);
+    if (!checkpoint_commit(write, sync, &err))
+        fail_msg("%s", err.message);
+}
+
+/* A life of the agent, ended by a crash unless it is closed. */
+static void live(uint32_t from, bool closed)
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct checkpoint_image image;
+        struct checkpoint *checkpoint = open_it(&image);
+        for (uint32_t i = from; i < from + COMMITS; i++)
+            commit_number(checkpoint, i, i % 3 == 0);
+        if (closed)
+            checkpoint_close(checkpoint);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static uint64_t number_of(const struct checkpoint_image *image)
+{
+    uint64_t number = image->position.mark;
+    assert_int_equal(image->record_count, RECORDS);
+    assert_int_equal(image->range_count, RECORDS);
+    assert_int_equal(image->intent_count, number % 2 ? 0 : 1);
+    for (uint32_t i = 0; i < RECORDS; i++) {
+        assert_int_equal(image->records[i].epoch, number);
+        assert_int_equal(image->ranges[i].rows, number);
+        assert_int_equal(image->ranges[i].range, number + i);
+    }
+    return number;
+}
+
+static void run_command(const char *words, const char *a, const char *b)
+{
+    char command[700];
+    snprintf(command, sizeof command, "%s '%s' %s", words, a, b);
+    assert_int_equal(system(command), 0);
+}
+
+enum damage { DAMAGE_DELETE, DAMAGE_EMPTY, DAMAGE_CUT, DAMAGE_FLIP, DAMAGE_FLIP_EARLY,
+              DAMAGE_FLIP_LATE, DAMAGE_KINDS };
+
+static void damage(const char *path, enum damage kind)
+{
+    struct stat facts;
+    assert_int_equal(stat(path, &facts), 0);
+    static const int eighths[] = { [DAMAGE_FLIP] = 4, [DAMAGE_FLIP_EARLY] = 1,
+                                   [DAMAGE_FLIP_LATE] = 7 };
+    if (kind == DAMAGE_DELETE) {
+        assert_int_equal(unlink(path), 0);
+    } else if (kind == DAMAGE_EMPTY || kind == DAMAGE_CUT) {
+        assert_int_equal(truncate(path, kind == DAMAGE_CUT ? facts.st_size / 2 : 0), 0);
+    } else if (facts.st_size > 0) {
+        int fd = open(path, O_RDWR);
+        uint8_t byte;
+        off_t at = facts.st_size * eighths[kind] / 8;
+        assert_int_equal(pread(fd, &byte, 1, at), 1);
+        byte ^= 0x10;
+        assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+        close(fd);
+    }
+}
+
+/* What was there is opened again: as it was, or as it was at an earlier commit. */
+static void open_damaged(const char *file, int kind, uint64_t oldest, uint64_t newest)
+{
+    struct checkpoint_image image;
+    print_message("%s damage %d\n", file, kind);
+    struct checkpoint *checkpoint = open_it(&image);
+    uint64_t number = number_of(&image);
+    assert_true(number >= oldest && number <= newest);
+    checkpoint_image_done(&image);
+    /* and goes on being whole */
+    commit_number(checkpoint, (uint32_t)newest + 1, true);
+    checkpoint_close(checkpoint);
+    checkpoint = open_it(&image);
+    assert_int_equal(number_of(&image), newest + 1);
+    checkpoint_image_done(&image);
+    checkpoint_close(checkpoint);
+}
+
+static size_t list_files(const char *folder, const char *prefix, char files[][300], size_t count)
+{
+    DIR *listed = opendir(folder);
+    assert_non_null(listed);
+    for (struct dirent *entry; (entry = readdir(listed));)
+        if (entry->d_type == DT_REG && count < 64)
+            snprintf(files[count++], 300, "%s%s", prefix, entry->d_name);
+    closedir(listed);
+    return count;
+}
+
+static void test_each_file_damaged(void **state)
+{
+    (void)state;
+    static char files[64][300];
+    char whole[64], db[80], path[400];
+    live(1, false);  /* a log */
+    live(11, true);  /* replayed into a table; a copy */
+    live(21, false); /* another log */
+    snprintf(whole, sizeof whole, "%s", directory);
+    snprintf(db, sizeof db, "%s/db", whole);
+    size_t count = list_files(whole, "", files, 0);
+    count = list_files(db, "db/", files, count);
+    assert_true(count >= 9);
+    for (size_t i = 0; i < count; i++)
+        for (int kind = 0; kind < DAMAGE_KINDS; kind++) {
+            snprintf(directory, sizeof directory, "%s-d", whole);
+            run_command("cp -r", whole, directory);
+            snprintf(path, sizeof path, "%s/%s", directory, files[i]);
+            damage(path, (enum damage)kind);
+            open_damaged(files[i], kind, 20, 30);
+            run_command("rm -r", directory, "");
+        }
+    snprintf(directory, sizeof directory, "%s", whole);
+}
+
+/* Without a copy there is nothing to go back to: one clear line, and nothing invented. */
+static void test_damage_without_a_copy(void **state)
+{
+    (void)state;
+    struct checkpoint_image image;
+    struct checkpoint *checkpoint;
+    struct error err;
+    char path[400];
+    live(1, false);
+    snprintf(path, sizeof path, "%s/db/CURRENT", directory);
+    assert_int_equal(unlink(path), 0);
+    for (int turn = 0; turn < 2; turn++) {
+        assert_false(checkpoint_open(directory, bytes_from("a -> b"), &checkpoint, &image, &err));
+        assert_int_equal(err.kind, ERROR_CONFIG);
+        assert_non_null(strstr(err.message, "--from-savepoint"));
+    }
+}
+
+static void test_labels_are_new_after_going_back(void **state)
+{
+    (void)state;
+    struct checkpoint_image image;
+    struct error err;
+    char savepoint[100];
+    struct checkpoint *checkpoint = open_it(&image);
+    uint64_t first = image.epoch;
+    checkpoint_image_done(&image);
+    commit_number(checkpoint, 1, true);
+    snprintf(savepoint, sizeof savepoint, "%s.savepoint", directory);
+    assert_true(checkpoint_savepoint(checkpoint, savepoint, &err));
+    commit_number(checkpoint, 2, true);
+    checkpoint_close(checkpoint);
+    for (int i = 0; i < 3; i++) {
+        checkpoint = open_it(&image);
+        checkpoint_image_done(&image);
+        checkpoint_close(checkpoint);
+    }
+    bool done;
+    if (!checkpoint_restore(directory, bytes_from("a -> b"), savepoint, &done, &err))
+        fail_msg("%s", err.message);
+    assert_true(done);
+    checkpoint = open_it(&image);
+    assert_int_equal(number_of(&image), 1);
+    assert_true(image.epoch > first + 3);
+    checkpoint_image_done(&image);
+    commit_number(checkpoint, 3, true);
+    checkpoint_close(checkpoint);
+    assert_true(checkpoint_restore(directory, bytes_from("a -> b"), savepoint, &done, &err));
+    assert_false(done); /* it descends from it: not back again */
+    checkpoint = open_it(&image);
+    assert_int_equal(number_of(&image), 3);
+    checkpoint_image_done(&image);
+    checkpoint_close(checkpoint);
+    assert_false(checkpoint_restore(directory, bytes_from("c -> d"), savepoint, &done, &err));
+    assert_non_null(strstr(err.message, "a -> b"));
+    damage(savepoint, DAMAGE_FLIP);
+    assert_false(checkpoint_restore(directory, bytes_from("a -> b"), savepoint, &done, &err));
+    assert_non_null(strstr(err.message, "damaged"));
+    unlink(savepoint);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +363,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_second_agent_is_refused, make_directory,
                                         remove_directory),
         cmocka_unit_test(test_damaged_records),
+        cmocka_unit_test_setup_teardown(test_each_file_damaged, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(test_damage_without_a_copy, make_directory,
+                                        remove_directory),
+        cmocka_unit_test_setup_teardown(test_labels_are_new_after_going_back, make_directory,
+                                        remove_directory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
