@@ -40,6 +40,8 @@ enum {
     INPUT_KEPT_MAX = 4 * 1024 * 1024, /* a larger buffer is given back when it is empty */
     PACKET_FULL = 0xffffff,
     RESULT_ROWS_MAX = 1000000,
+    GATHER_BYTES = 16 * 1024,
+    GATHER_US = 500,
 };
 static const size_t packet_max = 1024u * 1024 * 1024;
 
@@ -57,6 +59,7 @@ struct connection {
     struct buf input;
     size_t start;
     uint8_t sequence;
+    size_t flowed; /* bytes since the last rest */
 };
 
 const struct server_info *connection_server(const struct connection *connection)
@@ -411,6 +414,17 @@ static bool make_room(struct connection *connection, size_t want)
     return buf_reserve(input, room > INPUT_SIZE ? room : INPUT_SIZE) != NULL;
 }
 
+/* A server sends in pieces of 16 KB, and a wake-up for each costs more than to read it: while much
+ * flows, the next ones gather in the socket's buffer. */
+static bool let_gather(struct connection *connection)
+{
+    if (connection->flowed < GATHER_BYTES)
+        return false;
+    connection->flowed = 0;
+    clock_sleep_us(GATHER_US);
+    return true;
+}
+
 static bool read_socket(struct connection *connection, struct error *err)
 {
     struct buf *input = &connection->input;
@@ -420,6 +434,7 @@ static bool read_socket(struct connection *connection, struct error *err)
                            MSG_DONTWAIT);
         if (got > 0) {
             input->size += (size_t)got;
+            connection->flowed += (size_t)got;
             return true;
         }
         if (got == 0)
@@ -428,6 +443,8 @@ static bool read_socket(struct connection *connection, struct error *err)
             continue;
         if (errno != EAGAIN)
             return broken(connection, err, strerror(errno));
+        if (let_gather(connection))
+            continue;
         struct pollfd ready = { .fd = fd, .events = POLLIN };
         int count = poll(&ready, 1, connection->timeout_ms);
         if (count == 0)
@@ -551,6 +568,7 @@ bool connection_wait(struct connection *connection, int timeout_ms)
 {
     if (!connection->mysql.net.pvio || is_buffered(connection))
         return true;
+    let_gather(connection);
     int64_t end_us = clock_now_us() + (int64_t)timeout_ms * 1000;
     struct pollfd ready = { .fd = atomic_load(&connection->socket), .events = POLLIN };
     for (;;) {
