@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import random
 import re
 import shutil
 import signal
@@ -40,7 +41,6 @@ _WIDE_VALUES = ["IF(n % 4, n, NULL)", "n * 1000003", "CONCAT('some text of row '
 WIDE = (["id INT PRIMARY KEY"] + [f"c{i} {_WIDE[i % 8]}" for i in range(39)],
         ["n"] + [_WIDE_VALUES[i % 8] for i in range(39)])
 TABLES = {"narrow": (NARROW, 5), "mixed": (MIXED, 4), "wide": (WIDE, 3)}
-TRANSACTION = 2000
 
 
 @dataclass
@@ -121,24 +121,33 @@ class Bench:
         with self.source.connect(database=SCHEMA) as connection:
             cursor = connection.cursor()
             cursor.execute("SET time_zone = '+00:00'")
-            for name, ((_, values), share) in TABLES.items():
-                # Ten parts of events: seven inserts, two updates and one delete.
-                inserts = self.rows * share // sum(s for _, s in TABLES.values()) * 7 // 10
-                self._fill_table(cursor, name, values, inserts)
+            for piece in self._pieces():
+                self._write_piece(cursor, *piece)
 
-    def _fill_table(self, cursor, name, values, rows):
-        for first in range(0, rows, TRANSACTION):
-            count = min(TRANSACTION, rows - first)
-            row = ", ".join(values)
-            self.events += cursor.execute(
-                f"INSERT INTO {name} SELECT {row} FROM (SELECT n + {first} AS n FROM "
-                f"{numbers(count)}) numbers")
+    def _pieces(self):
+        """(table, first row, rows) for each transaction: of 1 to 1000 rows, small ones mostly."""
+        chance, pieces = random.Random(1), []
+        for name, (_, share) in TABLES.items():
+            # Ten parts of events: seven inserts, two updates and one delete.
+            rows = self.rows * share // sum(s for _, s in TABLES.values()) * 7 // 10
+            first = 0
+            while first < rows:
+                count = min(int(1000 ** chance.random()), rows - first)
+                pieces.append((name, first, count))
+                first += count
+        chance.shuffle(pieces)
+        return pieces
+
+    def _write_piece(self, cursor, name, first, count):
+        (_, values), _ = TABLES[name]
+        self.events += cursor.execute(
+            f"INSERT INTO {name} SELECT {', '.join(values)} FROM (SELECT n + {first} AS n FROM "
+            f"{numbers(count)}) numbers")
         column = {"narrow": "v", "mixed": "customer", "wide": "c1"}[name]
-        for first in range(0, rows, TRANSACTION * 3):
-            between = f"id BETWEEN {first + 1} AND {first + TRANSACTION * 3}"
-            self.events += cursor.execute(
-                f"UPDATE {name} SET {column} = {column} + 1 WHERE {between} AND id % 7 < 2")
-            self.events += cursor.execute(f"DELETE FROM {name} WHERE {between} AND id % 7 = 6")
+        between = f"id BETWEEN {first + 1} AND {first + count}"
+        self.events += cursor.execute(
+            f"UPDATE {name} SET {column} = {column} + 1 WHERE {between} AND id % 7 < 2")
+        self.events += cursor.execute(f"DELETE FROM {name} WHERE {between} AND id % 7 = 6")
 
     def count_rows(self):
         return sum(self.source.value(f"SELECT COUNT(*) FROM {SCHEMA}.{name}") for name in TABLES)
