@@ -20,12 +20,9 @@ static void *grow(void *items, uint32_t count, uint32_t *capacity, size_t size)
     return items;
 }
 
-struct event *batch_add(struct batch *batch)
+void batch_grow_events(struct batch *batch)
 {
     batch->events = grow(batch->events, batch->count, &batch->capacity, sizeof *batch->events);
-    struct event *event = &batch->events[batch->count++];
-    *event = (struct event){ 0 };
-    return event;
 }
 
 struct transaction *batch_add_transaction(struct batch *batch)

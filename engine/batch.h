@@ -62,7 +62,15 @@ struct batch {
 };
 
 /* The next event, zeroed. A driver ends its batch at a good size (BATCH_BYTES_GOAL of arena). */
-struct event *batch_add(struct batch *batch);
+void batch_grow_events(struct batch *batch);
+static inline struct event *batch_add(struct batch *batch)
+{
+    if (batch->count == batch->capacity)
+        batch_grow_events(batch);
+    struct event *event = &batch->events[batch->count++];
+    *event = (struct event){ 0 };
+    return event;
+}
 struct transaction *batch_add_transaction(struct batch *batch);
 
 /* A deep copy, for an event that outlives its batch; NULL stays NULL. */

@@ -9,7 +9,7 @@
 
 #include "engine/base/assert.h"
 
-enum { ARENA_CHUNK_SIZE = 64 * 1024, ARENA_ALIGN = _Alignof(max_align_t) };
+enum { ARENA_CHUNK_SIZE = 64 * 1024 };
 
 struct arena_chunk {
     struct arena_chunk *older;
@@ -41,16 +41,11 @@ uint8_t *arena_raw(struct arena *arena, size_t size)
     return taken;
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+void *arena_alloc_chunk(struct arena *arena, size_t size)
 {
     ASSERT(size <= SIZE_MAX / 2);
-    size_t skew = (uintptr_t)arena->next % ARENA_ALIGN;
-    size_t pad = skew ? ARENA_ALIGN - skew : 0;
-    if (pad > (size_t)(arena->end - arena->next) || size > (size_t)(arena->end - arena->next) - pad)
-        arena_grow(arena, size); /* a fresh chunk is aligned */
-    else
-        arena->next += pad;
-    void *taken = arena->next;
+    arena_grow(arena, size); /* a fresh chunk is aligned */
+    uint8_t *taken = arena->next;
     arena->next += size;
     return taken;
 }

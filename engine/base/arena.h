@@ -21,12 +21,26 @@ struct arena {
 
 /* A zeroed struct arena is ready for use. All of these never return NULL: out of memory ends the
  * process, which the checkpoint makes safe. Aligned for any type. */
-void *arena_alloc(struct arena *arena, size_t size);  /* not initialized */
+static inline void *arena_alloc(struct arena *arena, size_t size); /* not initialized */
 void *arena_zalloc(struct arena *arena, size_t size); /* zeroed */
 void *arena_array(struct arena *arena, size_t count, size_t size); /* zeroed, overflow-checked */
 
 /* Bytes need no alignment: packs tightly. */
 uint8_t *arena_raw(struct arena *arena, size_t size);
+
+enum { ARENA_ALIGN = _Alignof(max_align_t) };
+void *arena_alloc_chunk(struct arena *arena, size_t size); /* of a new chunk; for arena_alloc */
+
+static inline void *arena_alloc(struct arena *arena, size_t size)
+{
+    size_t pad = -(uintptr_t)arena->next % ARENA_ALIGN;
+    size_t left = (size_t)(arena->end - arena->next);
+    if (pad > left || size > left - pad)
+        return arena_alloc_chunk(arena, size);
+    uint8_t *taken = arena->next + pad;
+    arena->next = taken + size;
+    return taken;
+}
 
 /* Gives back what was not used of the newest arena_raw(): [used, end), where `end` was its end. */
 static inline void arena_trim(struct arena *arena, const uint8_t *end, uint8_t *used)

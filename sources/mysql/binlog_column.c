@@ -7,7 +7,6 @@
  * mysql56_temporal_format=OFF, and its Field_longstr::uncompress for COMPRESSED columns. */
 #include "sources/mysql/binlog_column.h"
 
-#include <endian.h>
 #include <zlib.h>
 
 #include "engine/base/assert.h"
@@ -73,104 +72,14 @@ static inline uint64_t load_be(const uint8_t *at, size_t width)
 
 /* ---- numbers ---- */
 
-static const uint8_t *decode_uint8(const struct column_decoder *self, const uint8_t *at,
-                                   struct decode_scope *scope, struct value *out)
+/* At the end of the bytes; elsewhere column_decode_one() does it. */
+static const uint8_t *decode_integer(const struct column_decoder *self, const uint8_t *at,
+                                     struct decode_scope *scope, struct value *out)
 {
-    (void)self;
-    if (lacks(at, scope, 1))
+    if (lacks(at, scope, self->width))
         return cut_off(scope);
-    *out = value_uint(at[0]);
-    return at + 1;
-}
-
-static const uint8_t *decode_int8(const struct column_decoder *self, const uint8_t *at,
-                                  struct decode_scope *scope, struct value *out)
-{
-    (void)self;
-    if (lacks(at, scope, 1))
-        return cut_off(scope);
-    *out = value_int((int8_t)at[0]);
-    return at + 1;
-}
-
-static const uint8_t *decode_uint16(const struct column_decoder *self, const uint8_t *at,
-                                    struct decode_scope *scope, struct value *out)
-{
-    (void)self;
-    if (lacks(at, scope, 2))
-        return cut_off(scope);
-    *out = value_uint(load16(at));
-    return at + 2;
-}
-
-static const uint8_t *decode_int16(const struct column_decoder *self, const uint8_t *at,
-                                   struct decode_scope *scope, struct value *out)
-{
-    (void)self;
-    if (lacks(at, scope, 2))
-        return cut_off(scope);
-    *out = value_int((int16_t)load16(at));
-    return at + 2;
-}
-
-static const uint8_t *decode_uint24(const struct column_decoder *self, const uint8_t *at,
-                                    struct decode_scope *scope, struct value *out)
-{
-    (void)self;
-    if (lacks(at, scope, 3))
-        return cut_off(scope);
-    *out = value_uint(load24(at));
-    return at + 3;
-}
-
-static const uint8_t *decode_int24(const struct column_decoder *self, const uint8_t *at,
-                                   struct decode_scope *scope, struct value *out)
-{
-    (void)self;
-    if (lacks(at, scope, 3))
-        return cut_off(scope);
-    *out = value_int((int32_t)(load24(at) << 8) >> 8);
-    return at + 3;
-}
-
-static const uint8_t *decode_uint32(const struct column_decoder *self, const uint8_t *at,
-                                    struct decode_scope *scope, struct value *out)
-{
-    (void)self;
-    if (lacks(at, scope, 4))
-        return cut_off(scope);
-    *out = value_uint(load32(at));
-    return at + 4;
-}
-
-static const uint8_t *decode_int32(const struct column_decoder *self, const uint8_t *at,
-                                   struct decode_scope *scope, struct value *out)
-{
-    (void)self;
-    if (lacks(at, scope, 4))
-        return cut_off(scope);
-    *out = value_int((int32_t)load32(at));
-    return at + 4;
-}
-
-static const uint8_t *decode_uint64(const struct column_decoder *self, const uint8_t *at,
-                                    struct decode_scope *scope, struct value *out)
-{
-    (void)self;
-    if (lacks(at, scope, 8))
-        return cut_off(scope);
-    *out = value_uint(load64(at));
-    return at + 8;
-}
-
-static const uint8_t *decode_int64(const struct column_decoder *self, const uint8_t *at,
-                                   struct decode_scope *scope, struct value *out)
-{
-    (void)self;
-    if (lacks(at, scope, 8))
-        return cut_off(scope);
-    *out = value_int((int64_t)load64(at));
-    return at + 8;
+    *out = column_integer(self, load_le(at, self->width));
+    return at + self->width;
 }
 
 static const uint8_t *decode_float(const struct column_decoder *self, const uint8_t *at,
@@ -201,9 +110,13 @@ static const uint8_t *decode_decimal_scaled(const struct column_decoder *self, c
                                             struct decode_scope *scope, struct value *out)
 {
     int64_t number;
-    if (lacks(at, scope, self->width))
+    size_t left = (size_t)(scope->end - at);
+    if (left < self->width)
         return cut_off(scope);
-    if (!decimal_scaled(&self->decimal, at, &number))
+    bool valid = left < self->width + DECIMAL_SPARE
+                     ? decimal_scaled_last(&self->decimal, at, &number)
+                     : decimal_scaled(&self->decimal, at, &number);
+    if (!valid)
         return malformed(scope, "not a decimal");
     *out = value_int(number);
     return at + self->width;
@@ -282,6 +195,19 @@ static bool clock_is_valid(const struct value_clock *clock)
     return clock->hour < 24 && clock->minute < 60 && clock->second < 60 && clock->micro < 1000000;
 }
 
+/* What no calendar holds. */
+__attribute__((noinline)) static struct value datetime2_text(uint64_t packed, uint32_t micro,
+                                                             uint8_t scale, struct arena *arena)
+{
+    uint32_t months = (uint32_t)(packed >> 22);
+    struct value_clock clock = {
+        .year = months / 13, .month = months % 13, .day = packed >> 17 & 31,
+        .hour = packed >> 12 & 31, .minute = packed >> 6 & 63, .second = packed & 63,
+        .micro = micro,
+    };
+    return value_datetime(&clock, scale, arena);
+}
+
 /* 40 bits (sign, 17 of year * 13 + month, 5 day, 5 hour, 6 minute, 6 second) and the fraction. */
 static const uint8_t *decode_datetime2(const struct column_decoder *self, const uint8_t *at,
                                        struct decode_scope *scope, struct value *out)
@@ -289,15 +215,17 @@ static const uint8_t *decode_datetime2(const struct column_decoder *self, const 
     if (lacks(at, scope, self->width))
         return cut_off(scope);
     uint64_t packed = ((uint64_t)load32_be(at) << 8 | at[4]) ^ 0x8000000000u;
-    uint32_t months = (uint32_t)(packed >> 22);
-    struct value_clock clock = {
-        .year = months / 13, .month = months % 13, .day = packed >> 17 & 31,
-        .hour = packed >> 12 & 31, .minute = packed >> 6 & 63, .second = packed & 63,
-        .micro = (uint32_t)load_be(at + 5, self->width - 5) * fraction_unit[self->scale],
-    };
-    if (packed >> 39 || !clock_is_valid(&clock))
+    uint32_t months = (uint32_t)(packed >> 22), day = packed >> 17 & 31, hour = packed >> 12 & 31,
+             minute = packed >> 6 & 63, second = packed & 63,
+             micro = (uint32_t)load_be(at + 5, self->width - 5) * fraction_unit[self->scale];
+    if (packed >> 39 || hour > 23 || minute > 59 || second > 59 || micro > 999999)
         return malformed(scope, "not a datetime");
-    *out = value_datetime(&clock, self->scale, scope->arena);
+    if (months != scope->month.number)
+        scope->month = value_month_of(months);
+    int64_t days = scope->month.first_day + day - 1;
+    int64_t seconds = days * 86400 + hour * 3600 + minute * 60 + second;
+    *out = day - 1 < scope->month.days ? value_int(seconds * 1000000 + micro)
+                                       : datetime2_text(packed, micro, self->scale, scope->arena);
     return at + self->width;
 }
 
@@ -471,7 +399,7 @@ static const uint8_t *decode_text(const struct column_decoder *self, const uint8
     struct bytes raw = take_sized(self, at, scope);
     if (!raw.data)
         return cut_off(scope);
-    if (text_is_ascii(raw.data, raw.size))
+    if (text_is_ascii(raw.data, raw.size, (size_t)(scope->end - raw.data)))
         *out = value_text(raw);
     else if (!text_convert(self, raw, scope, out))
         return NULL;
@@ -569,24 +497,20 @@ static const uint8_t *decode_compressed(const struct column_decoder *self, const
 
 static bool choose_integer(uint8_t wire, struct column_decoder *self)
 {
-    enum type_kind kind = self->column->type.kind;
-    static const struct {
-        uint8_t wire, bits, width;
-        column_decode *natural, *whole;
-    } rows[] = {
-        { WIRE_TINY, 8, 1, decode_uint8, decode_int8 },
-        { WIRE_SHORT, 16, 2, decode_uint16, decode_int16 },
-        { WIRE_INT24, 24, 3, decode_uint24, decode_int24 },
-        { WIRE_LONG, 32, 4, decode_uint32, decode_int32 },
-        { WIRE_LONGLONG, 64, 8, decode_uint64, decode_int64 },
+    static const struct { uint8_t wire, width; } rows[] = {
+        { WIRE_TINY, 1 }, { WIRE_SHORT, 2 }, { WIRE_INT24, 3 }, { WIRE_LONG, 4 },
+        { WIRE_LONGLONG, 8 },
     };
-    if (kind != TYPE_INT && kind != TYPE_UINT)
+    const struct type *type = &self->column->type;
+    if (type->kind != TYPE_INT && type->kind != TYPE_UINT)
         return false;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        if (rows[i].wire != wire || rows[i].bits != self->column->type.bits)
+        if (rows[i].wire != wire || rows[i].width * 8 != type->bits)
             continue;
         self->width = rows[i].width;
-        self->decode = kind == TYPE_UINT ? rows[i].natural : rows[i].whole;
+        self->integer_tag = type->kind == TYPE_UINT ? VALUE_UINT : VALUE_INT;
+        self->integer_shift = (uint8_t)(64 - type->bits);
+        self->decode = decode_integer;
         return true;
     }
     return false;

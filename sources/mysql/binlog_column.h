@@ -4,6 +4,8 @@
  * map and a version. */
 #pragma once
 
+#include <endian.h>
+
 #include "engine/base/error.h"
 #include "sources/mysql/binlog_value.h"
 #include "sources/mysql/charset.h"
@@ -24,6 +26,7 @@ enum wire_type {
 struct decode_scope {
     struct arena *arena; /* the batch's */
     const uint8_t *end;  /* of the bytes under way, which stay valid as long as the arena */
+    struct value_month month; /* of the datetime decoded last: rows of a log are mostly of one */
     uint64_t replaced;   /* texts that were invalid in their set */
     const char *reason;  /* of the last failure */
 };
@@ -41,6 +44,7 @@ struct column_decoder {
     uint32_t length;               /* of BINARY(n), to pad */
     uint8_t prefix;                /* bytes of the length in front, 0 to 4 */
     uint8_t wire, scale;
+    uint8_t integer_tag, integer_shift; /* of integers: VALUE_INT or VALUE_UINT, 64 - bits; else 0 */
     struct decimal_layout decimal;
 };
 
@@ -49,6 +53,27 @@ struct column_decoder {
 bool column_decoder_make(uint8_t wire, uint16_t metadata, const struct column *column,
                          const struct charset *charset, struct column_decoder *out,
                          struct error *err);
+
+/* From the bytes at the value, of which those above its width do not matter. */
+static inline struct value column_integer(const struct column_decoder *self, uint64_t raw)
+{
+    raw <<= self->integer_shift;
+    return self->integer_tag == VALUE_INT ? value_int((int64_t)raw >> self->integer_shift)
+                                          : value_uint(raw >> self->integer_shift);
+}
+
+/* What `decode` does; integers, which are most of what rows hold, without a call. */
+static inline const uint8_t *column_decode_one(const struct column_decoder *self,
+                                               const uint8_t *at, struct decode_scope *scope,
+                                               struct value *out)
+{
+    uint64_t raw;
+    if (!self->integer_tag || (size_t)(scope->end - at) < sizeof raw)
+        return self->decode(self, at, scope, out);
+    memcpy(&raw, at, sizeof raw);
+    *out = column_integer(self, le64toh(raw));
+    return at + self->width;
+}
 
 /* Steps over a value; NULL when it is cut off. */
 static inline const uint8_t *column_skip(const struct column_decoder *self, const uint8_t *at,

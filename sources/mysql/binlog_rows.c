@@ -224,14 +224,17 @@ static const uint8_t *image_decode_full(const struct row_plan *plan, const struc
                                         struct value *values, struct error *err)
 {
     const uint8_t *nulls = at;
-    const struct column_decoder *column = plan->columns;
+    const struct column_decoder *column = plan->columns, *end = column + plan->column_count;
+    uint32_t bits = 1; /* of the columns to come, and a 1 above the last that was taken */
     at += image->null_bytes;
-    for (uint32_t i = 0; i < plan->column_count; i++, column++) {
-        if (bit_at(nulls, i)) {
-            values[i] = value_null();
+    for (; column < end; column++, values++, bits >>= 1) {
+        if (bits == 1)
+            bits = 0x100u | *nulls++;
+        if (bits & 1) {
+            *values = value_null();
             continue;
         }
-        at = column->decode(column, at, scope, &values[i]);
+        at = column_decode_one(column, at, scope, values);
         if (!at)
             return column_failed(column, scope, err);
     }
@@ -260,10 +263,10 @@ static const uint8_t *diffs_decode(const struct column_decoder *column, const ui
 
 /* Images that lack columns, and those of PARTIAL_UPDATE. `starts` (NULL, or per column) is where
  * the values of the before image begin: written for a before image, read for the one after. */
-static const uint8_t *image_decode_some(const struct row_plan *plan, const struct image *image,
-                                        const uint8_t *at, const uint8_t **starts,
-                                        struct decode_scope *scope, struct value *values,
-                                        struct error *err)
+__attribute__((noinline)) static const uint8_t *
+image_decode_some(const struct row_plan *plan, const struct image *image, const uint8_t *at,
+                  const uint8_t **starts, struct decode_scope *scope, struct value *values,
+                  struct error *err)
 {
     struct bytes diffs = { 0 };
     if (image->partial)

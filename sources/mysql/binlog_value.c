@@ -5,8 +5,6 @@
  * which a sink's policy decides about. */
 #include "sources/mysql/binlog_value.h"
 
-#include <endian.h>
-
 #include "engine/base/assert.h"
 
 /* ---- dates ---- */
@@ -20,19 +18,25 @@ static bool year_is_leap(uint32_t year)
     return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
 }
 
-static bool in_calendar(uint32_t year, uint32_t month, uint32_t day)
+/* Year 0 is a leap year that begins 719528 days before 1970. */
+struct value_month value_month_of(uint32_t number)
 {
-    if (month - 1 >= 12 || day - 1 >= 31)
-        return false;
-    return day <= month_days[month] || (month == 2 && day == 29 && year_is_leap(year));
+    uint32_t year = number / 13, month = number % 13;
+    bool leap = year_is_leap(year);
+    int64_t leaps = year ? (int64_t)((year - 1) / 4 - (year - 1) / 100 + (year - 1) / 400) + 1 : 0;
+    int64_t days = (int64_t)year * 365 + leaps + month_start[month] + (month > 2 && leap);
+    return (struct value_month){ number, month_days[month] + (month == 2 && leap ? 1u : 0u),
+                                 days - 719528 };
 }
 
-/* Year 0 is a leap year that begins 719528 days before 1970. */
-static int64_t days_since_epoch(uint32_t year, uint32_t month, uint32_t day)
+/* Days since 1970. False: no calendar holds it. */
+static bool in_calendar(uint32_t year, uint32_t month, uint32_t day, int64_t *days)
 {
-    int64_t leaps = year ? (int64_t)((year - 1) / 4 - (year - 1) / 100 + (year - 1) / 400) + 1 : 0;
-    int64_t days = (int64_t)year * 365 + leaps + month_start[month] + day - 1;
-    return days + (month > 2 && year_is_leap(year)) - 719528;
+    if (month > 12)
+        return false;
+    struct value_month found = value_month_of(year * 13 + month);
+    *days = found.first_day + day - 1;
+    return day - 1 < found.days;
 }
 
 static const char zero_date[] = "0000-00-00 00:00:00.000000";
@@ -45,8 +49,9 @@ static size_t datetime_size(uint8_t scale)
 
 struct value value_date(uint32_t year, uint32_t month, uint32_t day, struct arena *arena)
 {
-    if (in_calendar(year, month, day))
-        return value_int(days_since_epoch(year, month, day));
+    int64_t days;
+    if (in_calendar(year, month, day, &days))
+        return value_int(days);
     if (!(year | month | day))
         return value_text((struct bytes){ (const uint8_t *)zero_date, DATE_SIZE });
     return value_text(arena_printf(arena, "%04u-%02u-%02u", year, month, day));
@@ -66,8 +71,8 @@ static struct value datetime_text(const struct value_clock *clock, uint8_t scale
 struct value value_datetime(const struct value_clock *clock, uint8_t scale, struct arena *arena)
 {
     ASSERT(scale <= 6);
-    if (in_calendar(clock->year, clock->month, clock->day)) {
-        int64_t days = days_since_epoch(clock->year, clock->month, clock->day);
+    int64_t days;
+    if (in_calendar(clock->year, clock->month, clock->day, &days)) {
         int64_t seconds = days * 86400 + clock->hour * 3600 + clock->minute * 60 + clock->second;
         return value_int(seconds * 1000000 + clock->micro);
     }
@@ -239,11 +244,13 @@ bool value_decimal(struct bytes text, uint8_t precision, uint8_t scale, struct a
 static void layout_add(struct decimal_layout *layout, uint8_t digits)
 {
     static const uint8_t bytes_of_digits[10] = { 0, 1, 1, 2, 2, 3, 3, 4, 4, 4 };
+    uint8_t width = bytes_of_digits[digits];
     if (!digits)
         return;
-    layout->digits[layout->group_count] = digits;
-    layout->widths[layout->group_count++] = bytes_of_digits[digits];
-    layout->size = (uint8_t)(layout->size + bytes_of_digits[digits]);
+    layout->groups[layout->group_count++] = (struct decimal_group){
+        powers_of_ten[digits], digits, width, (uint8_t)(32 - 8 * width)
+    };
+    layout->size = (uint8_t)(layout->size + width);
 }
 
 bool decimal_layout_of(uint8_t precision, uint8_t scale, struct decimal_layout *out)
@@ -262,43 +269,19 @@ bool decimal_layout_of(uint8_t precision, uint8_t scale, struct decimal_layout *
     return true;
 }
 
-/* One group, its flipped bits undone. */
-static inline uint32_t group_read(const uint8_t *at, size_t width, uint8_t flip)
+struct decimal_copy { uint8_t raw[DECIMAL_SIZE_MAX + DECIMAL_SPARE]; };
+
+static struct decimal_copy decimal_copy_of(const struct decimal_layout *layout, const uint8_t *raw)
 {
-    uint32_t number;
-    if (width == sizeof number) {
-        memcpy(&number, at, sizeof number);
-        return be32toh(number) ^ (flip ? UINT32_MAX : 0);
-    }
-    number = (uint8_t)(at[0] ^ flip);
-    for (size_t i = 1; i < width; i++)
-        number = number << 8 | (uint8_t)(at[i] ^ flip);
-    return number;
+    struct decimal_copy copy = { 0 };
+    memcpy(copy.raw, raw, layout->size);
+    return copy;
 }
 
-/* The first group without the sign's bit. */
-static uint32_t group_first(const struct decimal_layout *layout, const uint8_t *raw, uint8_t flip)
+bool decimal_scaled_last(const struct decimal_layout *layout, const uint8_t *raw, int64_t *out)
 {
-    uint32_t number = group_read(raw, layout->widths[0], flip);
-    return number ^ (uint32_t)0x80 << 8 * (layout->widths[0] - 1);
-}
-
-bool decimal_scaled(const struct decimal_layout *layout, const uint8_t *raw, int64_t *out)
-{
-    uint8_t flip = raw[0] & 0x80 ? 0 : 0xff;
-    const uint8_t *at = raw + layout->widths[0];
-    uint32_t group = group_first(layout, raw, flip);
-    bool valid = group < powers_of_ten[layout->digits[0]];
-    int64_t number = group;
-    for (size_t i = 1; i < layout->group_count; i++) {
-        uint32_t power = powers_of_ten[layout->digits[i]];
-        group = group_read(at, layout->widths[i], flip);
-        valid &= group < power;
-        number = (int64_t)((uint64_t)number * power + group);
-        at += layout->widths[i];
-    }
-    *out = flip ? -number : number;
-    return valid;
+    struct decimal_copy copy = decimal_copy_of(layout, raw);
+    return decimal_scaled(layout, copy.raw, out);
 }
 
 static void group_print(uint32_t group, uint8_t digits, uint8_t *out)
@@ -311,18 +294,19 @@ static void group_print(uint32_t group, uint8_t digits, uint8_t *out)
 
 size_t decimal_print(const struct decimal_layout *layout, const uint8_t *raw, uint8_t *out)
 {
-    uint8_t flip = raw[0] & 0x80 ? 0 : 0xff;
+    uint32_t flip = raw[0] & 0x80 ? 0 : UINT32_MAX;
     uint8_t digits[DECIMAL_DIGITS_MAX];
     size_t count = 0;
-    const uint8_t *from = raw;
+    struct decimal_copy copy = decimal_copy_of(layout, raw);
+    const uint8_t *from = copy.raw;
     for (size_t i = 0; i < layout->group_count; i++) {
-        uint32_t group = i ? group_read(from, layout->widths[i], flip)
-                           : group_first(layout, raw, flip);
-        if (group >= powers_of_ten[layout->digits[i]])
+        const struct decimal_group *group = &layout->groups[i];
+        uint32_t number = decimal_group_read(group, from, flip, i ? 0 : 0x80000000u);
+        if (number >= group->limit)
             return 0;
-        group_print(group, layout->digits[i], digits + count);
-        count += layout->digits[i];
-        from += layout->widths[i];
+        group_print(number, group->digits, digits + count);
+        count += group->digits;
+        from += group->width;
     }
     size_t whole = (size_t)(layout->precision - layout->scale), start = 0;
     while (start < whole && digits[start] == '0')

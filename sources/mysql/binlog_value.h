@@ -4,6 +4,8 @@
  * reader, so that one value has one form on both ways. */
 #pragma once
 
+#include <endian.h>
+
 #include "engine/base/arena.h"
 #include "schema/table.h"
 #include "schema/value.h"
@@ -12,6 +14,14 @@
 struct value_clock {
     uint32_t year, month, day, hour, minute, second, micro;
 };
+
+/* A month of the calendar, by the number that rows hold for it. */
+struct value_month {
+    uint32_t number;   /* year * 13 + month */
+    uint32_t days;     /* 0: there is no such month */
+    int64_t first_day; /* since 1970 */
+};
+struct value_month value_month_of(uint32_t number);
 
 /* Days since 1970, or the server's text of what no calendar holds: "0000-00-00", "2020-00-31". */
 struct value value_date(uint32_t year, uint32_t month, uint32_t day, struct arena *arena);
@@ -50,17 +60,51 @@ bool value_set(const struct type *type, uint64_t bits, struct arena *arena, stru
  * the bytes sort; a negative number has all its bits flipped. */
 enum { DECIMAL_DIGITS_MAX = 81, DECIMAL_TEXT_MAX = DECIMAL_DIGITS_MAX + 4 };
 
+struct decimal_group {
+    uint32_t limit; /* 10^digits */
+    uint8_t digits, width, shift; /* the width in bytes, and 32 - its bits */
+};
 struct decimal_layout {
     uint8_t precision, scale;
-    uint8_t group_count;      /* at most 5 + 5, or one more for each part that has leftovers */
-    uint8_t integer_groups;   /* of them, before the point */
-    uint8_t size;             /* in bytes */
-    uint8_t digits[12], widths[12]; /* by group */
+    uint8_t group_count;    /* at most 5 + 5, or one more for each part that has leftovers */
+    uint8_t integer_groups; /* of them, before the point */
+    uint8_t size;           /* in bytes */
+    struct decimal_group groups[12];
 };
+enum { DECIMAL_SIZE_MAX = 40, DECIMAL_SPARE = 3 };
 
 /* False: no such DECIMAL. */
 bool decimal_layout_of(uint8_t precision, uint8_t scale, struct decimal_layout *out);
-/* `raw` has layout->size bytes. At most DECIMAL_INT_PRECISION digits. False: malformed. */
-bool decimal_scaled(const struct decimal_layout *layout, const uint8_t *raw, int64_t *out);
+/* The digits of one group; `sign`: the bit to undo in the first. */
+static inline uint32_t decimal_group_read(const struct decimal_group *group, const uint8_t *at,
+                                          uint32_t flip, uint32_t sign)
+{
+    uint32_t number;
+    memcpy(&number, at, sizeof number);
+    return (be32toh(number) ^ flip ^ sign) >> group->shift;
+}
+
+/* At most DECIMAL_INT_PRECISION digits, with DECIMAL_SPARE readable bytes behind them, for groups
+ * are read by four. False: malformed. */
+static inline bool decimal_scaled(const struct decimal_layout *layout, const uint8_t *raw,
+                                  int64_t *out)
+{
+    uint32_t flip = raw[0] & 0x80 ? 0 : UINT32_MAX, sign = 0x80000000u;
+    const struct decimal_group *group = layout->groups, *end = group + layout->group_count;
+    bool valid = true;
+    uint64_t number = 0;
+    for (; group < end; group++, sign = 0) {
+        uint32_t digits = decimal_group_read(group, raw, flip, sign);
+        valid &= digits < group->limit;
+        number = number * group->limit + digits;
+        raw += group->width;
+    }
+    *out = (int64_t)(flip ? 0 - number : number);
+    return valid;
+}
+
+/* The same where nothing behind them may be read. */
+bool decimal_scaled_last(const struct decimal_layout *layout, const uint8_t *raw, int64_t *out);
+
 /* Up to DECIMAL_TEXT_MAX bytes in the canonical form; returns how many, 0 for malformed ones. */
 size_t decimal_print(const struct decimal_layout *layout, const uint8_t *raw, uint8_t *out);

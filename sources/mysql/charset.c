@@ -313,7 +313,7 @@ static bool passes_as_it_is(const struct charset *charset, struct bytes text)
     if (charset->kind == CHARSET_UTF8)
         return text_utf8_prefix(text.data, text.size) == text.size;
     bool ascii_inside = charset->kind == CHARSET_SINGLE || charset->kind == CHARSET_ICONV;
-    return ascii_inside && text_is_ascii(text.data, text.size);
+    return ascii_inside && text_is_ascii(text.data, text.size, text.size);
 }
 
 struct bytes charset_decode(const struct charset *charset, struct bytes text, struct arena *arena,

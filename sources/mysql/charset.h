@@ -7,6 +7,8 @@
  * are (checked: invalid UTF-8 is replaced likewise). */
 #pragma once
 
+#include <endian.h>
+
 #include "engine/base/arena.h"
 
 struct charset; /* immutable; shared by threads: conversion state is per thread inside */
@@ -16,11 +18,15 @@ const struct charset *charset_find(struct bytes name);
 bool charset_is_plain(const struct charset *charset); /* no conversion but the check */
 uint32_t charset_max_bytes(const struct charset *charset); /* per character */
 
-/* Eight bytes at a time: most texts are nothing else. */
-static inline bool text_is_ascii(const uint8_t *at, size_t size)
+/* Eight bytes at a time: most texts are nothing else. `readable` bytes may be looked at. */
+static inline bool text_is_ascii(const uint8_t *at, size_t size, size_t readable)
 {
     const uint64_t high = 0x8080808080808080u;
     uint64_t word, seen = 0;
+    if (size < sizeof word && readable >= sizeof word) {
+        memcpy(&word, at, sizeof word);
+        return !(le64toh(word) & high & (((uint64_t)1 << 8 * size) - 1));
+    }
     if (size < sizeof word) {
         for (size_t i = 0; i < size; i++)
             seen |= at[i];

@@ -195,6 +195,12 @@ static void test_decimal_of_rows(void **state)
         size_t size = decimal_print(&layout, binaries[i].raw, text);
         assert_int_equal(decimal_scaled(&layout, binaries[i].raw, &number),
             binaries[i].text != NULL);
+        int64_t last;
+        uint8_t *exact = malloc(layout.size); /* so that a sanitizer sees a byte too far */
+        memcpy(exact, binaries[i].raw, layout.size);
+        assert_int_equal(decimal_scaled_last(&layout, exact, &last), binaries[i].text != NULL);
+        free(exact);
+        assert_int_equal(last, number);
         if (!binaries[i].text) {
             assert_int_equal(size, 0);
             continue;

@@ -134,7 +134,9 @@ static void test_utf8_prefix(void **state)
             if (bad < size)
                 text[bad] = 0x80;
             assert_int_equal(text_utf8_prefix(text, size), bad);
-            assert_int_equal(text_is_ascii(text, size), bad == size);
+            assert_int_equal(text_is_ascii(text, size, size), bad == size);
+            text[size < sizeof text ? size : 0] |= size < sizeof text ? 0x80 : 0;
+            assert_int_equal(text_is_ascii(text, size, sizeof text), bad == size);
         }
 }
 
