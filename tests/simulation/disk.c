@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The checkpoint behind its own interface, with the real records, on a disk of memory. A commit is
+ * whole or not there. A kill loses nothing that was committed; a power cut may lose what came after
+ * the last synced commit, newest first. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/assert.h"
+#include "engine/checkpoint_record.h"
+#include "sim.h"
+
+enum { ENTRIES_MAX = 600, OPERATIONS_MAX = 4000 };
+
+struct entry {
+    struct bytes key, value;
+};
+struct operation {
+    struct bytes key, value;
+    bool prefix, removal, last;
+}; /* last: ends a commit */
+struct store {
+    struct entry entries[ENTRIES_MAX];
+    uint32_t count;
+};
+
+static struct {
+    struct store now, synced;
+    struct operation operations[OPERATIONS_MAX]; /* since the last sync */
+    uint32_t operation_count;
+    uint64_t epoch;
+} disk;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+struct checkpoint {
+    int unused;
+};
+struct checkpoint_write {
+    struct operation operations[300];
+    uint32_t count;
+};
+
+static struct bytes keep(struct bytes view)
+{
+    uint8_t *copy = kept_alloc(view.size + 1);
+    memcpy(copy, view.data, view.size);
+    return (struct bytes){ copy, view.size };
+}
+
+static void drop(struct bytes view) { kept_free((void *)(uintptr_t)view.data); }
+
+static void store_empty(struct store *store)
+{
+    for (uint32_t i = 0; i < store->count; i++) {
+        drop(store->entries[i].key);
+        drop(store->entries[i].value);
+    }
+    store->count = 0;
+}
+
+static void operations_empty(void)
+{
+    for (uint32_t i = 0; i < disk.operation_count; i++) {
+        drop(disk.operations[i].key);
+        drop(disk.operations[i].value);
+    }
+    disk.operation_count = 0;
+}
+
+void disk_begin(void)
+{
+    store_empty(&disk.now);
+    store_empty(&disk.synced);
+    operations_empty();
+    disk.epoch = 1;
+}
+
+static void store_remove(struct store *store, struct bytes key, bool prefix)
+{
+    for (uint32_t i = store->count; i-- > 0;) {
+        struct entry *entry = &store->entries[i];
+        if (entry->key.size < key.size || memcmp(entry->key.data, key.data, key.size) != 0 ||
+            (!prefix && entry->key.size != key.size))
+            continue;
+        drop(entry->key);
+        drop(entry->value);
+        *entry = store->entries[--store->count];
+    }
+}
+
+static void store_apply(struct store *store, const struct operation *operation)
+{
+    store_remove(store, operation->key, operation->prefix);
+    if (operation->removal)
+        return;
+    ASSERT(store->count < ENTRIES_MAX);
+    store->entries[store->count++] = (struct entry){ keep(operation->key), keep(operation->value) };
+}
+
+void disk_cut_power(struct chance *chance)
+{
+    uint32_t commits = 0, kept = 0;
+    for (uint32_t i = 0; i < disk.operation_count; i++)
+        commits += disk.operations[i].last;
+    uint32_t keeps = chance_below(chance, commits + 1);
+    for (uint32_t i = 0; i < disk.operation_count && kept < keeps; i++) {
+        store_apply(&disk.synced, &disk.operations[i]);
+        kept += disk.operations[i].last;
+    }
+    operations_empty();
+    store_empty(&disk.now);
+    for (uint32_t i = 0; i < disk.synced.count; i++)
+        disk.now.entries[i] =
+            (struct entry){ keep(disk.synced.entries[i].key), keep(disk.synced.entries[i].value) };
+    disk.now.count = disk.synced.count;
+}
+
+/* ---- the interface ---- */
+
+const char *table_state_name(enum table_state state)
+{
+    (void)state;
+    return "some";
+}
+
+static int entry_order(const void *a, const void *b)
+{
+    return bytes_compare(((const struct entry *)a)->key, ((const struct entry *)b)->key);
+}
+
+bool checkpoint_open(const char *directory, struct bytes identity, struct checkpoint **out,
+                     struct checkpoint_image *image, struct error *err)
+{
+    (void)directory, (void)identity;
+    static struct checkpoint only;
+    *image = (struct checkpoint_image){ 0 };
+    struct record_loader loader = { .image = image };
+    bool ok = true;
+    qsort(disk.now.entries, disk.now.count, sizeof(struct entry), entry_order);
+    for (uint32_t i = 0; ok && i < disk.now.count; i++)
+        ok = record_load(&loader, disk.now.entries[i].key, disk.now.entries[i].value, err);
+    record_loader_done(&loader);
+    image->fresh = !image->position.token.data;
+    image->epoch = ++disk.epoch;
+    *out = &only;
+    return ok;
+}
+
+void checkpoint_image_done(struct checkpoint_image *image) { arena_done(&image->arena); }
+void checkpoint_close(struct checkpoint *checkpoint) { (void)checkpoint; }
+
+struct checkpoint_write *checkpoint_begin(struct checkpoint *checkpoint)
+{
+    (void)checkpoint;
+    return calloc(1, sizeof(struct checkpoint_write));
+}
+
+/* What is not committed yet is the agent's, and goes with it. */
+static struct bytes own(struct bytes view)
+{
+    uint8_t *copy = malloc(view.size + 1);
+    memcpy(copy, view.data, view.size);
+    return (struct bytes){ copy, view.size };
+}
+
+static struct operation *operation_add(struct checkpoint_write *write, struct buf *key)
+{
+    ASSERT(write->count < ARRAY_SIZE(write->operations));
+    struct operation *operation = &write->operations[write->count++];
+    *operation = (struct operation){ .key = own(buf_view(key)) };
+    buf_done(key);
+    return operation;
+}
+
+static void put(struct checkpoint_write *write, struct buf *key, struct buf *value)
+{
+    struct buf sealed;
+    record_seal(buf_view(value), &sealed);
+    operation_add(write, key)->value = own(buf_view(&sealed));
+    buf_done(&sealed);
+    buf_done(value);
+}
+
+static void remove_key(struct checkpoint_write *write, struct buf *key, bool prefix)
+{
+    struct operation *operation = operation_add(write, key);
+    operation->removal = true;
+    operation->prefix = prefix;
+}
+
+void checkpoint_put_position(struct checkpoint_write *write, const struct position *position)
+{
+    struct buf key, value;
+    record_key_text(&key, "position");
+    record_position(position, &value);
+    put(write, &key, &value);
+}
+
+void checkpoint_put_table(struct checkpoint_write *write, const struct table *table)
+{
+    struct buf key, value;
+    record_key_table(&key, table->id, table->version);
+    buf_init(&value, RECORD_LIMIT);
+    table_encode(table, &value);
+    put(write, &key, &value);
+}
+
+void checkpoint_put_record(struct checkpoint_write *write, const struct table_record *record)
+{
+    struct buf key, value;
+    record_key_id(&key, RECORD_STATE, record->table_id);
+    record_state(record, &value);
+    put(write, &key, &value);
+}
+
+void checkpoint_put_range(struct checkpoint_write *write, const struct chunk_record *range)
+{
+    struct buf key, value;
+    record_key_range(&key, range->table_id, range->range);
+    buf_init(&value, RECORD_LIMIT);
+    record_chunk(range, &value);
+    put(write, &key, &value);
+}
+
+void checkpoint_clear_ranges(struct checkpoint_write *write, uint32_t table_id)
+{
+    struct buf prefix;
+    record_key_id(&prefix, RECORD_RANGE, table_id);
+    remove_key(write, &prefix, true);
+}
+
+void checkpoint_forget_table(struct checkpoint_write *write, uint32_t table_id)
+{
+    struct buf key;
+    record_key_id(&key, RECORD_TABLE, table_id);
+    remove_key(write, &key, true);
+    record_key_id(&key, RECORD_STATE, table_id);
+    remove_key(write, &key, false);
+    checkpoint_clear_ranges(write, table_id);
+}
+
+void checkpoint_put_intent(struct checkpoint_write *write, const struct intent *intent)
+{
+    struct buf key, value;
+    record_key_target(&key, RECORD_INTENT, intent->database, intent->name);
+    record_intent(intent, &value);
+    put(write, &key, &value);
+}
+
+void checkpoint_drop_intent(struct checkpoint_write *write, const struct intent *intent)
+{
+    struct buf key;
+    record_key_target(&key, RECORD_INTENT, intent->database, intent->name);
+    remove_key(write, &key, false);
+}
+
+void checkpoint_put_target(struct checkpoint_write *write, const struct target_record *target)
+{
+    struct buf key, value;
+    record_key_target(&key, RECORD_TARGET, target->database, target->name);
+    buf_init(&value, RECORD_LIMIT);
+    buf_sized(&value, target->database);
+    buf_sized(&value, target->name);
+    buf_le(&value, target->applied, 8);
+    put(write, &key, &value);
+}
+
+void checkpoint_put_done(struct checkpoint_write *write, const struct intent *intent)
+{
+    checkpoint_drop_intent(write, intent);
+    for (uint32_t i = 0; i < intent->chunk_count; i++)
+        checkpoint_put_range(write, &intent->chunks[i]);
+    checkpoint_put_target(
+        write, &(struct target_record){ intent->database, intent->name, intent->applied });
+}
+
+void checkpoint_abandon(struct checkpoint_write *write)
+{
+    for (uint32_t i = 0; i < write->count; i++) {
+        free((void *)(uintptr_t)write->operations[i].key.data);
+        free((void *)(uintptr_t)write->operations[i].value.data);
+    }
+    free(write);
+}
+
+static void sync_now(void)
+{
+    for (uint32_t i = 0; i < disk.operation_count; i++)
+        store_apply(&disk.synced, &disk.operations[i]);
+    operations_empty();
+}
+
+bool checkpoint_commit(struct checkpoint_write *write, bool sync, struct error *err)
+{
+    (void)err;
+    pthread_mutex_lock(&lock);
+    if (disk.operation_count + write->count > OPERATIONS_MAX)
+        sync_now();
+    for (uint32_t i = 0; i < write->count; i++) {
+        struct operation operation = write->operations[i];
+        operation.last = i + 1 == write->count;
+        store_apply(&disk.now, &operation);
+        operation.key = keep(operation.key);
+        operation.value = operation.value.data ? keep(operation.value) : operation.value;
+        disk.operations[disk.operation_count++] = operation;
+    }
+    if (sync)
+        sync_now();
+    pthread_mutex_unlock(&lock);
+    checkpoint_abandon(write);
+    return true;
+}
+
+bool checkpoint_sync(struct checkpoint *checkpoint, struct error *err)
+{
+    (void)checkpoint, (void)err;
+    pthread_mutex_lock(&lock);
+    sync_now();
+    pthread_mutex_unlock(&lock);
+    return true;
+}
