@@ -90,7 +90,8 @@ static void put_image(struct look *look)
     json_array(&look->json);
     for (size_t i = 0; i < image->table_count; i++) {
         const struct table_record *record = record_of(image, image->tables[i]->id);
-        if (record && is_newest(image, image->tables[i]))
+        if (record && image->tables[i]->version != TABLE_DROPPED_VERSION &&
+            is_newest(image, image->tables[i]))
             put_stored_table(look, image->tables[i], record);
     }
     json_array_end(&look->json);

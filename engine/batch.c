@@ -56,9 +56,6 @@ static void batch_reset(struct batch *batch)
     batch->end = (struct position){ 0 };
     batch->stream_mark = 0;
     batch->sequence = 0;
-    batch->held_back = NULL;
-    batch->held_back_count = 0;
-    batch->carried_from = 0;
     batch->chunk = NULL;
     batch->chunk_target = NULL;
     batch->chunk_table = NULL;

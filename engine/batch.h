@@ -31,13 +31,6 @@ struct transaction {
     bool continued;
 };
 
-/* Changes of `target` from this mark on wait in memory, behind what this batch brings: nothing that
- * is stored may pass them, for after a crash only a replay brings them again. */
-struct held_back {
-    struct target *target;
-    uint64_t from;
-};
-
 struct pool;
 struct batch {
     struct arena arena;
@@ -50,9 +43,6 @@ struct batch {
     struct position end;  /* token.data NULL: the batch ends inside a transaction */
     uint64_t stream_mark; /* set by the intake: all events up to here were delivered, held or dropped */
     uint64_t sequence;    /* set by the intake: place in the ring */
-    const struct held_back *held_back; /* set by the intake; in the arena */
-    uint32_t held_back_count;
-    uint64_t carried_from; /* mark of the oldest change in it that was held back until now; 0: none */
     struct target *chunk_target; /* a batch of snapshot rows: where they go; else NULL */
     const struct table *chunk_table;
     struct chunk_record *chunk;  /* what is done once these rows are durable; may be NULL */

@@ -148,7 +148,6 @@ static void ranges_make(struct tracked *tracked, struct value **bounds, uint32_t
     ASSERT(tracked->ranges);
     for (uint32_t i = 0; i <= count; i++) {
         struct range *range = &tracked->ranges[i];
-        range->windows_end = &range->windows;
         if (i > 0)
             range->cursor = bytes_own(tracked->ranges[i - 1].until);
         if (i < count)
@@ -196,6 +195,7 @@ static struct window *window_open(struct snapshot *snapshot, struct range *range
     struct bytes after = before ? before->upto : range->cursor;
     window->after = arena_copy(&window->arena, after);
     window->low = arena_copy(&window->arena, buf_view(&snapshot->gate)); /* the gate, until read */
+    window->gate_transaction = arena_copy(&window->arena, buf_view(&snapshot->gate_transaction));
     if (before)
         before->next = window;
     else
@@ -242,59 +242,6 @@ static void window_fill(struct window *window, const struct table *table, struct
     window->stage = WINDOW_READ;
 }
 
-/* Asks the database where the held changes lie; called when the intake has asked for it. */
-static bool window_compare(struct snapshot_reader *self, struct job *job, struct window *window,
-                           struct window *carry)
-{
-    struct snapshot *snapshot = self->snapshot;
-    struct arena arena = { 0 };
-    uint32_t count = carry->compare_count;
-    const struct value **keys = arena_array(&arena, count ? count : 1, sizeof *keys);
-    uint32_t index = 0;
-    for (struct held *held = carry->held; held && index < count; held = held->next)
-        keys[index++] = key_values(job->table, held->key, &arena);
-    bool *lower = arena_array(&arena, count + 1, sizeof *lower);
-    bool *upper = arena_array(&arena, count + 1, sizeof *upper);
-    const struct value *after = key_values(job->table, window->after, &arena);
-    const struct value *upto = key_values(job->table, window->upto, &arena);
-    bool last = window->last;
-    pthread_mutex_unlock(&snapshot->lock);
-    struct error err;
-    bool ok = reader_connect(self, &err) &&
-              (!after || snapshot->driver->reader_compare(self->reader, job->table, keys, count,
-                                                          after, lower, &err)) &&
-              (last || !upto || snapshot->driver->reader_compare(self->reader, job->table, keys,
-                                                                 count, upto, upper, &err));
-    if (!ok)
-        reader_trouble(self, job, &err);
-    pthread_mutex_lock(&snapshot->lock);
-    if (ok && !window->cancelled) {
-        carry->not_after_lower = arena_array(&carry->arena, count + 1, sizeof *lower);
-        carry->not_after_upper = arena_array(&carry->arena, count + 1, sizeof *upper);
-        memcpy(carry->not_after_lower, lower, count * sizeof *lower);
-        memcpy(carry->not_after_upper, upper, count * sizeof *upper);
-        window->stage = WINDOW_COMPARED;
-    }
-    arena_done(&arena);
-    return ok;
-}
-
-/* Not comparable: one window at a time, and its reader answers for the database. */
-static void window_attend(struct snapshot_reader *self, struct job *job, struct window *window)
-{
-    struct snapshot *snapshot = self->snapshot;
-    window->attended = true;
-    while (!snapshot->stopping && !window->closed && !window->cancelled) {
-        if (window->stage == WINDOW_COMPARING)
-            window_compare(self, job, window, job->tracked->ranges[job->range].carry);
-        else
-            pause_locked(snapshot, IDLE_MS);
-    }
-    window->attended = false;
-    if (window->closed || window->cancelled)
-        window_free(window);
-}
-
 /* One chunk. False: leave this range for now. Called and returns with the lock held. */
 static bool walk_step(struct snapshot_reader *self, struct job *job, struct batch *batch)
 {
@@ -327,13 +274,12 @@ static bool walk_step(struct snapshot_reader *self, struct job *job, struct batc
             window_unlink(range, window);
         window_free(window);
         batch_release(batch);
+        pthread_cond_broadcast(&snapshot->changed);
         return ok && job_is_valid(snapshot, job);
     }
     window_fill(window, job->table, batch, &result);
-    bool last = window->last;
-    if (!job->tracked->comparable)
-        window_attend(self, job, window);
-    return !last && job_is_valid(snapshot, job);
+    pthread_cond_broadcast(&snapshot->changed); /* the log may be waiting for it */
+    return !window->last && job_is_valid(snapshot, job);
 }
 
 static void work_walk(struct snapshot_reader *self, struct job *job)
@@ -353,11 +299,7 @@ static void work_walk(struct snapshot_reader *self, struct job *job)
     pthread_mutex_lock(&snapshot->lock);
     if (job->tracked->epoch == job->epoch && job->tracked->state == TABLE_SNAPSHOT &&
         job->range < job->tracked->range_count) {
-        struct range *range = &job->tracked->ranges[job->range];
-        struct window *newest = range->windows;
-        while (newest && newest->next)
-            newest = newest->next;
-        range->claimed = range->complete || (newest && newest->last); /* read to its end */
+        job->tracked->ranges[job->range].claimed = false;
         pthread_cond_broadcast(&snapshot->changed);
     }
     pthread_mutex_unlock(&snapshot->lock);
@@ -425,6 +367,8 @@ static void work_scan(struct snapshot_reader *self, struct job *job)
         tracked->scan_window = window_new();
         tracked->scan = SCAN_NONE;
         request.gate = arena_copy(&arena, buf_view(&snapshot->gate));
+        tracked->scan_window->gate_transaction = arena_copy(&tracked->scan_window->arena,
+                                                            buf_view(&snapshot->gate_transaction));
     }
     pthread_mutex_unlock(&snapshot->lock);
     struct chunk_result result = { 0 };
@@ -436,7 +380,9 @@ static void work_scan(struct snapshot_reader *self, struct job *job)
         struct window *window = tracked->scan_window;
         window->low = arena_copy(&window->arena, result.low);
         window->high = arena_copy(&window->arena, result.high);
+        tracked->scan_window->stage = WINDOW_READ;
         tracked->scan = SCAN_OPENED;
+        pthread_cond_broadcast(&snapshot->changed);
         go = scan_wait(snapshot, job);
     }
     pthread_mutex_unlock(&snapshot->lock);
@@ -463,6 +409,15 @@ static void work_scan(struct snapshot_reader *self, struct job *job)
 
 /* ---- looking for work ---- */
 
+/* Its last chunk is read, though not closed yet: it may still be thrown away. */
+static bool is_read(const struct range *range)
+{
+    const struct window *newest = range->windows;
+    while (newest && newest->next)
+        newest = newest->next;
+    return newest && newest->last;
+}
+
 enum work { WORK_NONE, WORK_SPLIT, WORK_WALK, WORK_SCAN };
 
 static enum work work_of(struct tracked *tracked, struct job *job)
@@ -478,7 +433,7 @@ static enum work work_of(struct tracked *tracked, struct job *job)
     }
     for (uint32_t i = 0; i < tracked->range_count; i++) {
         struct range *range = &tracked->ranges[i];
-        if (range->claimed || range->complete)
+        if (range->claimed || range->complete || is_read(range))
             continue;
         range->claimed = true;
         job->range = i;
@@ -489,6 +444,8 @@ static enum work work_of(struct tracked *tracked, struct job *job)
 
 static enum work work_find(struct snapshot *snapshot, struct job *job)
 {
+    if (snapshot->replaying)
+        return WORK_NONE;
     for (uint32_t i = 0; i < snapshot->table_capacity; i++) {
         enum work work = work_of(snapshot->tables[i], job);
         if (work != WORK_NONE)

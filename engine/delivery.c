@@ -137,13 +137,9 @@ static bool worker_chunk(struct worker *worker, struct batch *batch, struct erro
     load_forget_cut(worker, state);
     if (!target->parked && !worker_prepare(worker, state, batch->chunk_table, err))
         return false;
-    for (uint32_t i = 0; i < batch->count && !target->parked; i++) {
-        const struct event *event = &batch->events[i];
-        /* A replay brings changes again that were held back and are durable. */
-        bool known = !event->snapshot && event->mark <= target->applied;
-        if (!event->dropped && !known && !worker_encode(worker, state, event, err))
+    for (uint32_t i = 0; i < batch->count && !target->parked; i++)
+        if (!batch->events[i].dropped && !worker_encode(worker, state, &batch->events[i], err))
             return false;
-    }
     if (target->parked)
         return true;
     if (!state->open) /* an empty chunk is progress too */
@@ -206,30 +202,10 @@ static void worker_measure(struct worker *worker, bool *large)
         *large = true;
 }
 
-static void note_held_back(struct worker *worker, const struct batch *batch)
-{
-    for (; worker->held; worker->held = worker->held->next_held)
-        worker->held->held_from = 0;
-    for (uint32_t i = 0; i < batch->held_back_count; i++) {
-        const struct held_back *item = &batch->held_back[i];
-        if (item->target->worker != worker->index)
-            continue;
-        struct delivery_target *state = load_state(worker, item->target);
-        if (state->held_from && state->held_from <= item->from)
-            continue;
-        if (!state->held_from) {
-            state->next_held = worker->held;
-            worker->held = state;
-        }
-        state->held_from = item->from;
-    }
-}
-
 static bool worker_take(struct worker *worker, struct batch *batch, struct error *err)
 {
     bool is_schema = batch->count > 0 && batch->events[0].op == EVENT_SCHEMA;
     worker->taking_sequence = batch->sequence;
-    note_held_back(worker, batch);
     bool ok = is_schema              ? worker_schema(worker, batch, err)
               : batch->chunk_target ? worker_chunk(worker, batch, err)
                                      : worker_rows(worker, batch, err);

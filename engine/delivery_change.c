@@ -136,7 +136,7 @@ static bool change_done(struct worker *worker, const struct event *event, struct
     struct checkpoint_write *write = checkpoint_begin(worker->shared->checkpoint);
     checkpoint_put_target(write, &(struct target_record){ .database = target->database,
                                                           .name = target->name,
-                                                          .applied = load_applied(state) });
+                                                          .applied = state->seen });
     return checkpoint_commit(write, true, err);
 }
 

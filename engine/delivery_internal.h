@@ -15,8 +15,6 @@ struct delivery_target {
     uint64_t first_sequence; /* of the batch of the load's first row */
     int64_t opened_us;
     uint64_t seen;           /* stream mark up to which rows were taken in */
-    uint64_t held_from;      /* changes from here on are still held back by the intake; 0: none */
-    struct delivery_target *next_held;
     struct chunk_record *chunks; /* that become durable with the load; cursors owned */
     uint32_t chunk_count, chunk_capacity;
     bool has_snapshot_rows;
@@ -37,7 +35,6 @@ struct worker {
     struct arena arena; /* the sink instance's and the targets' */
     struct sink *sink;
     struct delivery_target *open; /* oldest first */
-    struct delivery_target *held; /* those with held_from, as of the newest batch */
     uint64_t taking_sequence;     /* of the batch that is being taken in */
     uint64_t last_sequence;       /* of the last one that was taken in wholly */
     uint64_t load_number;
@@ -57,7 +54,6 @@ struct delivery_target *load_state(struct worker *worker, struct target *target)
 void load_new_label(struct worker *worker, char label[LOAD_LABEL_SIZE]);
 void load_open(struct worker *worker, struct delivery_target *state, const struct table *table);
 /* Everything of the target at or below is durable once its open load is. */
-uint64_t load_applied(const struct delivery_target *state);
 void load_close(struct delivery_target *state); /* frees the parts, forgets the chunks */
 /* The load from before the restart cannot be cut alike: an open load gets a label of its own. */
 void load_forget_cut(struct worker *worker, struct delivery_target *state);

@@ -35,24 +35,10 @@ static struct bytes token_own(struct bytes token)
     return (struct bytes){ copy, token.size };
 }
 
-static uint64_t oldest_held(const struct batch *batch)
+uint64_t inflight_push(struct inflight *inflight, const struct position *end, int64_t time_us)
 {
-    uint64_t oldest = 0;
-    for (uint32_t i = 0; i < batch->held_back_count; i++)
-        if (!oldest || batch->held_back[i].from < oldest)
-            oldest = batch->held_back[i].from;
-    return oldest;
-}
-
-uint64_t inflight_push(struct inflight *inflight, const struct batch *batch, int64_t time_us)
-{
-    const struct position *end = &batch->end;
     pthread_mutex_lock(&inflight->lock);
     uint64_t sequence = inflight->next_sequence++;
-    inflight->held_from = oldest_held(batch);
-    for (uint32_t i = 0; batch->carried_from && i < inflight->count; i++)
-        if (entry_at(inflight, i)->position.mark >= batch->carried_from)
-            entry_at(inflight, i)->sequence = sequence;
     if (end->token.data) {
         struct inflight_entry *entry;
         if (inflight->count == INFLIGHT_MAX) {
@@ -84,20 +70,13 @@ static uint64_t lowest(const struct inflight *inflight)
     return least;
 }
 
-static bool is_passed(const struct inflight *inflight, const struct inflight_entry *entry,
-                      uint64_t durable)
-{
-    return entry->sequence <= durable &&
-           (!inflight->held_from || entry->position.mark < inflight->held_from);
-}
-
 bool inflight_advance(struct inflight *inflight, struct arena *arena, struct position *position,
                       int64_t *time_us)
 {
     pthread_mutex_lock(&inflight->lock);
     uint64_t durable = lowest(inflight);
     struct inflight_entry newest = { 0 };
-    while (inflight->count > 0 && is_passed(inflight, entry_at(inflight, 0), durable)) {
+    while (inflight->count > 0 && entry_at(inflight, 0)->sequence <= durable) {
         free((void *)(uintptr_t)newest.position.token.data);
         newest = *entry_at(inflight, 0);
         inflight->head = (inflight->head + 1) % INFLIGHT_MAX;

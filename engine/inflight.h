@@ -3,8 +3,7 @@
  * What was handed to the workers and is not yet durable. Each batch gets a sequence number; each
  * worker says up to which number all its rows are durable; the lowest of them decides the position
  * that may be stored. Positions inside the ring are bounded: when it is full the newest entry is
- * moved on instead, which only makes the steps coarser. No position passes a change that is held
- * back in memory, nor, when a later batch brings it, that batch. Any thread. */
+ * moved on instead, which only makes the steps coarser. Any thread. */
 #pragma once
 
 #include <pthread.h>
@@ -24,7 +23,6 @@ struct inflight {
     struct inflight_entry entries[INFLIGHT_MAX];
     uint32_t head, count;
     uint64_t next_sequence; /* from 1 */
-    uint64_t held_from;     /* the oldest mark that is held back; 0: none */
     uint64_t durable[INFLIGHT_WORKERS_MAX];
     uint32_t worker_count;
 };
@@ -32,8 +30,8 @@ struct inflight {
 void inflight_init(struct inflight *inflight, uint32_t worker_count);
 void inflight_done(struct inflight *inflight);
 
-/* The number of this batch, the next one; intake only. batch->end may have no token. */
-uint64_t inflight_push(struct inflight *inflight, const struct batch *batch, int64_t time_us);
+/* The number of the next batch; intake only. `end` may have no token. */
+uint64_t inflight_push(struct inflight *inflight, const struct position *end, int64_t time_us);
 
 /* Everything of `worker` up to `sequence` is durable. Never goes back. */
 void inflight_durable(struct inflight *inflight, uint32_t worker, uint64_t sequence);

@@ -10,9 +10,10 @@
 #include "engine/base/fault.h"
 #include "engine/base/log.h"
 #include "engine/base/retry.h"
+#include "engine/base/wait.h"
 
-enum { READ_TIMEOUT_MS = 100, READ_TIMEOUT_SNAPSHOT_MS = 5, TOKEN_LIMIT = 64 << 20,
-       CHUNK_MARKS_RESERVED = 1000 };
+enum { REPLAY_IDLE_READS = 50, READ_TIMEOUT_MS = 100, READ_TIMEOUT_SNAPSHOT_MS = 5,
+       TOKEN_LIMIT = 64 << 20, CHUNK_MARKS_RESERVED = 1000 };
 
 void intake_init(struct intake *intake)
 {
@@ -88,12 +89,15 @@ bool intake_save_catalog(struct intake *intake, struct error *err)
 
 bool intake_push(struct intake *intake, struct batch *batch, struct error *err)
 {
+    if (batch->end.token.data)
+        intake->position_unsent = false;
+    struct position end = batch->end;
     int64_t time_us = batch->count ? batch->events[batch->count - 1].time_us : intake->position_time_us;
     if (!intake_save_catalog(intake, err)) {
         batch_release(batch);
         return false;
     }
-    batch->sequence = inflight_push(intake->inflight, batch, time_us);
+    batch->sequence = inflight_push(intake->inflight, &end, time_us);
     intake->last_sequence = batch->sequence;
     atomic_fetch_add_explicit(&intake->metrics->replaced_text, batch->replaced,
                               memory_order_relaxed);
@@ -124,6 +128,12 @@ static bool reserve_chunk_marks(struct intake *intake, struct error *err)
     return checkpoint_commit(write, false, err);
 }
 
+/* Is the newest transaction not over? By marks, for a replay goes through older ones. */
+static bool is_inside(const struct intake *intake)
+{
+    return intake->stream_mark > intake->position.mark;
+}
+
 static bool emit_chunk(void *context, struct batch *batch, struct error *err)
 {
     struct intake *intake = context;
@@ -136,27 +146,60 @@ static bool emit_chunk(void *context, struct batch *batch, struct error *err)
         batch_release(batch);
         return false;
     }
-    merge_note_held_back(intake->snapshot, batch);
     return intake_push(intake, batch, err);
+}
+
+/* What waits for a chunk is bounded: when it is full the log waits until the chunk is read, which
+ * does not depend on the log. */
+static void wait_for_readers(struct intake *intake)
+{
+    struct snapshot *snapshot = intake->snapshot;
+    while (merge_is_full(snapshot) && !atomic_load(intake->stopping) &&
+           !atomic_load(&intake->delivery->failed)) {
+        struct timespec until = wait_deadline(READ_TIMEOUT_MS);
+        wait_until(&snapshot->changed, &snapshot->lock, READ_TIMEOUT_MS, &until);
+    }
 }
 
 static bool intake_close_windows(struct intake *intake, struct error *err)
 {
-    struct merge_context merge = { .snapshot = intake->snapshot, .source = intake->source,
-                                   .stream_mark = intake->stream_mark, .inside = intake->inside,
-                                   .emit = emit_chunk, .context = intake };
     pthread_mutex_lock(&intake->snapshot->lock);
+    wait_for_readers(intake);
+    struct merge_context merge = { .snapshot = intake->snapshot, .source = intake->source,
+                                   .stream_mark = intake->stream_mark,
+                                   .inside = is_inside(intake), .emit = emit_chunk,
+                                   .context = intake };
     bool ok = merge_close_windows(&merge, err);
     intake->resync_due = true;
     pthread_mutex_unlock(&intake->snapshot->lock);
     return ok;
 }
 
-/* What a chunk that opens now must contain. A replay after a lost connection does not lower it. */
-static void gate_set(struct intake *intake)
+void intake_set_gate(struct intake *intake)
 {
-    buf_reset(&intake->snapshot->gate);
-    intake->driver->processed(intake->source, &intake->snapshot->gate);
+    struct snapshot *snapshot = intake->snapshot;
+    if (intake->driver_mark < intake->stream_mark)
+        return; /* a replay after a lost connection does not lower it */
+    buf_reset(&snapshot->gate);
+    intake->driver->processed(intake->source, &snapshot->gate);
+    buf_reset(&snapshot->gate_transaction);
+    buf_bytes(&snapshot->gate_transaction, intake->transaction);
+}
+
+/* The windows that waited for what was applied before the restart may open. The log's end counts
+ * too: a server that was changed for another one may never come so far. */
+static void end_replay(struct intake *intake, bool idle)
+{
+    if (!intake->snapshot->replaying)
+        return;
+    intake->idle_reads = idle ? intake->idle_reads + 1 : 0;
+    if (intake->stream_mark < intake->replay_until && intake->idle_reads < REPLAY_IDLE_READS)
+        return;
+    pthread_mutex_lock(&intake->snapshot->lock);
+    intake_set_gate(intake);
+    intake->snapshot->replaying = false;
+    pthread_cond_broadcast(&intake->snapshot->changed);
+    pthread_mutex_unlock(&intake->snapshot->lock);
 }
 
 /* ---- a batch from the log ---- */
@@ -166,7 +209,7 @@ static void sort_snapshot_event(struct intake *intake, struct tracked *tracked, 
     if (atomic_load_explicit(&tracked->target->metrics->state, memory_order_relaxed) == TABLE_PARKED)
         event->dropped = true;
     else
-        merge_sort_event(intake->snapshot, tracked, event, intake->transaction, intake->source);
+        merge_sort_event(tracked, event, intake->transaction, intake->source);
 }
 
 static void note_transaction(struct intake *intake, const struct transaction *transaction)
@@ -218,11 +261,11 @@ static void note_position(struct intake *intake, const struct batch *batch)
         intake->position_time_us = batch->events[batch->count - 1].time_us;
         atomic_store(&intake->metrics->read_time_us, intake->position_time_us);
     }
-    intake->inside = !batch->end.token.data && (batch->count > 0 || intake->inside);
-    if (!batch->end.token.data)
-        return;
-    if (batch->end.mark > intake->driver_mark)
+    if (batch->end.token.data && batch->end.mark > intake->driver_mark)
         intake->driver_mark = batch->end.mark;
+    /* A replay passes positions that were reached before: the newest one stands. */
+    if (!batch->end.token.data || batch->end.mark < intake->position.mark)
+        return;
     if (batch->end.mark > intake->stream_mark)
         intake->stream_mark = batch->end.mark;
     buf_reset(&intake->position_text);
@@ -239,9 +282,7 @@ static bool take_rows(struct intake *intake, struct batch *batch, struct error *
     bool visible = sort_events(intake, batch, reading);
     note_position(intake, batch);
     if (reading) {
-        if (intake->driver_mark >= intake->stream_mark)
-            gate_set(intake);
-        merge_note_held_back(intake->snapshot, batch);
+        intake_set_gate(intake);
         pthread_mutex_unlock(&intake->snapshot->lock);
     }
     batch->stream_mark = intake->stream_mark;
@@ -249,8 +290,6 @@ static bool take_rows(struct intake *intake, struct batch *batch, struct error *
         batch_release(batch);
         return true;
     }
-    if (batch->end.token.data)
-        intake->position_unsent = false;
     return intake_push(intake, batch, err);
 }
 
@@ -267,9 +306,6 @@ static bool push_idle(struct intake *intake, struct error *err)
     batch->end = (struct position){ intake->position.mark,
                                     arena_copy(&batch->arena, intake->position.token) };
     batch->stream_mark = intake->stream_mark;
-    pthread_mutex_lock(&intake->snapshot->lock);
-    merge_note_held_back(intake->snapshot, batch);
-    pthread_mutex_unlock(&intake->snapshot->lock);
     intake->position_unsent = false;
     return intake_push(intake, batch, err);
 }
@@ -364,12 +400,14 @@ static bool intake_turn(struct intake *intake, struct error *err)
         }
         if (schema)
             note_position(intake, batch);
+        bool idle = batch->count == 0 && !batch->end.token.data;
         if (schema ? !intake_schema(intake, batch, err) : !take_rows(intake, batch, err))
             return false;
+        end_replay(intake, idle);
     }
     if (reading && !intake_close_windows(intake, err))
         return false;
-    if ((intake->resync_due || intake->sweeping > 0) && !intake->inside &&
+    if ((intake->resync_due || intake->sweeping > 0) && !is_inside(intake) &&
         !intake_resync(intake, err))
         return false;
     return push_idle(intake, err) && confirm_durable(intake, err);
@@ -398,7 +436,10 @@ static bool intake_begin_anew(struct intake *intake, struct position *begin, str
     log_warn("%s; on-lost-position is %s", err->message,
              intake->options->on_lost_position == LOST_RESYNC ? "resync: all tables are read again"
                                                               : "latest: what was missed is skipped");
-    struct position none = { .mark = intake->stream_mark };
+    /* Marks above those that were applied: the workers would take new events for old ones. */
+    uint64_t newest = intake->stream_mark > intake->replay_until ? intake->stream_mark
+                                                                 : intake->replay_until;
+    struct position none = { .mark = newest };
     return intake->driver->start(intake->source, &none, &intake->catalog, &intake->filter, begin, err);
 }
 
@@ -427,13 +468,18 @@ static bool intake_connect(struct intake *intake, struct error *err)
     }
     if ((fresh || lost) && !store_begin(intake, &begin, err))
         return false;
+    if (fresh || lost || !intake->snapshot_stored) {
+        pthread_mutex_lock(&intake->snapshot->lock);
+        intake->driver_mark = intake->stream_mark;
+        intake_set_gate(intake);
+        if (fresh || lost)
+            intake->snapshot->replaying = false;
+        pthread_mutex_unlock(&intake->snapshot->lock);
+    }
     if (!intake->snapshot_stored) {
         if (!intake_adopt_tables(intake, fresh, err))
             return false;
         intake->snapshot_stored = true;
-        pthread_mutex_lock(&intake->snapshot->lock);
-        gate_set(intake);
-        pthread_mutex_unlock(&intake->snapshot->lock);
         intake->resync_due = true; /* what the checkpoint left to do */
         snapshot_start(intake->snapshot);
     }
@@ -481,7 +527,7 @@ static bool backfill_is_over(struct intake *intake)
                atomic_load(&tracked->target->metrics->state) == TABLE_PARKED;
     }
     pthread_mutex_unlock(&snapshot->lock);
-    return over && !intake->inside;
+    return over && !is_inside(intake);
 }
 
 bool intake_run(struct intake *intake, struct error *err)

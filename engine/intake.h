@@ -36,9 +36,10 @@ struct intake {
     int64_t synced_us; /* when the last position was confirmed */
     uint64_t stream_mark;
     uint64_t driver_mark;      /* newest mark since the last connect: below stream_mark in a replay */
-    bool inside;               /* the newest transaction is not over */
     struct bytes transaction;  /* id of the one under way, owned in transaction_text */
     struct buf transaction_text;
+    uint64_t replay_until;     /* newest mark that was applied anywhere before the restart */
+    uint32_t idle_reads;
     bool connected;
     uint32_t chunk_reserved;   /* marks of chunks up to this number count as given */
     bool snapshot_stored;      /* table records are in the checkpoint */
@@ -53,6 +54,8 @@ struct intake {
 
 /* Restores catalog, targets and tables from the image (fresh or not). */
 void intake_init(struct intake *intake);
+/* What each target has durable; before the workers start, who go by it. */
+void intake_restore_applied(struct intake *intake, const struct checkpoint_image *image);
 bool intake_restore(struct intake *intake, const struct checkpoint_image *image, struct error *err);
 void intake_done(struct intake *intake);
 
@@ -74,5 +77,7 @@ bool intake_forget_tables(struct intake *intake, uint64_t durable_mark, struct e
 bool intake_adopt_tables(struct intake *intake, bool fresh, struct error *err);
 /* Between two transactions: reads tables anew that have to be, and sweeps those that have been. */
 bool intake_resync(struct intake *intake, struct error *err);
+/* What a chunk that opens now must contain: all that the log has given. Lock held. */
+void intake_set_gate(struct intake *intake);
 bool intake_push(struct intake *intake, struct batch *batch, struct error *err);
 bool intake_save_catalog(struct intake *intake, struct error *err);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "engine/base/assert.h"
+#include "engine/base/clock.h"
 #include "engine/base/log.h"
 
 /* Another key, or other types in it: what a reading has noted of its progress is void. */
@@ -43,9 +44,11 @@ static bool put_record(struct intake *intake, const struct tracked *tracked, str
     struct checkpoint_write *write = checkpoint_begin(intake->checkpoint);
     if (tracked->state == TABLE_SNAPSHOT && !tracked->stored)
         checkpoint_clear_ranges(write, tracked->id);
+    bool anew = tracked->overflowed || tracked->emptying;
+    enum table_state state = anew ? TABLE_RESYNC : tracked->state;
     checkpoint_put_record(
         write, &(struct table_record){ .table_id = tracked->id,
-                                       .state = tracked->overflowed ? TABLE_RESYNC : tracked->state,
+                                       .state = state,
                                        .range_count = tracked->range_count,
                                        .epoch = tracked->epoch,
                                        .sweep = tracked->sweep });
@@ -122,22 +125,74 @@ static bool push_own(struct intake *intake, struct tracked *tracked, enum change
                              .target = tracked->target, .mark = intake->stream_mark,
                              .truncates = truncates, .time_us = intake->position_time_us };
     batch->stream_mark = intake->stream_mark;
-    merge_note_held_back(intake->snapshot, batch);
     return intake_push(intake, batch, err);
 }
 
-/* With a key, the rows that the reading does not bring are swept at its end. Without one the target
- * is emptied first. Other tables' rows in the same target stay. */
+/* Waits until all that was handed on is durable. */
+static bool drain(struct intake *intake, struct error *err)
+{
+    while (!inflight_is_durable(intake->inflight, intake->last_sequence)) {
+        if (atomic_load(intake->stopping) || atomic_load(&intake->delivery->failed))
+            return error_set(err, ERROR_STOP, "stopping before a table was begun anew");
+        clock_sleep_us(1000);
+    }
+    return true;
+}
+
+/* Until the events of tables begun anew are durable their records say so: a restart begins them once
+ * more. Chunks of the readings before are then stored, and none can be taken for one of these. */
+static bool settle(struct intake *intake, struct error *err)
+{
+    struct snapshot *snapshot = intake->snapshot;
+    if (!drain(intake, err))
+        return false;
+    for (uint32_t i = 0; i < snapshot->table_capacity; i++) {
+        struct tracked *tracked = snapshot->tables[i];
+        if (!tracked || !tracked->emptying)
+            continue;
+        tracked->emptying = false;
+        if (!put_record(intake, tracked, err))
+            return false;
+    }
+    return true;
+}
+
+/* Tables that share a target are begun anew together: nobody could tell their rows apart. */
+static void take_along(struct snapshot *snapshot)
+{
+    for (uint32_t i = 0; i < snapshot->table_capacity; i++) {
+        const struct tracked *tracked = snapshot->tables[i];
+        if (!tracked || !tracked->overflowed || tracked->target->sources < 2)
+            continue;
+        for (uint32_t k = 0; k < snapshot->table_capacity; k++)
+            if (snapshot->tables[k] && snapshot->tables[k]->target == tracked->target)
+                snapshot->tables[k]->overflowed = true;
+    }
+}
+
+static bool is_first_of_target(const struct snapshot *snapshot, const struct tracked *tracked)
+{
+    for (uint32_t i = 0; i < tracked->id; i++)
+        if (snapshot->tables[i] && snapshot->tables[i]->target == tracked->target)
+            return false;
+    return true;
+}
+
+/* With a key, the rows that the reading does not bring are swept at its end. Without one, or where
+ * other tables have rows in the target, it is emptied first. */
 static bool resync_begin(struct intake *intake, struct tracked *tracked, struct error *err)
 {
     bool sole = tracked->target->sources < 2;
     snapshot_begin_table(intake->snapshot, tracked);
-    if (sole && !tracked->keyless)
+    tracked->emptying = true;
+    bool sweeps = sole && !tracked->keyless;
+    if (sweeps)
         tracked->sweep = mark_between(intake);
     log_info("table '%.*s.%.*s' is read again", BYTES_ARGS(tracked->table->database),
              BYTES_ARGS(tracked->table->name));
     return put_record(intake, tracked, err) &&
-           push_own(intake, tracked, CHANGE_RESYNC_TABLE, sole && tracked->keyless, err);
+           push_own(intake, tracked, CHANGE_RESYNC_TABLE,
+                    !sweeps && is_first_of_target(intake->snapshot, tracked), err);
 }
 
 static bool sweep_step(struct intake *intake, struct tracked *tracked, struct error *err)
@@ -170,14 +225,17 @@ bool intake_resync(struct intake *intake, struct error *err)
     struct snapshot *snapshot = intake->snapshot;
     bool ok = true;
     pthread_mutex_lock(&snapshot->lock);
-    bool look = intake->sweeping > 0 || snapshot->finished;
+    bool look = intake->sweeping > 0 || snapshot->finished, begun = false;
+    intake_set_gate(intake);
+    take_along(snapshot);
     for (uint32_t i = 0; ok && i < snapshot->table_capacity; i++) {
         struct tracked *tracked = snapshot->tables[i];
         if (tracked && tracked->overflowed)
-            ok = resync_begin(intake, tracked, err);
+            begun = ok = resync_begin(intake, tracked, err);
         else if (tracked && look)
             ok = sweep_step(intake, tracked, err);
     }
+    ok = ok && (!begun || settle(intake, err));
     snapshot->finished = false;
     intake->resync_due = false;
     intake->sweeping = look ? sweeps_sent(snapshot) : 0;
@@ -213,16 +271,35 @@ static void keep_shared(const struct event *event, const char *what)
              BYTES_ARGS(event->target->name));
 }
 
+/* The drop is stored as a version, for it holds from its position on, like any other. */
+static bool store_drop(struct intake *intake, const struct table *table, uint64_t mark,
+                       struct error *err)
+{
+    if (!intake->checkpoint)
+        return true;
+    struct table dropped = *table;
+    dropped.version = TABLE_DROPPED_VERSION;
+    dropped.valid_from = mark;
+    struct checkpoint_write *write = checkpoint_begin(intake->checkpoint);
+    checkpoint_put_table(write, &dropped);
+    return checkpoint_commit(write, false, err);
+}
+
+static void forget_from(struct intake *intake, uint32_t table_id, uint64_t mark)
+{
+    struct forgotten *forgotten = calloc(1, sizeof *forgotten);
+    ASSERT(forgotten);
+    *forgotten = (struct forgotten){ table_id, mark, intake->forgotten };
+    intake->forgotten = forgotten;
+}
+
 static void schema_drop(struct intake *intake, struct event *event, struct tracked *tracked)
 {
     event->target = tracked->target;
     event->dropped = event->change->left || event->shared;
     if (event->shared && !event->change->left)
         keep_shared(event, "dropped");
-    struct forgotten *forgotten = calloc(1, sizeof *forgotten);
-    ASSERT(forgotten);
-    *forgotten = (struct forgotten){ tracked->id, event->mark, intake->forgotten };
-    intake->forgotten = forgotten;
+    forget_from(intake, tracked->id, event->mark);
     snapshot_remove(intake->snapshot, tracked->id);
 }
 
@@ -296,41 +373,23 @@ static void schema_event(struct intake *intake, struct event *event)
     intake->resync_due |= tracked->overflowed;
 }
 
-/* Changes that wait for the next chunk are of the shape before: they go first. */
-static bool send_held_back(struct intake *intake, const struct event *event, struct error *err)
-{
-    const struct table *before = event->change->before;
-    struct tracked *tracked = before ? snapshot_find(intake->snapshot, before->id) : NULL;
-    if (!tracked || !merge_holds_back(tracked))
-        return true;
-    struct batch *batch = pool_take(&intake->pool, -1);
-    if (!batch)
-        return error_set(err, ERROR_STOP, "stopping");
-    merge_take_held_back(tracked, batch);
-    batch->stream_mark = event->mark - 1;
-    merge_note_held_back(intake->snapshot, batch);
-    return intake_push(intake, batch, err);
-}
-
 bool intake_schema(struct intake *intake, struct batch *batch, struct error *err)
 {
     struct snapshot *snapshot = intake->snapshot;
     bool ok = true;
     pthread_mutex_lock(&snapshot->lock);
-    for (uint32_t i = 0; i < batch->count && ok; i++)
-        ok = send_held_back(intake, &batch->events[i], err);
-    for (uint32_t i = 0; i < batch->count && ok; i++)
+    intake_set_gate(intake);
+    for (uint32_t i = 0; i < batch->count; i++)
         schema_event(intake, &batch->events[i]);
     for (uint32_t i = 0; i < batch->count && ok; i++) {
         struct event *event = &batch->events[i];
+        if (event->change->kind == CHANGE_DROP_TABLE && event->target)
+            ok = store_drop(intake, event->change->before, event->mark, err);
         struct tracked *tracked = event->table ? snapshot_find(snapshot, event->table->id) : NULL;
         if (tracked)
-            ok = put_record(intake, tracked, err);
+            ok = ok && put_record(intake, tracked, err);
     }
     batch->stream_mark = intake->stream_mark;
-    if (batch->end.token.data)
-        intake->position_unsent = false;
-    merge_note_held_back(snapshot, batch);
     if (ok)
         ok = intake_push(intake, batch, err);
     else
@@ -388,8 +447,6 @@ static bool restore_ranges(struct intake *intake, struct tracked *tracked,
     ASSERT(tracked->ranges);
     tracked->range_count = record->range_count;
     bool complete = true;
-    for (uint32_t i = 0; i < record->range_count; i++)
-        tracked->ranges[i].windows_end = &tracked->ranges[i].windows;
     for (size_t i = 0; i < image->range_count; i++) {
         const struct chunk_record *stored = &image->ranges[i];
         if (stored->table_id != tracked->id)
@@ -448,12 +505,30 @@ static void restore_table(struct intake *intake, const struct table *table,
     tracked->overflowed = true; /* begun anew once the workers are there */
 }
 
+static void restore_version(struct intake *intake, const struct table *saved)
+{
+    const struct table *table = catalog_restore(&intake->catalog, saved);
+    if (saved->version != TABLE_DROPPED_VERSION)
+        return;
+    catalog_drop(&intake->catalog, table);
+    forget_from(intake, table->id, 0);
+}
+
+void intake_restore_applied(struct intake *intake, const struct checkpoint_image *image)
+{
+    for (size_t i = 0; i < image->target_count; i++) {
+        const struct target_record *stored = &image->targets[i];
+        intake_target(intake, stored->database, stored->name, (struct bytes){ 0 })->applied =
+            stored->applied;
+    }
+}
+
 bool intake_restore(struct intake *intake, const struct checkpoint_image *image, struct error *err)
 {
     (void)err;
     for (size_t i = 0; i < image->table_count; i++)
         if (image->tables[i]->valid_from <= image->position.mark)
-            catalog_restore(&intake->catalog, image->tables[i]);
+            restore_version(intake, image->tables[i]);
     intake->saved_versions = (uint32_t)intake->catalog.all_count;
     if (image->position.token.data) {
         buf_bytes(&intake->position_text, image->position.token);
@@ -466,11 +541,11 @@ bool intake_restore(struct intake *intake, const struct checkpoint_image *image,
     for (struct map_entry *entry = NULL; (entry = map_next(&intake->catalog.by_name, entry));)
         restore_table(intake, entry->value, image);
     pthread_mutex_unlock(&intake->snapshot->lock);
-    for (size_t i = 0; i < image->target_count; i++) {
-        const struct target_record *stored = &image->targets[i];
-        struct target *target = intake_target(intake, stored->database, stored->name,
-                                              (struct bytes){ 0 });
-        target->applied = stored->applied;
+    for (struct map_entry *entry = NULL; (entry = map_next(&intake->targets, entry));) {
+        const struct target *target = entry->value;
+        if (target->applied > intake->replay_until)
+            intake->replay_until = target->applied;
     }
+    intake->snapshot->replaying = intake->replay_until > intake->stream_mark;
     return true;
 }

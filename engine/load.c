@@ -93,11 +93,6 @@ void load_close(struct delivery_target *state)
     state->inserts = state->updates = state->deletes = state->reads = 0;
 }
 
-uint64_t load_applied(const struct delivery_target *state)
-{
-    return state->held_from && state->held_from <= state->seen ? state->held_from - 1 : state->seen;
-}
-
 static struct intent load_intent(const struct delivery_target *state)
 {
     return (struct intent){
@@ -106,7 +101,7 @@ static struct intent load_intent(const struct delivery_target *state)
         .label = bytes_from(state->load.label),
         .first = state->load.first,
         .last = state->load.last,
-        .applied = load_applied(state),
+        .applied = state->seen,
         .rows = state->load.rows,
         .chunks = state->chunks,
         .chunk_count = state->chunk_count,

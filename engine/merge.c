@@ -57,66 +57,46 @@ static struct range *range_find(struct tracked *tracked, struct bytes key)
     return &tracked->ranges[low];
 }
 
-static enum sorting sort_comparable(struct tracked *tracked, struct bytes key, struct range **range,
-                                    struct window **window)
+/* Held changes that the window's rows surely hold need not wait for its close. */
+static bool is_inside(const struct window *window, struct bytes transaction, struct source *source)
+{
+    if (window->gate_transaction.size > 0 && bytes_equal(window->gate_transaction, transaction))
+        return true;
+    return window->stage == WINDOW_READ && source->driver->member(source, transaction, window->low,
+                                                                  window->high) == MEMBER_IN;
+}
+
+static enum sorting sort_comparable(struct tracked *tracked, struct bytes key, struct window **window)
 {
     if (!tracked->split)
         return SORT_DROP;
-    *range = range_find(tracked, key);
-    if ((*range)->complete ||
-        ((*range)->cursor.data && key_compare(tracked->table, key, (*range)->cursor) <= 0))
+    struct range *range = range_find(tracked, key);
+    if (range->complete ||
+        (range->cursor.data && key_compare(tracked->table, key, range->cursor) <= 0))
         return SORT_PASS;
-    for (*window = (*range)->windows; *window; *window = (*window)->next)
+    for (*window = range->windows; *window; *window = (*window)->next)
         if ((*window)->stage == WINDOW_READING || (*window)->last ||
             key_compare(tracked->table, key, (*window)->upto) <= 0)
             return SORT_HOLD;
     return SORT_DROP;
 }
 
-static enum sorting sort_key(struct tracked *tracked, struct bytes key, struct range **range,
-                             struct window **window)
+static enum sorting sort_key(struct tracked *tracked, struct bytes key, struct bytes transaction,
+                             struct source *source, struct window **window)
 {
-    *range = NULL;
+    enum sorting sorting;
     *window = NULL;
     if (tracked->keyless) {
-        if (tracked->scan == SCAN_GO)
-            return SORT_PASS;
         *window = tracked->scan_window;
-        return *window ? SORT_HOLD : SORT_DROP;
-    }
-    if (tracked->comparable)
-        return sort_comparable(tracked, key, range, window);
-    if (!tracked->split)
-        return SORT_DROP;
-    *range = &tracked->ranges[0];
-    if (!(*range)->carry)
-        (*range)->carry = window_new();
-    *window = (*range)->carry;
-    return SORT_HOLD;
-}
-
-/* Too much waits: what waits is dropped and the chunk is read again, after these changes. */
-static void window_overflow(struct snapshot *snapshot, struct tracked *tracked, struct range *range)
-{
-    tracked->generation++;
-    if (tracked->keyless) {
-        window_free(tracked->scan_window);
-        tracked->scan_window = NULL;
-        tracked->scan = SCAN_AGAIN;
+        sorting = tracked->scan == SCAN_GO ? SORT_PASS : *window ? SORT_HOLD : SORT_DROP;
     } else {
-        range_drop_windows(range);
-        if (range->carry) {
-            window_free(range->carry);
-            range->carry = NULL;
-            tracked->overflowed = range->cursor.data != NULL;
-        }
+        sorting = sort_comparable(tracked, key, window);
     }
-    pthread_cond_broadcast(&snapshot->changed);
+    return sorting == SORT_HOLD && is_inside(*window, transaction, source) ? SORT_DROP : sorting;
 }
 
-static void hold(struct snapshot *snapshot, struct tracked *tracked, struct range *range,
-                 struct window *window, const struct event *event, struct bytes key,
-                 struct bytes transaction)
+static void held_add(struct window *window, const struct event *event, struct bytes key,
+                     struct bytes transaction)
 {
     if (!bytes_equal(window->transaction, transaction) || !window->transaction.data)
         window->transaction = arena_copy(&window->arena, transaction);
@@ -126,23 +106,35 @@ static void hold(struct snapshot *snapshot, struct tracked *tracked, struct rang
     held->transaction = window->transaction;
     *window->held_end = held;
     window->held_end = &held->next;
-    if (window->arena.total > HELD_BYTES_MAX)
-        window_overflow(snapshot, tracked, range);
 }
 
 /* One side of a change. True: it passes. */
-static bool sort_side(struct snapshot *snapshot, struct tracked *tracked, struct event event,
-                      const struct value *row, struct bytes transaction)
+static bool sort_side(struct tracked *tracked, struct event event, const struct value *row,
+                      struct bytes transaction, struct source *source)
 {
     struct buf key;
     key_of(event.table, row, &key);
-    struct range *range;
     struct window *window;
-    enum sorting sorting = sort_key(tracked, buf_view(&key), &range, &window);
+    enum sorting sorting = sort_key(tracked, buf_view(&key), transaction, source, &window);
     if (sorting == SORT_HOLD)
-        hold(snapshot, tracked, range, window, &event, buf_view(&key), transaction);
+        held_add(window, &event, buf_view(&key), transaction);
     buf_done(&key);
     return sorting == SORT_PASS;
+}
+
+/* A table whose keys C cannot order: the side passes, and open windows remember it. */
+static void remember_side(struct tracked *tracked, struct event event, const struct value *row,
+                          struct bytes transaction, struct source *source)
+{
+    struct window *window = tracked->split ? tracked->ranges[0].windows : NULL;
+    if (!window)
+        return;
+    struct buf key;
+    key_of(event.table, row, &key);
+    for (; window; window = window->next)
+        if (!is_inside(window, transaction, source))
+            held_add(window, &event, buf_view(&key), transaction);
+    buf_done(&key);
 }
 
 static bool key_changed(const struct table *table, const struct value *before,
@@ -156,17 +148,19 @@ static bool key_changed(const struct table *table, const struct value *before,
     return false;
 }
 
-void merge_sort_event(struct snapshot *snapshot, struct tracked *tracked, struct event *event,
-                      struct bytes transaction, struct source *source)
+void merge_sort_event(struct tracked *tracked, struct event *event, struct bytes transaction,
+                      struct source *source)
 {
-    (void)source;
     const struct table *table = event->table;
+    const struct value *row = event->op == EVENT_INSERT || !event->before ? event->after : event->before;
+    bool ordered = tracked->comparable || tracked->keyless;
     bool split = event->op == EVENT_UPDATE && !tracked->keyless && event->before &&
                  key_changed(table, event->before, event->after);
     if (!split) {
-        const struct value *row = event->op == EVENT_DELETE || (event->op == EVENT_UPDATE && event->before)
-                                      ? event->before : event->after;
-        event->dropped = !sort_side(snapshot, tracked, *event, row, transaction);
+        if (ordered)
+            event->dropped = !sort_side(tracked, *event, row, transaction, source);
+        else
+            remember_side(tracked, *event, row, transaction, source);
         return;
     }
     struct event removal = *event, addition = *event;
@@ -174,13 +168,103 @@ void merge_sort_event(struct snapshot *snapshot, struct tracked *tracked, struct
     removal.after = NULL;
     addition.op = EVENT_INSERT;
     addition.before = NULL;
-    bool old_passes = sort_side(snapshot, tracked, removal, event->before, transaction);
-    bool new_passes = sort_side(snapshot, tracked, addition, event->after, transaction);
+    if (!ordered) {
+        remember_side(tracked, removal, event->before, transaction, source);
+        remember_side(tracked, addition, event->after, transaction, source);
+        return;
+    }
+    bool old_passes = sort_side(tracked, removal, event->before, transaction, source);
+    bool new_passes = sort_side(tracked, addition, event->after, transaction, source);
     if (old_passes && !new_passes)
         *event = removal;
     else if (new_passes && !old_passes)
         *event = addition;
     event->dropped = !old_passes && !new_passes;
+}
+
+/* ---- what is held, kept small ---- */
+
+static bool is_full(const struct window *window) { return window->arena.total > HELD_BYTES_MAX; }
+
+bool merge_is_full(const struct snapshot *snapshot)
+{
+    for (uint32_t i = 0; i < snapshot->table_capacity; i++) {
+        const struct tracked *tracked = snapshot->tables[i];
+        if (!tracked || tracked->state != TABLE_SNAPSHOT)
+            continue;
+        if (tracked->scan_window && tracked->scan == SCAN_NONE && is_full(tracked->scan_window))
+            return true;
+        for (uint32_t k = 0; k < tracked->range_count; k++)
+            for (const struct window *window = tracked->ranges[k].windows; window; window = window->next)
+                if (window->stage == WINDOW_READING && is_full(window))
+                    return true;
+    }
+    return false;
+}
+
+/* Now that the snapshot is known: forgets what was held and lies in it or behind the chunk. */
+static void window_sift(struct tracked *tracked, struct window *window, struct source *source)
+{
+    struct arena old = window->arena;
+    struct held *held = window->held;
+    window->arena = (struct arena){ 0 };
+    window->after = arena_copy(&window->arena, window->after);
+    window->upto = arena_copy(&window->arena, window->upto);
+    window->gate_transaction = arena_copy(&window->arena, window->gate_transaction);
+    if (tracked->keyless) { /* a chunk's lie in its batch */
+        window->low = arena_copy(&window->arena, window->low);
+        window->high = arena_copy(&window->arena, window->high);
+    }
+    window->transaction = (struct bytes){ 0 };
+    window->held = NULL;
+    window->held_end = &window->held;
+    for (; held; held = held->next) {
+        bool behind = tracked->comparable && !window->last &&
+                      key_compare(tracked->table, held->key, window->upto) > 0;
+        if (!behind && !is_inside(window, held->transaction, source))
+            held_add(window, &held->event, held->key, held->transaction);
+    }
+    window->sifted = true;
+    arena_done(&old);
+}
+
+/* Too much is left: the chunk is read again, and will hold these changes. */
+static void window_overflow(struct snapshot *snapshot, struct tracked *tracked, struct range *range)
+{
+    tracked->generation++;
+    if (range) {
+        range_drop_windows(range);
+    } else {
+        window_free(tracked->scan_window);
+        tracked->scan_window = NULL;
+        tracked->scan = SCAN_AGAIN;
+    }
+    pthread_cond_broadcast(&snapshot->changed);
+}
+
+static void range_relieve(struct merge_context *merge, struct tracked *tracked, struct range *range)
+{
+    for (struct window *window = range->windows; window; window = window->next) {
+        if (window->stage != WINDOW_READ || !is_full(window))
+            continue;
+        if (!window->sifted)
+            window_sift(tracked, window, merge->source);
+        if (is_full(window)) {
+            window_overflow(merge->snapshot, tracked, range);
+            return;
+        }
+    }
+}
+
+static void scan_relieve(struct merge_context *merge, struct tracked *tracked)
+{
+    struct window *window = tracked->scan_window;
+    if (!window || tracked->scan != SCAN_OPENED || !is_full(window))
+        return;
+    if (!window->sifted)
+        window_sift(tracked, window, merge->source);
+    if (is_full(window))
+        window_overflow(merge->snapshot, tracked, NULL);
 }
 
 /* ---- closing ---- */
@@ -210,9 +294,11 @@ static const struct value *overlay_values(struct batch *batch, const struct held
 }
 
 /* A change that the rows may or may not hold: laid over them it is right either way. */
-static void overlay(struct batch *batch, struct map *rows, const struct held *held)
+static void overlay(struct batch *batch, struct map *rows, const struct held *held, bool adds)
 {
     uintptr_t found = (uintptr_t)map_get(rows, held->key);
+    if (!found && !adds)
+        return; /* a row that was not read has been delivered by its change */
     if (held->event.op == EVENT_DELETE) {
         if (found)
             batch->events[found - 1].dropped = true;
@@ -229,19 +315,19 @@ static void overlay(struct batch *batch, struct map *rows, const struct held *he
         map_put(rows, held->key, (void *)(uintptr_t)batch->count);
 }
 
-static void append_out(struct batch *batch, const struct held *held)
+static void append_out(struct batch *batch, const struct held *held, struct target *target)
 {
     struct event *event = batch_add(batch);
     *event = event_copy(&batch->arena, &held->event);
+    event->target = target;
 }
 
-/* The mark of a chunk: later than all that it holds, earlier than what follows (`next`, the first of
- * it that has been read; or NULL), never given twice. */
-static uint64_t chunk_mark(struct merge_context *merge, const struct held *next)
+/* The mark of a chunk: later than all that it holds, earlier than what follows, never given twice. */
+static uint64_t chunk_mark(struct merge_context *merge, const struct held *first_out)
 {
     uint64_t commit = mark_commit(merge->stream_mark);
-    if (next)
-        commit = mark_commit(next->event.mark) - 1;
+    if (first_out)
+        commit = mark_commit(first_out->event.mark) - 1;
     else if (merge->inside && commit > 0)
         commit--;
     uint32_t slots = MARK_CHUNK_LAST - MARK_CHUNK_FIRST + 1;
@@ -252,44 +338,33 @@ static uint64_t chunk_mark(struct merge_context *merge, const struct held *next)
 struct closing {
     struct tracked *tracked;
     struct range *range;
-    struct window *window; /* rows and watermarks */
-    struct window *held_by; /* whose held changes: the window itself, or the range's carry */
+    struct window *window;
 };
 
-/* Where a held change lies: 0 behind the chunk, 1 in it, -1 before it (delivered keys). */
-static int place_of(const struct closing *closing, const struct held *held, uint32_t index)
-{
-    const struct window *window = closing->window;
-    if (closing->tracked->comparable)
-        return window->last || key_compare(closing->tracked->table, held->key, window->upto) <= 0;
-    if (window->after.data && closing->held_by->not_after_lower[index])
-        return -1;
-    return window->last || closing->held_by->not_after_upper[index];
-}
-
+/* Lays what the snapshot may lack over the rows; *out_count changes are left to follow them. */
 static void merge_held(struct merge_context *merge, const struct closing *closing,
                        const struct held **outs, uint32_t *out_count)
 {
+    const struct tracked *tracked = closing->tracked;
     struct window *window = closing->window;
     struct map rows = { 0 };
     bool mapped = false;
-    uint32_t index = 0;
-    for (struct held *held = closing->held_by->held; held; held = held->next, index++) {
-        if (!closing->tracked->comparable && index >= closing->held_by->compare_count)
-            break;
-        int place = place_of(closing, held, index);
-        enum membership member =
-            place > 0 ? merge->source->driver->member(merge->source, held->transaction, window->low,
-                                                      window->high)
-            : place < 0 ? MEMBER_OUT : MEMBER_IN;
-        if (member == MEMBER_MAYBE) {
-            if (!mapped)
-                rows = rows_by_key(window->batch, closing->tracked->table);
-            mapped = true;
-            overlay(window->batch, &rows, held);
-        } else if (member == MEMBER_OUT) {
+    for (struct held *held = window->held; held; held = held->next) {
+        if (tracked->comparable && !window->last &&
+            key_compare(tracked->table, held->key, window->upto) > 0)
+            continue; /* behind the chunk: it will be read */
+        enum membership member = merge->source->driver->member(merge->source, held->transaction,
+                                                               window->low, window->high);
+        if (member == MEMBER_IN)
+            continue;
+        if (member == MEMBER_OUT && tracked->comparable) {
             outs[(*out_count)++] = held;
+            continue;
         }
+        if (!mapped)
+            rows = rows_by_key(window->batch, tracked->table);
+        mapped = true;
+        overlay(window->batch, &rows, held, tracked->comparable);
     }
     map_done(&rows);
 }
@@ -302,56 +377,12 @@ static uint32_t held_count(const struct window *window)
     return count;
 }
 
-/* The first change that follows the chunk's rows and may be of one of them: it decides the chunk's
- * mark. Delivered keys do not matter; what came while the database was asked may lie anywhere. */
-static const struct held *first_behind(const struct closing *closing, const struct held **outs,
-                                       uint32_t count)
-{
-    if (closing->tracked->comparable)
-        return count ? outs[0] : NULL;
-    uint32_t index = 0, out = 0;
-    for (struct held *held = closing->held_by ? closing->held_by->held : NULL; held;
-         held = held->next, index++) {
-        if (index >= closing->held_by->compare_count)
-            return held;
-        if (out < count && outs[out] == held) {
-            out++;
-            if (place_of(closing, held, index) > 0)
-                return held;
-        }
-    }
-    return NULL;
-}
-
 static void stamp(struct batch *batch, uint64_t mark, struct target *target)
 {
     for (uint32_t i = 0; i < batch->count; i++) {
         batch->events[i].mark = mark;
         batch->events[i].target = target;
     }
-}
-
-static void carry_on(struct range *range)
-{
-    struct window *old = range->carry;
-    range->carry = NULL;
-    if (!old)
-        return;
-    struct window *fresh = window_new();
-    uint32_t index = 0;
-    for (struct held *held = old->held; held; held = held->next, index++) {
-        if (index < old->compare_count)
-            continue;
-        fresh->transaction = arena_copy(&fresh->arena, held->transaction);
-        struct held *copy = arena_zalloc(&fresh->arena, sizeof *copy);
-        copy->event = event_copy(&fresh->arena, &held->event);
-        copy->key = arena_copy(&fresh->arena, held->key);
-        copy->transaction = fresh->transaction;
-        *fresh->held_end = copy;
-        fresh->held_end = &copy->next;
-    }
-    window_free(old);
-    range->carry = fresh;
 }
 
 static bool emit_chunk(struct merge_context *merge, const struct closing *closing, struct error *err)
@@ -378,18 +409,13 @@ static bool close_window(struct merge_context *merge, struct closing *closing, s
     struct window *window = closing->window;
     struct batch *batch = window->batch;
     uint32_t out_count = 0;
-    const struct held **outs =
-        malloc((closing->held_by ? held_count(closing->held_by) + 1 : 1) * sizeof *outs);
+    const struct held **outs = malloc((held_count(window) + 1) * sizeof *outs);
     ASSERT(outs);
-    if (closing->held_by)
-        merge_held(merge, closing, outs, &out_count);
-    stamp(batch, chunk_mark(merge, first_behind(closing, outs, out_count)),
-          closing->tracked->target);
+    merge_held(merge, closing, outs, &out_count);
+    stamp(batch, chunk_mark(merge, out_count ? outs[0] : NULL), closing->tracked->target);
     range->rows += batch->count;
-    if (!closing->tracked->comparable && closing->held_by && closing->held_by->held)
-        batch->carried_from = closing->held_by->held->event.mark;
     for (uint32_t i = 0; i < out_count; i++)
-        append_out(batch, outs[i]);
+        append_out(batch, outs[i], closing->tracked->target);
     free(outs);
     if (window->upto.data) {
         free((void *)(uintptr_t)range->cursor.data);
@@ -397,30 +423,10 @@ static bool close_window(struct merge_context *merge, struct closing *closing, s
     }
     range->complete = window->last;
     range->windows = window->next;
-    if (!range->windows)
-        range->windows_end = &range->windows;
-    if (!closing->tracked->comparable)
-        carry_on(range);
     bool ok = emit_chunk(merge, closing, err);
-    window->closed = true;
-    if (!window->attended)
-        window_free(window);
+    window_free(window);
     pthread_cond_broadcast(&merge->snapshot->changed);
     return ok;
-}
-
-/* A table whose order only the database knows: it is asked before the window closes. */
-static bool compare_first(struct merge_context *merge, struct range *range, struct window *window)
-{
-    struct window *carry = range->carry;
-    if (!carry || !carry->held || window->stage == WINDOW_COMPARED)
-        return false;
-    if (window->stage == WINDOW_READ) {
-        carry->compare_count = held_count(carry);
-        window->stage = WINDOW_COMPARING;
-        pthread_cond_broadcast(&merge->snapshot->changed);
-    }
-    return true;
 }
 
 static bool close_range(struct merge_context *merge, struct tracked *tracked, struct range *range,
@@ -429,68 +435,12 @@ static bool close_range(struct merge_context *merge, struct tracked *tracked, st
     struct window *window;
     while ((window = range->windows) && window->stage != WINDOW_READING &&
            merge->source->driver->passed(merge->source, window->high)) {
-        if (!tracked->comparable && compare_first(merge, range, window))
-            return true;
-        struct closing closing = { tracked, range, window,
-                                   tracked->comparable ? window : range->carry };
+        struct closing closing = { tracked, range, window };
         if (!close_window(merge, &closing, err))
             return false;
     }
+    range_relieve(merge, tracked, range);
     return true;
-}
-
-/* ---- what a table holds back whose order only the database knows ---- */
-
-static bool has_carry(const struct tracked *tracked)
-{
-    return tracked->state == TABLE_SNAPSHOT && !tracked->keyless && !tracked->comparable &&
-           tracked->split && tracked->ranges[0].carry && tracked->ranges[0].carry->held;
-}
-
-bool merge_holds_back(const struct tracked *tracked)
-{
-    /* Before the first chunk is delivered all will be read; a parked table is read anew. */
-    return has_carry(tracked) && tracked->ranges[0].cursor.data &&
-           atomic_load(&tracked->target->metrics->state) != TABLE_PARKED;
-}
-
-void merge_take_held_back(struct tracked *tracked, struct batch *batch)
-{
-    struct range *range = &tracked->ranges[0];
-    batch->carried_from = range->carry->held->event.mark;
-    for (struct held *held = range->carry->held; held; held = held->next)
-        append_out(batch, held);
-    batch->chunk_target = tracked->target;
-    batch->chunk_table = tracked->table;
-    window_free(range->carry);
-    range->carry = NULL;
-}
-
-void merge_note_held_back(const struct snapshot *snapshot, struct batch *batch)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < snapshot->table_capacity; i++)
-        count += snapshot->tables[i] && merge_holds_back(snapshot->tables[i]);
-    struct held_back *items = count ? arena_array(&batch->arena, count, sizeof *items) : NULL;
-    batch->held_back = items;
-    batch->held_back_count = count;
-    for (uint32_t i = 0; count && i < snapshot->table_capacity; i++)
-        if (snapshot->tables[i] && merge_holds_back(snapshot->tables[i]))
-            *items++ = (struct held_back){ snapshot->tables[i]->target,
-                                           snapshot->tables[i]->ranges[0].carry->held->event.mark };
-}
-
-/* The last changes that waited for a table that is now read to its end. */
-static bool flush_carry(struct merge_context *merge, struct tracked *tracked, struct error *err)
-{
-    if (!has_carry(tracked))
-        return true;
-    struct batch *batch = pool_take(&merge->snapshot->pool, 0);
-    if (!batch)
-        return true; /* at the next turn */
-    merge_take_held_back(tracked, batch);
-    batch->stream_mark = merge->stream_mark;
-    return merge->emit(merge->context, batch, err);
 }
 
 static bool close_table(struct merge_context *merge, struct tracked *tracked, struct error *err)
@@ -501,11 +451,7 @@ static bool close_table(struct merge_context *merge, struct tracked *tracked, st
             return false;
         complete = complete && tracked->ranges[i].complete;
     }
-    if (!complete)
-        return true;
-    if (!flush_carry(merge, tracked, err))
-        return false;
-    if (!has_carry(tracked))
+    if (complete)
         snapshot_finish_table(merge->snapshot, tracked);
     return true;
 }
@@ -554,7 +500,7 @@ static bool emit_scanned(struct merge_context *merge, struct batch *batch, struc
     stamp(batch, mark_make(tracked->scan_window->read_mark,
                            MARK_CHUNK_FIRST + snapshot->chunk_counter++ % slots), tracked->target);
     for (struct held *held = tracked->scan_window->held; held; held = held->next)
-        append_out(batch, held);
+        append_out(batch, held, tracked->target);
     tracked->scan_window->held = NULL;
     batch->chunk_target = tracked->target;
     batch->stream_mark = merge->stream_mark;
@@ -570,10 +516,12 @@ bool merge_close_windows(struct merge_context *merge, struct error *err)
         struct tracked *tracked = snapshot->tables[i];
         if (!tracked || tracked->state != TABLE_SNAPSHOT)
             continue;
-        if (tracked->keyless)
+        if (tracked->keyless) {
             judge_scan(merge, tracked);
-        else if (!close_table(merge, tracked, err))
+            scan_relieve(merge, tracked);
+        } else if (!close_table(merge, tracked, err)) {
             return false;
+        }
     }
     while (snapshot->ready) {
         struct batch *batch = snapshot->ready;

@@ -186,6 +186,7 @@ static bool workers_start(struct pipeline *pipeline, struct checkpoint_image *im
                           struct error *err)
 {
     uint32_t count = pipeline->options.sink_parallelism;
+    intake_restore_applied(&pipeline->intake, image);
     intents_assign(pipeline, image);
     for (uint32_t i = 0; i < count; i++)
         if (!worker_start_patiently(pipeline, i, err))

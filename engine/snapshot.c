@@ -20,6 +20,7 @@ void snapshot_init(struct snapshot *snapshot, const struct pipeline_options *opt
     wait_init(&snapshot->changed);
     pool_init(&snapshot->pool, options->snapshot_parallelism + 2);
     buf_init(&snapshot->gate, 64 << 20);
+    buf_init(&snapshot->gate_transaction, 64 << 20);
     snapshot->ready_end = &snapshot->ready;
 }
 
@@ -61,7 +62,7 @@ void range_drop_windows(struct range *range)
 {
     for (struct window *window = range->windows, *next; window; window = next) {
         next = window->next;
-        if (window->stage == WINDOW_READING || window->attended) {
+        if (window->stage == WINDOW_READING) {
             window->cancelled = true; /* its reader still holds it, and frees it */
             window->next = NULL;
             continue;
@@ -69,7 +70,6 @@ void range_drop_windows(struct range *range)
         window_free(window);
     }
     range->windows = NULL;
-    range->windows_end = &range->windows;
 }
 
 static void tracked_drop_scan(struct tracked *tracked)
@@ -84,8 +84,6 @@ static void tracked_clear_ranges(struct tracked *tracked)
     for (uint32_t i = 0; i < tracked->range_count; i++) {
         struct range *range = &tracked->ranges[i];
         range_drop_windows(range);
-        if (range->carry)
-            window_free(range->carry);
         free((void *)(uintptr_t)range->cursor.data);
     }
     free(tracked->ranges);
@@ -119,6 +117,7 @@ void snapshot_done(struct snapshot *snapshot)
         batch_release(batch);
     }
     buf_done(&snapshot->gate);
+    buf_done(&snapshot->gate_transaction);
     pool_done(&snapshot->pool);
     pthread_cond_destroy(&snapshot->changed);
     pthread_mutex_destroy(&snapshot->lock);

@@ -17,11 +17,19 @@
  * range's new cursor. Keys at or before the cursor stream normally; keys behind the last window are
  * dropped, for they will be read.
  *
- * Where C cannot order keys as the database does (collated text), the table has one range, all its
- * changes are held while it is read, and at each close the database is asked which of them lie at
- * or before the chunk's last key. Tables without a key are read whole in one consistent snapshot;
- * their changes are signed and commute, so nothing is held but until it is known that no change of
- * the table fell between the watermarks (else the snapshot is taken again).
+ * Where C cannot order keys as the database does (collated text), nobody can tell on which side of
+ * the cursor a changed key lies. Such a table has one range and all its changes pass at once. While
+ * a window is open they are remembered too, and at its close those that the snapshot may lack are
+ * laid over the rows of the same keys: a READ then shows its row as it is at its own mark, never
+ * older than what was delivered before. (A change of a row that is not read yet is delivered as
+ * well: that is the price.) Nothing waits, so nothing can be lost or come twice.
+ *
+ * Tables without a key are read whole in one consistent snapshot; their changes are signed and
+ * commute, so nothing is held but until it is known that no change of the table fell between the
+ * watermarks (else the snapshot is taken again).
+ *
+ * After a restart no window opens until the log was read again up to what had been applied before:
+ * a snapshot could otherwise be older than changes that are skipped because they were applied.
  *
  * Locking: `lock` guards all state below. The intake holds it while it sorts a batch's changes; the
  * reader threads hold it to open windows and to post rows. */
@@ -39,7 +47,7 @@ struct held {          /* a change that waits, deep-copied into its window's are
     struct held *next;
 };
 
-enum window_stage { WINDOW_READING, WINDOW_READ, WINDOW_COMPARING, WINDOW_COMPARED };
+enum window_stage { WINDOW_READING, WINDOW_READ };
 
 struct window {
     enum window_stage stage;
@@ -48,16 +56,12 @@ struct window {
     struct bytes upto;  /* its last key, once read; NULL with `last`: no end */
     bool last;
     bool cancelled; /* a schema change fell into it: read it again */
-    bool attended;  /* its reader waits with it, and frees it once it is closed or cancelled */
-    bool closed;
     struct bytes low, high;
     struct batch *batch;
     struct held *held, **held_end;
-    size_t held_bytes;
     struct bytes transaction; /* newest one copied into the arena */
-    /* COMPARING: what the database is asked about the first `compare_count` held changes. */
-    uint32_t compare_count;
-    bool *not_after_lower, *not_after_upper;
+    struct bytes gate_transaction; /* under way when it opened: surely in its snapshot */
+    bool sifted; /* of what was held while it was read, only what can matter is left */
     uint64_t read_mark; /* keyless scans: under which the rows come */
     struct window *next;
 };
@@ -68,8 +72,7 @@ struct range {
     bool complete;       /* delivered to its end */
     bool claimed;        /* a reader works on it */
     uint64_t rows;
-    struct window *windows, **windows_end; /* oldest first */
-    struct window *carry; /* not comparable: all changes since the last close, no rows */
+    struct window *windows; /* oldest first */
 };
 
 /* Everything that the intake knows of one captured table. */
@@ -92,6 +95,7 @@ struct tracked {
     uint32_t scan_attempts;
     bool stored;     /* the bounds of its ranges are in the checkpoint */
     bool overflowed; /* to be read anew from the start, between two transactions */
+    bool emptying;   /* begun anew, and the event of it is not durable yet */
     uint64_t sweep;  /* rows up to this mark that the reading does not bring go at its end; 0: none */
     bool sweep_sent;
     struct tracked *next_removed;
@@ -110,7 +114,8 @@ struct snapshot {
     uint32_t table_capacity;
     atomic_uint active; /* tables in TABLE_SNAPSHOT: 0 lets the intake skip all of this */
     struct buf gate;    /* token of what the log reader has given */
-    uint64_t gate_generation;
+    struct buf gate_transaction; /* the transaction under way at that point, or the one before */
+    bool replaying;     /* what was applied before the restart is not read again yet: no windows */
     struct batch *ready, **ready_end; /* keyless rows, for the intake to hand on */
     uint32_t chunk_counter;
     bool finished; /* a table was read to its end that must be swept */
@@ -144,15 +149,8 @@ void snapshot_finish_table(struct snapshot *snapshot, struct tracked *tracked);
 
 /* engine/merge.c: sorts one change of a table in TABLE_SNAPSHOT: passes it (possibly turned into the
  * half of it that may pass), holds it, or drops it (event->dropped). */
-void merge_sort_event(struct snapshot *snapshot, struct tracked *tracked, struct event *event,
-                      struct bytes transaction, struct source *source);
-
-/* Are there changes of delivered keys that wait for the next chunk of their table? */
-bool merge_holds_back(const struct tracked *tracked);
-/* Moves them into an empty batch, which is then a chunk without rows. */
-void merge_take_held_back(struct tracked *tracked, struct batch *batch);
-/* Tells the batch, before it is handed on, what stays behind it. */
-void merge_note_held_back(const struct snapshot *snapshot, struct batch *batch);
+void merge_sort_event(struct tracked *tracked, struct event *event, struct bytes transaction,
+                      struct source *source);
 
 /* What closing needs of the intake. */
 struct merge_context {
@@ -166,6 +164,8 @@ struct merge_context {
 };
 /* Closes every window that can be closed now; called after each batch. */
 bool merge_close_windows(struct merge_context *merge, struct error *err);
+/* Is so much held for a chunk that is still being read that the log must wait for it? */
+bool merge_is_full(const struct snapshot *snapshot);
 
 /* ---- shared by merge.c and the readers ---- */
 struct window *window_new(void);

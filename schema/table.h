@@ -45,6 +45,9 @@ struct table {
     const struct table *previous;
 };
 
+/* In a checkpoint: the table was dropped at `valid_from`. A position before that still has it. */
+static const uint32_t TABLE_DROPPED_VERSION = UINT32_MAX;
+
 /* NULL when there is none. Names of columns compare case-insensitively (ASCII and UTF-8 bytes as
  * they are), as in MySQL. */
 const struct column *table_column(const struct table *table, struct bytes name);

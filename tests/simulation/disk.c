@@ -20,13 +20,13 @@ struct operation {
     struct bytes key, value;
     bool prefix, removal, last;
 }; /* last: ends a commit */
-struct store {
+struct shelf {
     struct entry entries[ENTRIES_MAX];
     uint32_t count;
 };
 
 static struct {
-    struct store now, synced;
+    struct shelf now, synced;
     struct operation operations[OPERATIONS_MAX]; /* since the last sync */
     uint32_t operation_count;
     uint64_t epoch;
@@ -50,13 +50,13 @@ static struct bytes keep(struct bytes view)
 
 static void drop(struct bytes view) { kept_free((void *)(uintptr_t)view.data); }
 
-static void store_empty(struct store *store)
+static void shelf_empty(struct shelf *shelf)
 {
-    for (uint32_t i = 0; i < store->count; i++) {
-        drop(store->entries[i].key);
-        drop(store->entries[i].value);
+    for (uint32_t i = 0; i < shelf->count; i++) {
+        drop(shelf->entries[i].key);
+        drop(shelf->entries[i].value);
     }
-    store->count = 0;
+    shelf->count = 0;
 }
 
 static void operations_empty(void)
@@ -70,32 +70,32 @@ static void operations_empty(void)
 
 void disk_begin(void)
 {
-    store_empty(&disk.now);
-    store_empty(&disk.synced);
+    shelf_empty(&disk.now);
+    shelf_empty(&disk.synced);
     operations_empty();
     disk.epoch = 1;
 }
 
-static void store_remove(struct store *store, struct bytes key, bool prefix)
+static void shelf_remove(struct shelf *shelf, struct bytes key, bool prefix)
 {
-    for (uint32_t i = store->count; i-- > 0;) {
-        struct entry *entry = &store->entries[i];
+    for (uint32_t i = shelf->count; i-- > 0;) {
+        struct entry *entry = &shelf->entries[i];
         if (entry->key.size < key.size || memcmp(entry->key.data, key.data, key.size) != 0 ||
             (!prefix && entry->key.size != key.size))
             continue;
         drop(entry->key);
         drop(entry->value);
-        *entry = store->entries[--store->count];
+        *entry = shelf->entries[--shelf->count];
     }
 }
 
-static void store_apply(struct store *store, const struct operation *operation)
+static void shelf_apply(struct shelf *shelf, const struct operation *operation)
 {
-    store_remove(store, operation->key, operation->prefix);
+    shelf_remove(shelf, operation->key, operation->prefix);
     if (operation->removal)
         return;
-    ASSERT(store->count < ENTRIES_MAX);
-    store->entries[store->count++] = (struct entry){ keep(operation->key), keep(operation->value) };
+    ASSERT(shelf->count < ENTRIES_MAX);
+    shelf->entries[shelf->count++] = (struct entry){ keep(operation->key), keep(operation->value) };
 }
 
 void disk_cut_power(struct chance *chance)
@@ -105,11 +105,11 @@ void disk_cut_power(struct chance *chance)
         commits += disk.operations[i].last;
     uint32_t keeps = chance_below(chance, commits + 1);
     for (uint32_t i = 0; i < disk.operation_count && kept < keeps; i++) {
-        store_apply(&disk.synced, &disk.operations[i]);
+        shelf_apply(&disk.synced, &disk.operations[i]);
         kept += disk.operations[i].last;
     }
     operations_empty();
-    store_empty(&disk.now);
+    shelf_empty(&disk.now);
     for (uint32_t i = 0; i < disk.synced.count; i++)
         disk.now.entries[i] =
             (struct entry){ keep(disk.synced.entries[i].key), keep(disk.synced.entries[i].value) };
@@ -240,6 +240,15 @@ void checkpoint_forget_table(struct checkpoint_write *write, uint32_t table_id)
     checkpoint_clear_ranges(write, table_id);
 }
 
+void checkpoint_put_chunk_mark(struct checkpoint_write *write, uint64_t mark)
+{
+    struct buf key, value;
+    record_key_text(&key, "chunk-mark");
+    buf_init(&value, 64);
+    buf_le(&value, mark, 8);
+    put(write, &key, &value);
+}
+
 void checkpoint_put_intent(struct checkpoint_write *write, const struct intent *intent)
 {
     struct buf key, value;
@@ -287,7 +296,7 @@ void checkpoint_abandon(struct checkpoint_write *write)
 static void sync_now(void)
 {
     for (uint32_t i = 0; i < disk.operation_count; i++)
-        store_apply(&disk.synced, &disk.operations[i]);
+        shelf_apply(&disk.synced, &disk.operations[i]);
     operations_empty();
 }
 
@@ -300,7 +309,7 @@ bool checkpoint_commit(struct checkpoint_write *write, bool sync, struct error *
     for (uint32_t i = 0; i < write->count; i++) {
         struct operation operation = write->operations[i];
         operation.last = i + 1 == write->count;
-        store_apply(&disk.now, &operation);
+        shelf_apply(&disk.now, &operation);
         operation.key = keep(operation.key);
         operation.value = operation.value.data ? keep(operation.value) : operation.value;
         disk.operations[disk.operation_count++] = operation;
