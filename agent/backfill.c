@@ -7,5 +7,5 @@
 
 int command_backfill(const struct arguments *arguments)
 {
-    return run_pipelines(arguments->config, true, arguments->table);
+    return run_pipelines(arguments, true);
 }

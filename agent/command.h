@@ -19,6 +19,8 @@ enum exit_code {
 struct arguments {
     const char *config; /* NULL where the command takes none */
     const char *table;  /* --table PATTERN; NULL: all */
+    const char *savepoint; /* --from-savepoint PATH; NULL: none */
+    const char *path;      /* behind the config; NULL: none */
     bool json, markdown;
 };
 
@@ -27,6 +29,7 @@ int command_backfill(const struct arguments *arguments);
 int command_check(const struct arguments *arguments);
 int command_status(const struct arguments *arguments);
 int command_tables(const struct arguments *arguments);
+int command_savepoint(const struct arguments *arguments);
 int command_options(const struct arguments *arguments);
 
 /* Says on standard error what is wrong, and gives the exit code that the kind of error asks for. */

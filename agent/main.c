@@ -21,10 +21,10 @@
 static const struct command {
     const char *name, *usage, *help;
     int (*run)(const struct arguments *arguments);
-    bool config, table, json, markdown; /* what it takes */
+    bool config, table, json, markdown, savepoint, path; /* what it takes */
 } commands[] = {
-    { "run", "run CONFIG", "sync until told to stop (service, sidecar)", command_run,
-      .config = true },
+    { "run", "run CONFIG [--from-savepoint PATH]", "sync until told to stop (service, sidecar)",
+      command_run, .config = true, .savepoint = true },
     { "backfill", "backfill CONFIG [--table PATTERN]",
       "read the tables, then what changed meanwhile, and end", command_backfill, .config = true,
       .table = true },
@@ -34,6 +34,8 @@ static const struct command {
       command_status, .config = true, .json = true },
     { "tables", "tables CONFIG [--json]", "state, target and rows of each table", command_tables,
       .config = true, .json = true },
+    { "savepoint", "savepoint CONFIG [PATH]", "copy the state, to go back to it one day",
+      command_savepoint, .config = true, .path = true },
     { "options", "options [--markdown]", "all settings of the config file", command_options,
       .markdown = true },
     { "version", "version", "the version", NULL, .config = false },
@@ -109,12 +111,20 @@ static int read_arguments(const struct command *command, int count, char **words
             arguments.table = words[i];
         } else if (command->table && strncmp(word, "--table=", 8) == 0 && word[8]) {
             arguments.table = word + 8;
+        } else if (command->savepoint && strcmp(word, "--from-savepoint") == 0) {
+            if (++i == count || !*words[i])
+                return usage_error(command, "--from-savepoint needs a path", "");
+            arguments.savepoint = words[i];
+        } else if (command->savepoint && strncmp(word, "--from-savepoint=", 17) == 0 && word[17]) {
+            arguments.savepoint = word + 17;
         } else if (command->json && strcmp(word, "--json") == 0) {
             arguments.json = true;
         } else if (command->markdown && strcmp(word, "--markdown") == 0) {
             arguments.markdown = true;
         } else if (word[0] == '-' || !command->config) {
             return usage_error(command, "unknown argument", word);
+        } else if (arguments.config && command->path && !arguments.path && *word) {
+            arguments.path = word;
         } else if (arguments.config) {
             return usage_error(command, "one config at a time, not also", word);
         } else {

@@ -8,6 +8,7 @@
  * resolved by the next start. A second one ends the process at once, as safely as kill -9. */
 #include "agent/run.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include "agent/build.h"
 #include "agent/http.h"
 #include "agent/progress.h"
+#include "agent/savepoint.h"
 #include "agent/service.h"
 #include "engine/base/assert.h"
 #include "engine/base/cleanup.h"
@@ -85,6 +87,30 @@ static bool agent_build(struct agent *agent, const char *path, const char *table
         snprintf(running->metrics->sink, sizeof running->metrics->sink, "%s %s", plan->sink->name,
                  running->sink_name);
         agent->set.count++;
+    }
+    return true;
+}
+
+/* All savepoints must be there before the first checkpoint is replaced. */
+static bool agent_restore(struct agent *agent, const char *path, struct error *err)
+{
+    struct config *config = &agent->config;
+    for (uint32_t i = 0; i < agent->set.count; i++) {
+        const char *file = (const char *)savepoint_file(&config->arena, path, &config->sinks[i]).data;
+        if (access(file, R_OK) != 0)
+            return error_code(err, ERROR_CONFIG, errno, "savepoint '%s': %s", file,
+                              strerror(errno));
+    }
+    for (uint32_t i = 0; i < agent->set.count; i++) {
+        struct running *running = &agent->set.items[i];
+        bool done = false;
+        struct bytes file = savepoint_file(&config->arena, path, &config->sinks[i]);
+        if (!pipeline_restore(running->pipeline, (const char *)file.data, &done, err))
+            return error_context(err, "sink '%s'", running->sink_name);
+        log_info("%s savepoint=%s sink=%s",
+                 done ? "going on from the savepoint"
+                      : "the checkpoint comes from this savepoint already and goes on",
+                 path, running->sink_name);
     }
     return true;
 }
@@ -252,12 +278,14 @@ static void agent_done(struct agent *agent)
     config_done(&agent->config);
 }
 
-int run_pipelines(const char *config, bool backfill, const char *table)
+int run_pipelines(const struct arguments *arguments, bool backfill)
 {
     CLEANUP(agent_done) struct agent agent = { .backfill = backfill };
     struct error err = { 0 };
     service_block_signals();
-    if (!agent_build(&agent, config, table, &err) || !agent_listen(&agent, &err))
+    if (!agent_build(&agent, arguments->config, arguments->table, &err) ||
+        (arguments->savepoint && !agent_restore(&agent, arguments->savepoint, &err)) ||
+        !agent_listen(&agent, &err))
         return command_failed(&err);
     agent.progress = progress_begin(&agent.set, &agent.config.arena, true, backfill);
     bool started = agent_start(&agent, &err);
@@ -272,5 +300,5 @@ int run_pipelines(const char *config, bool backfill, const char *table)
 
 int command_run(const struct arguments *arguments)
 {
-    return run_pipelines(arguments->config, false, NULL);
+    return run_pipelines(arguments, false);
 }

@@ -6,5 +6,5 @@
 
 #include "agent/command.h"
 
-/* Ends with the exit code. `table` NULL: all. */
-int run_pipelines(const char *config, bool backfill, const char *table);
+/* Ends with the exit code. */
+int run_pipelines(const struct arguments *arguments, bool backfill);

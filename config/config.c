@@ -88,6 +88,8 @@ const struct setting config_pipeline_settings[] = {
       NULL },
     { "checkpoint.interval", SETTING_DURATION, PIPELINE(checkpoint_interval_ms), "1s",
       "How often the position is written down.", 10, 600 * 1000, NULL },
+    { "savepoint.num-retained", SETTING_INT, PIPELINE(savepoints_retained), "10",
+      "How many savepoints are kept of those made without a path of their own.", 1, 10000, NULL },
     { "schema.change.behavior", SETTING_CHOICE, PIPELINE(schema_behavior), "lenient",
       "What happens to a schema change of the source. evolve: the target follows, and a table parks "
       "where it cannot. try_evolve: a change that the target refuses is left out with a warning. "

@@ -38,6 +38,7 @@ struct config_pipeline {
     struct bytes name;
     struct bytes checkpoint_directory; /* never empty; without the sink's folder */
     int64_t checkpoint_interval_ms;
+    int64_t savepoints_retained;
     int schema_behavior; /* enum schema_behavior */
     int lost_policy;     /* enum lost_policy */
     int64_t snapshot_parallelism, memory_bytes;

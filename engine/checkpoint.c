@@ -26,7 +26,8 @@
 #include "engine/checkpoint_record.h"
 
 /* A copy may be this old; the first one is made soon, for the day when the live records go bad. */
-enum { COPY_FIRST_US = 10 * 1000000, COPY_EVERY_US = 300 * 1000000 };
+enum { COPY_FIRST_US = 10 * 1000000, COPY_EVERY_US = 300 * 1000000, SAVE_ATTEMPTS = 10,
+       SAVE_PAUSE_US = 50 * 1000 };
 
 struct checkpoint {
     struct home home;
@@ -276,12 +277,6 @@ static void keeper_end(struct checkpoint *checkpoint)
         copy_or_warn(checkpoint);
 }
 
-bool checkpoint_savepoint(struct checkpoint *checkpoint, const char *path, struct error *err)
-{
-    struct copy_facts facts;
-    return copy_write(path, checkpoint->store, &facts, err) || error_context(err, "savepoint");
-}
-
 /* ---- opening and closing ---- */
 
 static void put_sealed(struct checkpoint_write *write, const char *key_text, struct bytes value)
@@ -366,6 +361,25 @@ bool checkpoint_peek(const char *directory, struct checkpoint_image *image, stru
     bool ok = load_store(store, image, err);
     store_close(store);
     return ok || error_context(err, "checkpoint '%s'", directory);
+}
+
+/* Beside an agent that writes, files may go while they are opened: what was read then does not add
+ * up, or is not there, and is read again. */
+bool checkpoint_save(const char *directory, const char *path, struct error *err)
+{
+    char live[HOME_PATH_SIZE];
+    struct copy_facts facts;
+    snprintf(live, sizeof live, "%s/db", directory);
+    for (int attempt = 1;; attempt++) {
+        struct store *store = NULL;
+        bool ok = store_open(live, STORE_LOOK, &store, err) && copy_write(path, store, &facts, err);
+        store_close(store);
+        if (ok)
+            return true;
+        if (err->code != STORE_DAMAGED || attempt == SAVE_ATTEMPTS)
+            return error_context(err, "savepoint of '%s'", directory);
+        clock_sleep_us(SAVE_PAUSE_US);
+    }
 }
 
 void checkpoint_close(struct checkpoint *checkpoint)

@@ -82,8 +82,8 @@ bool checkpoint_peek(const char *directory, struct checkpoint_image *image, stru
 void checkpoint_image_done(struct checkpoint_image *image);
 void checkpoint_close(struct checkpoint *checkpoint); /* NULL is fine */
 
-/* A copy of all records in one file, consistent, while others write. Any thread. */
-bool checkpoint_savepoint(struct checkpoint *checkpoint, const char *path, struct error *err);
+/* A copy of all records in one file, proven, whether an agent has the checkpoint or not. */
+bool checkpoint_save(const char *directory, const char *path, struct error *err);
 /* Before checkpoint_open: replaces what `directory` holds, if anything, which is set aside. *done is
  * false when it descends from this very savepoint already: then it is left as it is, so that a
  * service that starts again goes on instead of back. */

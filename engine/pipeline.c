@@ -243,6 +243,24 @@ static bool pipeline_work(struct pipeline *pipeline, struct checkpoint_image *im
     return verdict(pipeline, ok, err);
 }
 
+/* What the checkpoint is for: another pair's is refused. */
+static struct bytes identity_of(const struct pipeline *pipeline, struct arena *arena)
+{
+    return arena_printf(arena, "%s -> %s", pipeline->metrics.source, pipeline->metrics.sink);
+}
+
+bool pipeline_restore(struct pipeline *pipeline, const char *savepoint, bool *done,
+                      struct error *err)
+{
+    struct arena scratch = { 0 };
+    struct bytes directory = pipeline->options.checkpoint_directory;
+    ASSERT(directory.data);
+    bool ok = checkpoint_restore(arena_text(&scratch, directory), identity_of(pipeline, &scratch),
+                                 savepoint, done, err);
+    arena_done(&scratch);
+    return ok;
+}
+
 bool pipeline_run(struct pipeline *pipeline, uint32_t *parked_tables, struct error *err)
 {
     char name[120];
@@ -253,10 +271,9 @@ bool pipeline_run(struct pipeline *pipeline, uint32_t *parked_tables, struct err
     struct bytes directory = pipeline->options.checkpoint_directory;
     if (directory.data) {
         struct arena scratch = { 0 };
-        struct bytes identity = arena_printf(&scratch, "%s -> %s", pipeline->metrics.source,
-                                             pipeline->metrics.sink);
-        bool opened = checkpoint_open(arena_text(&scratch, directory), identity,
-                                      &pipeline->checkpoint, &image, err);
+        bool opened = checkpoint_open(arena_text(&scratch, directory),
+                                      identity_of(pipeline, &scratch), &pipeline->checkpoint,
+                                      &image, err);
         if (opened)
             spill_folder(arena_text(&scratch, directory));
         arena_done(&scratch);

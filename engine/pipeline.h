@@ -44,6 +44,10 @@ struct pipeline;
 bool pipeline_open(const struct pipeline_options *options, const struct source_driver *source,
                    const void *source_options, const struct sink_driver *sink,
                    const void *sink_options, struct pipeline **out, struct error *err);
+/* Before it runs: its checkpoint becomes what the savepoint holds. *done is false when it descends
+ * from that savepoint already, and goes on. */
+bool pipeline_restore(struct pipeline *pipeline, const char *savepoint, bool *done,
+                      struct error *err);
 /* Runs until pipeline_stop (true), until a backfill is done (true; tables that parked are counted in
  * *parked_tables), or until an error that only a person can mend (false). Blocks. */
 bool pipeline_run(struct pipeline *pipeline, uint32_t *parked_tables, struct error *err);

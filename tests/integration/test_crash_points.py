@@ -145,12 +145,13 @@ def test_killed_at_each_step_of_the_stream(maria, seconds, capsys, parallelism):
     lab.settle()
     lab.change()
     steps = lab.count()
-    done = 0
+    done = tried = 0
     order = list(range(1, steps + 1))
     random.Random(1).shuffle(order)
     for step in bounded(order, seconds):
         lab.change()
         lab.start(f"kill@{step}")
+        tried += 1
         done += lab.died(8)
         lab.agent.kill()
         try:
@@ -158,7 +159,7 @@ def test_killed_at_each_step_of_the_stream(maria, seconds, capsys, parallelism):
         except AssertionError as error:
             raise AssertionError(f"after kill@{step}: {error}") from None
     report(capsys, f"stream, {parallelism} workers", done, f"{steps} steps")
-    assert done > steps / 2 or done > 20
+    assert tried and done > tried / 2
 
 
 def test_killed_at_each_step_of_the_snapshot(maria, seconds, capsys):
@@ -166,13 +167,14 @@ def test_killed_at_each_step_of_the_snapshot(maria, seconds, capsys):
     lab = Lab(maria)
     lab.create()
     steps = lab.count()
-    done = 0
+    done = tried = 0
     order = list(range(1, steps + 1))
     random.Random(2).shuffle(order)
     for turn, step in enumerate(bounded(order, seconds)):
         lab.reset(turn)
         lab.start(f"kill@{step}")
         lab.change()
+        tried += 1
         done += lab.died(8)
         lab.agent.kill()
         try:
@@ -180,7 +182,7 @@ def test_killed_at_each_step_of_the_snapshot(maria, seconds, capsys):
         except AssertionError as error:
             raise AssertionError(f"after kill@{step}: {error}") from None
     report(capsys, "snapshot", done, f"{steps} steps")
-    assert done > steps / 2 or done > 20
+    assert tried and done > tried / 2
 
 
 def test_killed_again_and_again(maria, full, seconds, capsys):

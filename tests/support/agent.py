@@ -87,10 +87,10 @@ class Agent:
         assert not SANITIZER.search(done.stdout), done.stdout[-4000:]
         return done.returncode, done.stdout
 
-    def start(self, wait=True):
+    def start(self, wait=True, arguments=()):
         self.write()
         self.starts += 1
-        self.process = Process([self.binary, "run", self.path],
+        self.process = Process([self.binary, "run", self.path, *arguments],
                                os.path.join(self.folder, "millrace.log"), self.environment)
         self.process.start()
         if wait:

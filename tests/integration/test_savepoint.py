@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Savepoints: made beside a running agent, gone back to, and every table converges."""
+
+import os
+
+from support.sample_shop import numbers
+
+
+def prepare(sync):
+    sync.execute("CREATE TABLE keyed (id INT AUTO_INCREMENT PRIMARY KEY, v INT)",
+                 f"INSERT INTO keyed (v) SELECT n FROM {numbers(200)}",
+                 "CREATE TABLE keyless (v INT)", "INSERT INTO keyless VALUES (1), (1), (2)")
+
+
+def change(sync):
+    sync.execute("INSERT INTO keyed (v) VALUES (1), (2)", "DELETE FROM keyed LIMIT 3",
+                 "INSERT INTO keyless VALUES (1), (3)", "DELETE FROM keyless LIMIT 1",
+                 "ALTER TABLE keyless ADD COLUMN w INT DEFAULT 5", "UPDATE keyless SET v = 9 LIMIT 1",
+                 "CREATE TABLE later (v INT)", "INSERT INTO later VALUES (4), (4)",
+                 "ALTER TABLE keyed DROP COLUMN v, ADD COLUMN x INT",
+                 "INSERT INTO keyed (x) VALUES (7)")
+
+
+def test_going_back_converges(maria, tmp_path):
+    """The savepoint is older than the target: rows without a key do not come twice."""
+    prepare(maria)
+    agent = maria.agent().start()
+    agent.wait_streaming()
+    maria.wait_equal()
+    path = os.path.join(tmp_path, "savepoint")
+    status, output = agent.command("savepoint", path)
+    assert status == 0 and output.strip() == path, output
+    change(maria)
+    maria.wait_equal()
+    agent.stop()
+    maria.execute("INSERT INTO keyless (v) VALUES (8)")
+    agent.start(arguments=["--from-savepoint", path])
+    maria.wait_equal()
+    assert "going on from the savepoint" in agent.log()
+    maria.execute("INSERT INTO keyless (v) VALUES (9)", "INSERT INTO later VALUES (4)")
+    maria.wait_equal()
+    agent.stop()
+    agent.start(arguments=["--from-savepoint", path])
+    agent.wait_log("comes from this savepoint already")
+    maria.execute("INSERT INTO later VALUES (5)")
+    maria.wait_equal()
+
+
+def test_on_another_machine(maria, tmp_path):
+    """A directory that never held anything goes on from a savepoint."""
+    prepare(maria)
+    agent = maria.agent().start()
+    agent.wait_streaming()
+    maria.wait_equal()
+    path = os.path.join(tmp_path, "savepoint")
+    assert agent.command("savepoint", path)[0] == 0
+    agent.stop()
+    change(maria)
+    agent.configuration["pipeline"]["checkpoint.directory"] += "-elsewhere"
+    agent.start(arguments=["--from-savepoint", path])
+    maria.wait_equal()
+    assert "is read again" not in agent.log()
+
+
+def test_retention(maria):
+    """Those without a path of their own: the oldest go."""
+    import time
+    prepare(maria)
+    agent = maria.agent(pipeline={"savepoint.num-retained": 2}).start()
+    agent.wait_streaming()
+    made = []
+    for _ in range(3):
+        status, output = agent.command("savepoint")
+        assert status == 0, output
+        made.append(output.strip())
+        time.sleep(1.1)  # their names are times
+    assert [os.path.exists(path) for path in made] == [False, True, True]
+
+
+def test_what_cannot_be_gone_back_to(maria, tmp_path):
+    prepare(maria)
+    agent = maria.agent().start()
+    agent.wait_streaming()
+    path = os.path.join(tmp_path, "savepoint")
+    assert agent.command("savepoint", path)[0] == 0
+    agent.stop()
+    [name] = os.listdir(path)
+    for damage, said in (("flip", "damaged"), ("cut", "damaged"), ("gone", "No such file")):
+        file = os.path.join(path, name)
+        if damage == "gone":
+            os.unlink(file)
+        else:
+            with open(file, "r+b") as opened:
+                data = bytearray(opened.read())
+                data[len(data) // 2] ^= 1
+                opened.seek(0)
+                opened.write(data)
+                if damage == "cut":
+                    opened.truncate(len(data) // 2)
+        agent.start(wait=False, arguments=["--from-savepoint", path])
+        assert agent.wait_end() == 2
+        assert said in agent.log(1), agent.log(5)
+    agent.start()
+    maria.execute("INSERT INTO keyless VALUES (6)")
+    maria.wait_equal()
