@@ -8,8 +8,8 @@
  *
  * A group begins with GTID, ANONYMOUS or MariaDB's GTID and ends with XID, QUERY COMMIT or
  * XA_PREPARE, or with the one statement of a standalone group. Positions are handed out at group
- * boundaries only. Checksums are cut off and not verified: TCP and TLS carry the bytes, and each value is
- * bounds-checked. Sources: MySQL's "Replication Protocol" and libbinlogevents pages; MariaDB's
+ * boundaries only. Checksums are cut off and not verified: TCP and TLS carry the bytes, and each value
+ * is bounds-checked. Sources: MySQL's "Replication Protocol" and libbinlogevents pages; MariaDB's
  * "2-Binlog Event Header" and following. */
 #include "sources/mysql/log.h"
 #include "sources/mysql/packed.h"
@@ -453,8 +453,9 @@ static bool on_event(struct log_source *self, struct batch *batch,
                on_query(self, batch, header, plain, again, err);
     }
     case INCIDENT_EVENT:
-        return error_set(err, ERROR_LOST, "binlog %s:%llu: the server says that it lost events "
-                         "(INCIDENT): the tables must be read again", self->file,
+        return error_set(err, ERROR_LOST,
+                         "binlog %s:%llu: the server says that it lost events (INCIDENT): read the "
+                         "tables again, with a new checkpoint.directory", self->file,
                          (unsigned long long)self->offset);
     case PARTIAL_ROW_DATA_EVENT: {
         struct bytes whole;

@@ -21,6 +21,7 @@ def test_rows_of_the_log_hold_what_select_shows(source, full):
         errors="replace", env={
             **os.environ, **ENVIRONMENT, "MILLRACE_TEST_ROWS": str(rows),
             "MILLRACE_TEST_MYSQL": f"127.0.0.1:{source.port}:admin:admin"})
+    print(done.stdout)
     assert done.returncode == 0 and not SANITIZER.search(done.stdout), done.stdout[-6000:]
     compared = [int(cells) for cells in re.findall(r"(\d+) cells compared", done.stdout)]
     assert len(compared) == 3 and min(compared) > rows * 40, done.stdout

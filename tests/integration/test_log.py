@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Events of the log, the rare ones too, and transactions of all shapes."""
 
+import os
+
 import pytest
 
 from support.database import AGENT_USER
@@ -35,6 +37,30 @@ def test_transactions_of_all_shapes(table):
     table.wait_equal()
 
 
+def test_tables_of_all_engines_and_partitions(table):
+    """Rows of several tables in one event group, of engines without transactions, of partitions."""
+    table.execute(
+        "CREATE TABLE slow (id INT PRIMARY KEY, v INT) ENGINE = MyISAM",
+        "CREATE TABLE fleeting (v INT) ENGINE = MEMORY",
+        "CREATE TABLE parts (id INT, y INT, v INT, PRIMARY KEY (id, y)) PARTITION BY RANGE (y) "
+        "(PARTITION a VALUES LESS THAN (10), PARTITION b VALUES LESS THAN MAXVALUE)",
+        "CREATE TABLE heard (id INT PRIMARY KEY AUTO_INCREMENT, whose INT)",
+        "CREATE TRIGGER hears AFTER UPDATE ON t FOR EACH ROW "
+        "INSERT INTO heard (whose) VALUES (NEW.id)",
+        "INSERT INTO slow VALUES (1, 1), (2, 2)", "UPDATE slow SET v = v + 1",
+        "INSERT INTO fleeting VALUES (1), (1), (2)", "DELETE FROM fleeting WHERE v = 1 LIMIT 1",
+        "INSERT INTO parts VALUES (1, 1, 1), (2, 20, 2)", "UPDATE parts SET y = 30 WHERE id = 1",
+        "UPDATE parts SET y = 3, v = 9 WHERE id = 2", "DELETE FROM parts WHERE y = 30",
+        "UPDATE t JOIN parts ON parts.id = t.id SET t.v = 50, parts.v = 70",
+        "DELETE t, parts FROM t JOIN parts ON t.id = parts.id WHERE t.id = 1")
+    if table.source.flavor == "mariadb":  # MySQL with GTIDs refuses to mix the two kinds
+        table.execute("UPDATE t JOIN slow ON t.id = slow.id SET t.v = 51, slow.v = 60",
+                      "BEGIN", "INSERT INTO t (id, v) VALUES (20, 1)",
+                      "INSERT INTO slow VALUES (20, 1)", "ROLLBACK")
+        assert table.source.value(f"SELECT COUNT(*) FROM `{table.schema}`.slow") == 3
+    table.wait_equal()
+
+
 def test_keys_that_change_places(sync):
     """Swaps and shifts of keys inside one statement, and a REPLACE over two unique keys."""
     sync.execute("CREATE TABLE t (id INT PRIMARY KEY, u INT UNIQUE, v INT)",
@@ -51,7 +77,8 @@ def test_foreign_keys_that_cascade(sync):
     sync.execute("CREATE TABLE p (id INT PRIMARY KEY)",
                  "CREATE TABLE c (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES p (id) "
                  "ON DELETE CASCADE ON UPDATE CASCADE)",
-                 "INSERT INTO p VALUES (1), (2), (3)", "INSERT INTO c VALUES (1, 1), (2, 1), (3, 2)")
+                 "INSERT INTO p VALUES (1), (2), (3)",
+                 "INSERT INTO c VALUES (1, 1), (2, 1), (3, 2)")
     sync.agent().start().wait_streaming()
     sync.execute("DELETE FROM p WHERE id = 1", "UPDATE p SET id = 20 WHERE id = 2")
     # MariaDB does the cascade inside the storage engine and logs no row of it; only MySQL 9.6 and
@@ -83,6 +110,29 @@ def test_prepared_transactions(table):
     table.execute("XA COMMIT 'a'", "INSERT INTO t (id, v) VALUES (112, 1)")
     table.wait_equal()
     assert table.value("SELECT count() FROM {db}.t FINAL WHERE id = 100") == "1"
+
+
+def test_a_large_prepared_branch_waits_in_a_file(sync):
+    """Its rows take more than xa.memory; nothing is left of the file, though the agent is killed."""
+    sync.execute("CREATE TABLE t (id INT PRIMARY KEY, s VARCHAR(100))",
+                 "CREATE TABLE other (id INT PRIMARY KEY)")
+    folder = os.path.join(sync.folder, "checkpoint")
+    agent = sync.agent(source={"xa.memory": "64kb"},
+                       pipeline={"checkpoint.directory": folder}).start()
+    agent.wait_streaming()
+    sync.execute("XA START 'large'",
+                 f"INSERT INTO t SELECT n, REPEAT('x', 90) FROM {numbers(20000)}",
+                 "XA END 'large'", "XA PREPARE 'large'")
+    sync.execute("INSERT INTO other VALUES (1)")
+    sync.wait_equal(tables=["other"])
+    agent.kill()
+    agent.start()
+    sync.execute("INSERT INTO other VALUES (2)")
+    sync.wait_equal(tables=["other"])
+    assert sync.value("SELECT count() FROM {db}.t FINAL") == "0"
+    sync.execute("XA COMMIT 'large'")
+    sync.wait_equal()
+    assert not [name for _, _, names in os.walk(folder) for name in names if "waiting" in name]
 
 
 def test_one_phase_xa(table):
@@ -163,8 +213,8 @@ def wait_parked(sync, name, reason):
 
 @pytest.mark.parametrize("image", ["MINIMAL", "NOBLOB"])
 def test_partial_row_images(table, image):
-    """What an image leaves out never becomes NULL. Changes that hold all that is needed are carried;
-    the first that does not parks its table, the others go on, and a restart reads it again."""
+    """What an image leaves out never becomes NULL. Changes that hold all that is needed are
+    carried; the first that does not parks its table, the others go on, and a restart reads it."""
     switch = f"SET SESSION binlog_row_image = {image}"
     table.execute("CREATE TABLE other (id INT PRIMARY KEY, v INT)", switch,
                   "INSERT INTO t VALUES (600, 6, 'six', REPEAT('b', 1000), '{\"k\": [1]}')",
@@ -241,7 +291,8 @@ def test_metadata_at_its_least(sync):
     sync.source.execute(f"SET GLOBAL binlog_row_metadata = {setting}")
     try:
         sync.execute("CREATE TABLE t (id BIGINT UNSIGNED PRIMARY KEY, u TINYINT UNSIGNED, s "
-                     "VARCHAR(20) CHARACTER SET gbk, e ENUM('a','ü'), d DECIMAL(20,5), f SET('x','y'))",
+                     "VARCHAR(20) CHARACTER SET gbk, e ENUM('a','ü'), d DECIMAL(20,5), "
+                     "f SET('x','y'))",
                      "INSERT INTO t VALUES (1, 200, '中', 'ü', 1.5, 'x,y')")
         sync.agent().start().wait_streaming()
         sync.execute("INSERT INTO t VALUES (18446744073709551615, 255, '文', 'a', -1.5, 'y')",

@@ -226,7 +226,8 @@ KEYS = {
     "spaces": ("VARCHAR(40)", "CONCAT(REPEAT('x', n), ' ')"),
     "binary": ("BINARY(6)", "UNHEX(LPAD(HEX(n * 500), 4, '0'))"),
     "varbinary": ("VARBINARY(20)", "UNHEX(CONCAT(LPAD(HEX(n), 2, '0'), IF(n % 2, '00', '')))"),
-    "enum": ("ENUM('z','y','x','w','v','u','t')", "1 + n"), "set": ("SET('a','b','c','d','e')", "n"),
+    "enum": ("ENUM('z','y','x','w','v','u','t')", "1 + n"),
+    "set": ("SET('a','b','c','d','e')", "n"),
     "bit": ("BIT(40)", "n * 7"), "double": ("DOUBLE", "n / 7"), "bool": ("TINYINT(1)", "n"),
 }
 
@@ -283,7 +284,8 @@ def test_values_that_the_target_cannot_hold_are_counted(sync):
     agent = sync.agent().start()
     agent.wait_streaming()
     sync.execute("INSERT INTO far VALUES " + rows.format(3, 4))
-    wait_for(lambda: sync.value_or_none("SELECT count() FROM {db}.far FINAL") == "4", 30, "four rows")
+    wait_for(lambda: sync.value_or_none("SELECT count() FROM {db}.far FINAL") == "4", 30,
+             "four rows")
     found = sync.rows("SELECT d, t FROM {db}.far FINAL ORDER BY id")
     assert found[0] == found[2] and found[1] == found[3] == ["2024-01-01", "2024-01-01"]
     if found[0] != ["1000-01-01", "9999-12-31"]:
@@ -297,8 +299,8 @@ def test_values_that_the_target_cannot_hold_are_counted(sync):
 def test_policies_for_dates(sync, zero, far, expected):
     """As the user chose, alike from snapshot and log, and counted. No server holds the year 0."""
     row = "'0000-00-00', '2020-00-31', '0000-01-01', '0000-12-31 23:59:59')"
-    sync.execute("SET sql_mode = ''", "CREATE TABLE p (id INT PRIMARY KEY, z DATE, zn DATE NOT NULL,"
-                 " f DATE, ft DATETIME)", "INSERT INTO p VALUES (1, " + row)
+    sync.execute("SET sql_mode = ''", "CREATE TABLE p (id INT PRIMARY KEY, z DATE, zn DATE NOT "
+                 "NULL, f DATE, ft DATETIME)", "INSERT INTO p VALUES (1, " + row)
     agent = sync.agent(sink={"zero-date.handling.mode": zero,
                              "out-of-range.handling.mode": far}).start()
     agent.wait_streaming()
@@ -352,6 +354,73 @@ def test_the_error_value_of_an_enum(sync):
     sync.execute("SET sql_mode = ''", "INSERT INTO e VALUES (3, 'unknown'), (4, NULL)")
     sync.wait_equal()
     assert sync.rows("SELECT v FROM {db}.e FINAL ORDER BY id") == [[""], ["a"], [""], [None]]
+
+
+@pytest.mark.parametrize("flavor", ["mariadb", "mysql"], indirect=True)
+def test_many_columns_and_many_labels(sync):
+    """Where the log counts in more bytes: columns over 250, labels and lengths over 255."""
+    columns = ", ".join(f"c{i} {'INT' if i % 3 else 'VARCHAR(1) CHARACTER SET latin1'}"
+                        for i in range(600))
+    labels = ",".join(f"'label {i}'" for i in range(700))
+    texts = ", ".join(f"v{size} VARCHAR({size}) CHARACTER SET latin1, u{size} VARCHAR({size}), "
+                      f"b{size} VARBINARY({size})" for size in (63, 64, 255, 256))
+    row = "({0}, 'label 0', 'label 255', 'label 256', 'label 699')"
+    sync.execute(f"CREATE TABLE wide (id INT PRIMARY KEY, {columns})",
+                 "INSERT INTO wide (id, c0, c1, c599, c598) VALUES (1, 'a', 2, 4, 5), "
+                 "(2, NULL, NULL, NULL, NULL)",
+                 f"CREATE TABLE labels (id INT PRIMARY KEY, a ENUM({labels}), b ENUM({labels}), "
+                 f"c ENUM({labels}), d ENUM({labels}))",
+                 "INSERT INTO labels VALUES " + row.format(1),
+                 f"CREATE TABLE lengths (id INT PRIMARY KEY, {texts})")
+    sync.agent().start().wait_streaming()
+    filled = ", ".join(f"REPEAT('x', {size}), REPEAT('ü', {size}), REPEAT(x'00', {size})"
+                       for size in (63, 64, 255, 256))
+    sync.execute("INSERT INTO wide (id, c300, c301) VALUES (3, 'b', 7)",
+                 "UPDATE wide SET c255 = 'c', c256 = 8",
+                 "INSERT INTO labels VALUES " + row.format(2),
+                 "UPDATE labels SET a = 256", f"INSERT INTO lengths VALUES (1, {filled})",
+                 "INSERT INTO lengths (id, v255, u64, b256) VALUES (2, '', '', '')")
+    sync.wait_equal()
+
+
+def test_temporal_columns_of_old_tables(maria):
+    """Tables made before MariaDB 10.1, or with mysql56_temporal_format off, store otherwise."""
+    values = ("'-12:34:56', '-00:00:00.001', '838:59:59.999999', '2024-02-29 12:34:56', "
+              "'1969-12-31 23:59:59.9', '2024-10-27 02:30:00.000001', '1970-01-01 00:00:01', "
+              "'2038-01-19 03:14:07.999', '2024-03-31 01:30:00.5'")
+    maria.source.execute("SET GLOBAL mysql56_temporal_format = OFF")
+    try:
+        maria.execute(
+            "SET time_zone = '+00:00'",
+            "CREATE TABLE old (id INT PRIMARY KEY, a TIME, b TIME(3), c TIME(6), d DATETIME, "
+            "e DATETIME(1), f DATETIME(6), g TIMESTAMP NULL, h TIMESTAMP(3) NULL, "
+            "i TIMESTAMP(6) NULL)", f"INSERT INTO old VALUES (1, {values})")
+    finally:
+        maria.source.execute("SET GLOBAL mysql56_temporal_format = ON")
+    maria.agent().start().wait_streaming()
+    maria.execute("SET time_zone = '+00:00'", f"INSERT INTO old VALUES (2, {values})",
+                  "INSERT INTO old (id) VALUES (3)",
+                  "UPDATE old SET a = '00:00:00', b = '23:59:59'")
+    maria.wait_equal()
+
+
+@pytest.mark.parametrize("flavor", ["mariadb", "mysql"], indirect=True)
+def test_time_zones_of_sessions_do_not_matter(sync):
+    """A TIMESTAMP is a moment, a DATETIME what a clock on a wall shows: whoever wrote it."""
+    old = sync.source.query("SELECT @@GLOBAL.time_zone")[0][0]
+    sync.source.execute("SET GLOBAL time_zone = '-07:00'")
+    try:
+        sync.execute("SET time_zone = '+05:45'",
+                     "CREATE TABLE z (id INT PRIMARY KEY, t TIMESTAMP NULL, d DATETIME)",
+                     "INSERT INTO z VALUES (1, '2024-07-01 12:00:00', '2024-07-01 12:00:00')")
+        sync.agent().start().wait_streaming()
+        sync.execute("SET time_zone = '+05:45'",
+                     "INSERT INTO z VALUES (2, '2024-07-01 12:00:00', '2024-07-01 12:00:00')")
+        sync.wait_equal()
+    finally:
+        sync.source.execute(f"SET GLOBAL time_zone = '{old}'")
+    assert sync.rows("SELECT t, d FROM {db}.z FINAL ORDER BY id") == [
+        ["2024-07-01 06:15:00", "2024-07-01 12:00:00"]] * 2
 
 
 @pytest.mark.parametrize("flavor", ["mariadb", "mysql"], indirect=True)

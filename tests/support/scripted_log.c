@@ -129,7 +129,7 @@ void lab_open(struct log_lab *lab, bool mariadb)
     struct source *source;
     struct error err;
     *lab = (struct log_lab){ .filter = { .matches = matches_all }, .position = 4 };
-    lab->options.transaction_memory = 1 << 16;
+    lab->options.transaction_memory = 1 << 12;
     info.flavor = mariadb ? SERVER_MARIADB : SERVER_MYSQL;
     catalog_init(&lab->catalog);
     table_index_keys(&lab->arena, &table);
