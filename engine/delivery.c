@@ -81,11 +81,15 @@ static bool worker_encode(struct worker *worker, struct delivery_target *state,
         load_open(worker, state, event->table);
     struct load *load = &state->load;
     uint32_t rows = load->rows;
-    if (!worker->shared->driver->encode(worker->sink, load, event, err)) {
-        if (err->kind != ERROR_DATA)
+    while (!worker->shared->driver->encode(worker->sink, load, event, err)) {
+        if (err->kind == ERROR_DATA) {
+            load_park(worker, state->target, event->table->id, err->message);
+            return true;
+        }
+        if (err->kind != ERROR_RETRY)
             return false;
-        load_park(worker, state->target, event->table->id, err->message);
-        return true;
+        if (!load_back_off(worker, err, "encoding rows"))
+            return error_set(err, ERROR_STOP, "stopping before a row was encoded");
     }
     if (load->rows > rows) {
         load->first = event->mark < load->first ? event->mark : load->first;

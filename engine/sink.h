@@ -73,7 +73,8 @@ struct sink_driver {
 
     /* Appends one event's row or rows to load->parts and counts them in load->rows. Keyed table:
      * an UPDATE whose key changed is a tombstone of the old key and the new row. Keyless: signed
-     * rows. ERROR_DATA: this row cannot be carried; the load is then as before the call. */
+     * rows. ERROR_DATA: this row cannot be carried; ERROR_RETRY: not now, for a registry of
+     * schemas is away. The load is then as before the call. */
     bool (*encode)(struct sink *sink, struct load *load, const struct event *event,
                    struct error *err);
 

@@ -179,6 +179,10 @@ static CURLcode http_perform(struct http *http)
 
 static void http_set_body(CURL *easy, const struct http_request *request)
 {
+    if (request->get) {
+        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+        return;
+    }
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     if (request->read) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);

@@ -109,6 +109,21 @@ static void check_transactions(struct kafka_client *admin, struct findings *find
     producer_done(&producer);
 }
 
+static void check_registry(const struct kafka_options *options, struct findings *findings)
+{
+    struct arena arena = { 0 };
+    struct registry *registry = NULL;
+    struct error err;
+    if (registry_open(options, &arena, &registry, &err) && registry_ping(registry, &err))
+        finding_add(findings, FINDING_OK, "", "schema registry: answers");
+    else
+        finding_add(findings, FINDING_FAIL,
+                    "check schema.registry.url, its path too, and that the registry runs", "%s",
+                    err.message);
+    registry_close(registry);
+    arena_done(&arena);
+}
+
 bool kafka_check(const void *options, struct findings *findings, struct error *err)
 {
     const struct kafka_options *own = options;
@@ -119,6 +134,8 @@ bool kafka_check(const void *options, struct findings *findings, struct error *e
     bool opened = client_open(&admin, &(struct client_role){ 0 }, err);
     if (opened && check_brokers(&admin, findings))
         check_transactions(&admin, findings);
+    if (opened && own->value_format == FORMAT_AVRO_CONFLUENT)
+        check_registry(own, findings);
     client_done(&admin);
     return opened;
 }

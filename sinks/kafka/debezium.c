@@ -247,12 +247,8 @@ static bool put_tombstone(const struct debezium_plan *plan, const struct value *
 static bool debezium_encode(void *context, const struct event *event, struct buf *out,
                             struct error *err)
 {
-    static const struct event_origin nowhere = { .connector = "mysql",
-                                                 .file = { (const uint8_t *)"", 0 } };
     struct debezium_plan *plan = context;
-    struct event placed = *event;
-    if (!placed.origin)
-        placed.origin = &nowhere;
+    struct event placed = debezium_placed(event);
     plan_connector(plan, placed.origin->connector);
     struct row_change changes[2];
     uint32_t count = row_changes(&plan->key, event, plan->merged, changes);

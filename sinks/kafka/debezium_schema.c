@@ -10,6 +10,18 @@ struct bytes debezium_server_name(const struct kafka_options *options)
     return options->topic_prefix.size > 0 ? options->topic_prefix : BYTES_LITERAL("millrace");
 }
 
+struct event debezium_placed(const struct event *event)
+{
+    static const struct event_origin binlog = { .connector = "mysql",
+                                                .file = { (const uint8_t *)"", 0 } };
+    static const struct event_origin wal = { .connector = "postgresql",
+                                             .file = { (const uint8_t *)"", 0 } };
+    struct event placed = *event;
+    if (!placed.origin)
+        placed.origin = event->table->schema.data ? &wal : &binlog;
+    return placed;
+}
+
 /* The columns as fields of a struct; `places`: of the key. */
 static void columns_json(const struct format_context *context, const uint16_t *places,
                          uint16_t count, struct json_writer *json)

@@ -11,5 +11,7 @@ struct bytes debezium_server_name(const struct kafka_options *options);
 /* What goes around a key that tells its schema. */
 void debezium_key_schema(const struct format_context *context, struct bytes *head,
                          struct bytes *tail);
+/* The event with an origin, whatever its source told. */
+struct event debezium_placed(const struct event *event);
 void debezium_envelope_schema(const struct format_context *context, const char *connector,
                               struct buf *out);

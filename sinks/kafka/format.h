@@ -8,6 +8,8 @@
 #include "sinks/kafka/frame.h"
 #include "sinks/kafka/options.h"
 
+struct registry;
+
 /* What a plan is made of; all of it lives as long as the plan. */
 struct format_context {
     const struct kafka_options *options;
@@ -16,6 +18,7 @@ struct format_context {
     const struct target *target;
     const struct table *table;
     struct bytes topic;
+    struct registry *registry; /* for Avro; else NULL */
 };
 
 struct format {
@@ -27,4 +30,4 @@ struct format {
 };
 
 extern const struct format format_debezium_json, format_debezium_json_flink, format_canal_json,
-    format_maxwell_json;
+    format_maxwell_json, format_avro_confluent;

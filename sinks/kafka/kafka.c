@@ -16,11 +16,23 @@ static const struct format *const formats[] = {
     [FORMAT_DEBEZIUM_JSON_FLINK] = &format_debezium_json_flink,
     [FORMAT_CANAL_JSON] = &format_canal_json,
     [FORMAT_MAXWELL_JSON] = &format_maxwell_json,
+    [FORMAT_AVRO_CONFLUENT] = &format_avro_confluent,
 };
 
 static struct kafka_sink *kafka_of(struct sink *sink) { return (struct kafka_sink *)sink; }
 
 /* ---- opening ---- */
+
+static void kafka_close(struct sink *sink)
+{
+    if (!sink)
+        return;
+    struct kafka_sink *self = kafka_of(sink);
+    registry_close(self->registry);
+    producer_done(&self->producer);
+    client_done(&self->admin);
+    buf_done(&self->sent);
+}
 
 static bool kafka_open(const void *options, struct arena *arena, struct sink_counters *counters,
                        struct sink **out, struct error *err)
@@ -37,23 +49,14 @@ static bool kafka_open(const void *options, struct arena *arena, struct sink_cou
     buf_init(&self->sent, SENT_LIMIT);
     client_init(&self->admin, own);
     producer_init(&self->producer, own, &self->admin);
-    if (!client_open(&self->admin, &(struct client_role){ 0 }, err)) {
-        producer_done(&self->producer);
-        client_done(&self->admin);
+    bool avro = own->value_format == FORMAT_AVRO_CONFLUENT;
+    if (!client_open(&self->admin, &(struct client_role){ 0 }, err) ||
+        (avro && !registry_open(own, arena, &self->registry, err))) {
+        kafka_close(&self->base);
         return false;
     }
     *out = &self->base;
     return true;
-}
-
-static void kafka_close(struct sink *sink)
-{
-    if (!sink)
-        return;
-    struct kafka_sink *self = kafka_of(sink);
-    producer_done(&self->producer);
-    client_done(&self->admin);
-    buf_done(&self->sent);
 }
 
 /* ---- targets ---- */
@@ -104,7 +107,8 @@ static bool kafka_prepare(struct sink *sink, struct target *target, const struct
                                       .arena = self->arena,
                                       .target = target,
                                       .table = table,
-                                      .topic = state->topic };
+                                      .topic = state->topic,
+                                      .registry = self->registry };
     struct target_plan *plan = arena_zalloc(self->arena, sizeof *plan);
     if (!self->format->plan(&context, &plan->plan, err))
         return false;

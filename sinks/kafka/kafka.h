@@ -8,6 +8,7 @@
 #include "engine/sink.h"
 #include "sinks/kafka/format.h"
 #include "sinks/kafka/producer.h"
+#include "sinks/kafka/registry.h"
 
 struct kafka_sink {
     struct sink base;
@@ -17,7 +18,8 @@ struct kafka_sink {
     const struct format *format;
     struct kafka_client admin;
     struct producer producer;
-    struct buf sent; /* pointers to the loads of the transaction under way */
+    struct registry *registry; /* NULL: the format needs none */
+    struct buf sent;           /* pointers to the loads of the transaction under way */
 };
 
 /* What the sink knows of a target: target->sink_data. */

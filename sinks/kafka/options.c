@@ -7,7 +7,7 @@
 #define FIELD(name) SETTING_FIELD(kafka_options, name)
 
 static const char *const value_formats[] = { "debezium-json", "debezium-json-flink", "canal-json",
-                                             "maxwell-json", NULL };
+                                             "maxwell-json",  "avro-confluent",      NULL };
 static const char *const strategies[] = { "hash-by-key", "hash-by-table", "all-to-zero", NULL };
 static const char *const guarantees[] = { "exactly-once", "at-least-once", NULL };
 static const char *const decimal_modes[] = { "precise", "string", "double", NULL };
@@ -15,6 +15,7 @@ static const char *const unsigned_modes[] = { "long", "precise", NULL };
 static const char *const time_modes[] = { "adaptive_time_microseconds", "adaptive", "connect",
                                           NULL };
 static const char *const binary_modes[] = { "bytes", "base64", "base64-url-safe", "hex", NULL };
+static const char *const verifications[] = { "full", "none", NULL };
 static const char *const zero_date_modes[] = { "null", "epoch", "fail", NULL };
 
 const struct setting kafka_settings[] = {
@@ -42,7 +43,7 @@ const struct setting kafka_settings[] = {
       .default_text = "debezium-json",
       .choices = value_formats,
       .help = "Form of the messages: Debezium's, the same as Flink CDC writes it, Canal's, "
-              "Maxwell's." },
+              "Maxwell's; or Debezium's in Avro, with a schema registry." },
     { .name = "debezium-json.include-schema.enabled",
       .type = SETTING_BOOL,
       .offset = FIELD(include_schema),
@@ -141,6 +142,43 @@ const struct setting kafka_settings[] = {
       .offset = FIELD(topic_configs),
       .default_text = "",
       .help = "Its further settings, e.g. topic.creation.config.cleanup.policy: compact." },
+    { .name = "schema.registry.url",
+      .type = SETTING_TEXT,
+      .offset = FIELD(registry_url),
+      .default_text = "",
+      .help = "Registry with Confluent's API, with its path, e.g. http://127.0.0.1:8081; for "
+              "avro-confluent." },
+    { .name = "schema.registry.username",
+      .type = SETTING_TEXT,
+      .offset = FIELD(registry_username),
+      .default_text = "",
+      .help = "User of the registry." },
+    { .name = "schema.registry.password",
+      .type = SETTING_SECRET,
+      .offset = FIELD(registry_password),
+      .default_text = "",
+      .help = "Its password." },
+    { .name = "schema.registry.ssl.ca",
+      .type = SETTING_TEXT,
+      .offset = FIELD(registry_ca),
+      .default_text = "",
+      .help = "File of the authorities that the registry is checked against." },
+    { .name = "schema.registry.ssl.cert",
+      .type = SETTING_TEXT,
+      .offset = FIELD(registry_cert),
+      .default_text = "",
+      .help = "File of our certificate, for a registry that asks for one." },
+    { .name = "schema.registry.ssl.key",
+      .type = SETTING_TEXT,
+      .offset = FIELD(registry_key),
+      .default_text = "",
+      .help = "File of its key." },
+    { .name = "schema.registry.ssl.verify",
+      .type = SETTING_CHOICE,
+      .offset = FIELD(registry_verify),
+      .default_text = "full",
+      .choices = verifications,
+      .help = "full: the registry's certificate and its name are checked; none: neither." },
     { .name = "request.timeout",
       .type = SETTING_DURATION,
       .offset = FIELD(request_timeout_ms),
@@ -172,6 +210,25 @@ static bool properties_check(const struct setting_pairs *pairs, struct error *er
                      "properties.bootstrap.servers: give the address of a broker, host:port");
 }
 
+/* The address is not printed where it may hold a password. */
+static bool registry_check(const struct kafka_options *options, struct error *err)
+{
+    struct bytes url = options->registry_url;
+    if (options->value_format != FORMAT_AVRO_CONFLUENT)
+        return true;
+    bool http = (url.size > 7 && memcmp(url.data, "http://", 7) == 0) ||
+                (url.size > 8 && memcmp(url.data, "https://", 8) == 0);
+    if (!http)
+        return error_set(err, ERROR_CONFIG,
+                         "schema.registry.url: avro-confluent needs one, and it "
+                         "begins with http:// or https://");
+    if (memchr(url.data, '@', url.size))
+        return error_set(err, ERROR_CONFIG,
+                         "schema.registry.url: put the user and password into "
+                         "schema.registry.username and schema.registry.password");
+    return true;
+}
+
 bool kafka_options_check(const struct kafka_options *options, struct error *err)
 {
     if (options->topic_partitions == 0 || options->topic_replication == 0)
@@ -180,5 +237,6 @@ bool kafka_options_check(const struct kafka_options *options, struct error *err)
                          "topic.creation.replication.factor: -1, or 1 and more");
     if (options->id_prefix.size == 0 || options->id_prefix.size > 100)
         return error_set(err, ERROR_CONFIG, "sink.transactional-id-prefix: 1 to 100 characters");
-    return properties_check(&options->properties, err) && topic_pattern_check(options->topic, err);
+    return properties_check(&options->properties, err) && registry_check(options, err) &&
+           topic_pattern_check(options->topic, err);
 }

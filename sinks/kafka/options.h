@@ -10,7 +10,8 @@ enum kafka_value_format {
     FORMAT_DEBEZIUM_JSON,
     FORMAT_DEBEZIUM_JSON_FLINK,
     FORMAT_CANAL_JSON,
-    FORMAT_MAXWELL_JSON
+    FORMAT_MAXWELL_JSON,
+    FORMAT_AVRO_CONFLUENT
 };
 enum partition_strategy { PARTITION_BY_KEY, PARTITION_BY_TABLE, PARTITION_ALL_TO_ZERO };
 enum delivery_guarantee { DELIVERY_EXACTLY_ONCE, DELIVERY_AT_LEAST_ONCE };
@@ -35,6 +36,9 @@ struct kafka_options {
     int64_t topic_partitions, topic_replication;
     struct setting_pairs topic_configs;
     int64_t request_timeout_ms;
+    struct bytes registry_url, registry_username, registry_password;
+    struct bytes registry_ca, registry_cert, registry_key;
+    int registry_verify;
 };
 
 extern const struct setting kafka_settings[];

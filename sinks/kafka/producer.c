@@ -104,20 +104,19 @@ static bool is_fenced(int code)
            code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING;
 }
 
-/* Somebody took our id: a newer agent, or the broker itself when the transaction was open for too
- * long. The group tells: a newer agent marks it first of all. */
+/* An id that was ours may have gone to a newer agent, which marks the group first of all. True: it
+ * is still ours, and what took it was the broker, because a transaction was open for too long. */
 static bool check_owner(struct producer *producer, struct error *err)
 {
     struct group_mark mark;
-    struct error why = *err;
+    if (strcmp(producer->owned, producer->id) != 0)
+        return true;
     if (!group_read(producer->options, producer->id, &mark, err))
         return false;
-    *err = why;
-    if (mark.found && mark.owner != process_number)
-        return error_set(err, ERROR_CONFIG,
-                         "Kafka: another agent took over the transactional id '%s': this one stops",
-                         producer->id);
-    return false;
+    return !mark.found || mark.owner == process_number ||
+           error_set(err, ERROR_CONFIG,
+                     "Kafka: another agent took over the transactional id '%s': this one stops",
+                     producer->id);
 }
 
 void producer_abandon(struct producer *producer)
@@ -150,12 +149,10 @@ static bool give_up(struct producer *producer, bool abortable, struct error *err
         producer->committing = false; /* the coordinator knows no commit of it */
     bool unknown = producer->committing;
     producer_abandon(producer);
-    if (fenced)
-        close_handle(producer);
-    if (fenced && !check_owner(producer, err) && err->kind == ERROR_CONFIG)
-        return false;
-    if (fenced)
+    if (fenced) {
+        close_handle(producer); /* who owns the id is asked before it is taken again */
         err->kind = ERROR_RETRY;
+    }
     if (unknown && err->kind == ERROR_RETRY)
         err->kind = ERROR_UNKNOWN;
     return false;
@@ -240,6 +237,8 @@ static bool mark(struct producer *producer, struct error *err)
 static bool take_id(struct producer *producer, struct error *err)
 {
     struct group_mark found;
+    if (!check_owner(producer, err))
+        return false;
     rd_kafka_error_t *error = rd_kafka_init_transactions(
         producer->client.handle, (int)producer->options->request_timeout_ms);
     if (error)
@@ -249,7 +248,10 @@ static bool take_id(struct producer *producer, struct error *err)
     producer->marked = found.found;
     snprintf(producer->committed, sizeof producer->committed, "%s",
              found.found ? found.label : GROUP_NO_LABEL);
-    return mark(producer, err);
+    if (!mark(producer, err))
+        return false;
+    memcpy(producer->owned, producer->id, sizeof producer->owned);
+    return true;
 }
 
 bool producer_ready(struct producer *producer, const char *label, struct error *err)

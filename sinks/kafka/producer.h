@@ -25,6 +25,7 @@ struct producer {
     bool open;       /* a transaction is open */
     bool committing; /* its commit was asked for: should the handle go, the outcome is unknown */
     char id[200];    /* transactional id, and name of the group */
+    char owned[200]; /* an id that this process has marked */
     char committed[LOAD_LABEL_SIZE]; /* label that the group holds; "-" before the first */
     bool marked;                     /* the group held something when the id was taken */
     int64_t marked_us;               /* when the group was last committed to */

@@ -156,7 +156,8 @@ static bool look(struct kafka_client *client, const char *name, bool *known, str
     return client_fail(client, code, what, rd_kafka_err2str(code), err);
 }
 
-/* librdkafka knocks without a pause while a wish to make a topic waits for a broker that is gone. */
+/* librdkafka knocks without a pause while a wish to make a topic waits for a broker that is gone.
+ */
 static bool brokers_answer(struct kafka_client *client, struct error *err)
 {
     const struct rd_kafka_metadata *metadata;

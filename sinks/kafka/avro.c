@@ -1,0 +1,585 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * avro-confluent: Debezium's key and envelope in Avro, as Confluent's serializer frames them:
+ *
+ *   00, u32 id of the schema (big endian), the value in Avro's binary form
+ *
+ * Numbers are zigzag varints, texts and bytes have their size in front, an optional value begins
+ * with the place of its branch: 0 for null, 1 for the value. The schemas are registered when a
+ * version of a table is first met, so a DDL gives a new version of the subject. */
+#include <stdlib.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/reader.h"
+#include "sinks/kafka/avro_schema.h"
+#include "sinks/kafka/registry.h"
+#include "sinks/kafka/row_key.h"
+#include "sinks/kafka/unscaled.h"
+
+struct avro_column {
+    struct json_column json; /* its form as a text, its units, its zero date */
+    json_put put;
+    bool nullable, temporal;
+    struct bytes absent; /* stands for a value that the log does not hold, encoded; NULL: none */
+};
+
+struct avro_plan {
+    struct format_context context;
+    struct row_key key; /* for what of a row changed, and the hash of a table without a key */
+    struct avro_column *columns, *keys;
+    struct value *merged;
+    const char *connector; /* that the value's schema was registered for */
+    uint32_t key_id, value_id;
+};
+
+/* ---- the binary form ---- */
+
+static void put_long(struct buf *out, int64_t number)
+{
+    uint64_t zigzag = (uint64_t)number << 1 ^ (uint64_t)(number >> 63);
+    uint8_t raw[10];
+    size_t size = 0;
+    for (; zigzag >= 0x80; zigzag >>= 7)
+        raw[size++] = (uint8_t)(zigzag | 0x80);
+    raw[size++] = (uint8_t)zigzag;
+    buf_put(out, raw, size);
+}
+
+static void put_bytes(struct buf *out, struct bytes raw)
+{
+    put_long(out, (int64_t)raw.size);
+    buf_bytes(out, raw);
+}
+
+static void put_optional_text(struct buf *out, struct bytes text)
+{
+    put_long(out, text.data ? 1 : 0);
+    if (text.data)
+        put_bytes(out, text);
+}
+
+static void put_optional_long(struct buf *out, int64_t number)
+{
+    put_long(out, 1);
+    put_long(out, number);
+}
+
+static bool avro_int(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    put_long(out, value->integer);
+    return true;
+}
+
+/* Avro has no unsigned long: what does not fit is refused. */
+static bool avro_uint(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    put_long(out, value->integer);
+    return value->natural <= INT64_MAX;
+}
+
+static bool avro_units(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    int64_t units = value->integer / column->divisor;
+    put_long(out, units - (value->integer % column->divisor < 0));
+    return true;
+}
+
+static bool avro_boolean(const struct json_column *column, const struct value *value,
+                         struct buf *out)
+{
+    (void)column;
+    buf_u8(out, value->natural != 0);
+    return value->natural <= 1;
+}
+
+static void put_float32(struct buf *out, float number)
+{
+    uint32_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    buf_le(out, bits, 4);
+}
+
+static void put_float64(struct buf *out, double number)
+{
+    uint64_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    buf_le(out, bits, 8);
+}
+
+static bool avro_float(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    put_float32(out, (float)value->number);
+    return true;
+}
+
+static bool avro_double(const struct json_column *column, const struct value *value,
+                        struct buf *out)
+{
+    (void)column;
+    put_float64(out, value->number);
+    return true;
+}
+
+static bool avro_raw(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    put_bytes(out, value_bytes(value));
+    return true;
+}
+
+/* Values whose JSON is a plain text in quotes: the same text. */
+static bool avro_text_of(json_put put, const struct json_column *column, const struct value *value,
+                         struct buf *out)
+{
+    enum { ROOM = 128 };
+    uint8_t room[ROOM];
+    struct buf text = { .data = room, .capacity = ROOM, .limit = ROOM };
+    if (value->tag == VALUE_TEXT && value->size > ROOM / 3) {
+        buf_init(&text, (size_t)value->size * 2 + 16);
+        bool ok = put(column, value, &text);
+        put_bytes(out, (struct bytes){ text.data + 1, text.size - 2 });
+        buf_done(&text);
+        return ok;
+    }
+    if (!put(column, value, &text))
+        return false;
+    put_bytes(out, (struct bytes){ text.data + 1, text.size - 2 });
+    return true;
+}
+
+#define TEXT_OF(name, json)                                                                        \
+    static bool name(const struct json_column *column, const struct value *value, struct buf *out) \
+    {                                                                                              \
+        return avro_text_of(json, column, value, out);                                             \
+    }
+TEXT_OF(avro_decimal_text, put_decimal_text)
+TEXT_OF(avro_uint_text, put_uint_text)
+TEXT_OF(avro_instant, put_instant)
+TEXT_OF(avro_base64, put_base64)
+TEXT_OF(avro_base64_url, put_base64_url)
+TEXT_OF(avro_hex, put_hex)
+TEXT_OF(avro_uuid, put_uuid)
+TEXT_OF(avro_address, put_address)
+
+static bool avro_bits(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    put_long(out, column->width);
+    buf_le(out, value->natural, column->width);
+    return true;
+}
+
+static bool avro_decimal(const struct json_column *column, const struct value *value,
+                         struct buf *out)
+{
+    (void)column;
+    uint8_t room[UNSCALED_MAX];
+    struct bytes raw = value->tag == VALUE_TEXT ? unscaled_of_text(value_bytes(value), room)
+                                                : unscaled_of_int(value->integer, room);
+    put_bytes(out, raw);
+    return raw.data != NULL;
+}
+
+static bool avro_uint_decimal(const struct json_column *column, const struct value *value,
+                              struct buf *out)
+{
+    (void)column;
+    uint8_t room[UNSCALED_MAX];
+    put_bytes(out, unscaled_of_uint(value->natural, room));
+    return true;
+}
+
+/* Through the JSON number, which is the double that Debezium gives. */
+static bool avro_number_of(json_put put, const struct json_column *column,
+                           const struct value *value, struct buf *out)
+{
+    size_t at = out->size;
+    put(column, value, out);
+    buf_u8(out, '\0');
+    if (out->failed)
+        return true;
+    double number = strtod((const char *)out->data + at, NULL);
+    out->size = at;
+    put_float64(out, number);
+    return true;
+}
+
+static bool avro_decimal_double(const struct json_column *column, const struct value *value,
+                                struct buf *out)
+{
+    return avro_number_of(put_decimal_double, column, value, out);
+}
+
+static bool avro_uint_double(const struct json_column *column, const struct value *value,
+                             struct buf *out)
+{
+    return avro_number_of(put_uint_double, column, value, out);
+}
+
+static void put_srid(struct buf *out, uint32_t srid)
+{
+    put_long(out, srid ? 1 : 0);
+    if (srid)
+        put_long(out, srid);
+}
+
+static bool avro_geometry(const struct json_column *column, const struct value *value,
+                          struct buf *out)
+{
+    (void)column;
+    struct reader in = reader_of(value_bytes(value));
+    uint32_t srid = (uint32_t)reader_le(&in, 4);
+    put_bytes(out, in.rest);
+    put_srid(out, srid);
+    return !in.failed;
+}
+
+static bool avro_point(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    struct reader in = reader_of(value_bytes(value));
+    uint32_t srid = (uint32_t)reader_le(&in, 4);
+    struct bytes wkb = in.rest;
+    reader_take(&in, 1 + 4);
+    buf_bytes(out, reader_take(&in, 16)); /* x and y lie there as Avro wants them */
+    put_long(out, 1);
+    put_bytes(out, wkb);
+    put_srid(out, srid);
+    return !in.failed;
+}
+
+static bool avro_vector(const struct json_column *column, const struct value *value,
+                        struct buf *out)
+{
+    (void)column;
+    if (value->size >= 4) {
+        put_long(out, value->size / 4);
+        buf_bytes(out, value_bytes(value));
+    }
+    put_long(out, 0);
+    return value->size % 4 == 0;
+}
+
+/* ---- columns ---- */
+
+static json_put form_of(json_put json, const char *type)
+{
+    static const struct {
+        json_put json, avro;
+    } forms[] = {
+        { put_int, avro_int },
+        { put_uint, avro_uint },
+        { put_boolean, avro_boolean },
+        { put_bit_boolean, avro_boolean },
+        { put_float, avro_float },
+        { put_double, avro_double },
+        { put_text, avro_raw },
+        { put_bits, avro_bits },
+        { put_decimal_bytes, avro_decimal },
+        { put_decimal_text, avro_decimal_text },
+        { put_decimal_double, avro_decimal_double },
+        { put_uint_bytes, avro_uint_decimal },
+        { put_uint_text, avro_uint_text },
+        { put_uint_double, avro_uint_double },
+        { put_days, avro_int },
+        { put_units, avro_units },
+        { put_instant, avro_instant },
+        { put_base64, avro_base64 },
+        { put_base64_url, avro_base64_url },
+        { put_hex, avro_hex },
+        { put_geometry, avro_geometry },
+        { put_point, avro_point },
+        { put_vector, avro_vector },
+        { put_uuid, avro_uuid },
+        { put_address, avro_address },
+    };
+    if (json == put_base64 && strcmp(type, "bytes") == 0)
+        return avro_raw;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        if (forms[i].json == json)
+            return forms[i].avro;
+    return NULL;
+}
+
+static struct bytes encoded(struct arena *arena, bool nullable, json_put put,
+                            const struct json_column *column, const struct value *value)
+{
+    struct buf out;
+    buf_init(&out, 1 << 16);
+    if (nullable)
+        put_long(&out, 1);
+    put(column, value, &out);
+    struct bytes copy = arena_copy(arena, buf_view(&out));
+    buf_done(&out);
+    return copy;
+}
+
+static struct avro_column avro_column(const struct format_context *context,
+                                      const struct column *column, bool key)
+{
+    struct json_column json = debezium_column(context, column, key);
+    enum type_kind kind = column->type.kind;
+    struct avro_column out = { .json = json, .nullable = !key && column->nullable };
+    out.put = form_of(json.put, debezium_schema(context, column).type);
+    out.temporal = kind == TYPE_DATE || kind == TYPE_DATETIME || kind == TYPE_TIMESTAMP;
+    if (out.temporal && json.zero.data) {
+        const struct value epoch = value_int(0);
+        static const uint8_t null_branch[] = { 0 };
+        out.json.zero = bytes_is(json.zero, "null")
+                            ? (struct bytes){ null_branch, 1 }
+                            : encoded(context->arena, out.nullable, out.put, &json, &epoch);
+    }
+    if (json.absent.data && out.put) {
+        struct value placeholder = value_text(context->options->placeholder);
+        out.absent = encoded(context->arena, out.nullable, out.put, &json, &placeholder);
+    }
+    return out;
+}
+
+/* False: the value cannot be carried. */
+static bool put_cell(const struct avro_column *column, const struct value *value, struct buf *out)
+{
+    if (value->tag == VALUE_NULL) {
+        buf_u8(out, 0);
+        return column->nullable;
+    }
+    if (value->tag == VALUE_ABSENT) {
+        buf_bytes(out, column->absent);
+        return column->absent.data != NULL;
+    }
+    if (column->temporal && value->tag == VALUE_TEXT)
+        return put_zero_date(&column->json, out);
+    if (column->nullable)
+        put_long(out, 1);
+    return column->put(&column->json, value, out);
+}
+
+static bool refuse_column(const struct column *column, struct error *err)
+{
+    return error_set(err, ERROR_DATA,
+                     "column '%.*s': a value that Avro cannot carry as the "
+                     "settings ask (bigint.unsigned.handling.mode: precise carries every BIGINT "
+                     "UNSIGNED; binlog_row_image=FULL logs every value)",
+                     BYTES_ARGS(column->name));
+}
+
+/* ---- plans ---- */
+
+static bool names_differ(const struct table *table, struct arena *arena, struct error *err)
+{
+    for (uint16_t i = 0; i < table->column_count; i++)
+        for (uint16_t k = 0; k < i; k++)
+            if (bytes_equal(avro_field_name(arena, table->columns[i].name),
+                            avro_field_name(arena, table->columns[k].name)))
+                return error_set(err, ERROR_DATA,
+                                 "columns '%.*s' and '%.*s' have the same name in "
+                                 "Avro",
+                                 BYTES_ARGS(table->columns[k].name),
+                                 BYTES_ARGS(table->columns[i].name));
+    return true;
+}
+
+static bool register_key(struct avro_plan *plan, struct error *err)
+{
+    const struct format_context *context = &plan->context;
+    if (context->table->key_count == 0)
+        return true;
+    struct buf schema;
+    buf_init(&schema, 16 << 20);
+    avro_key_schema(context, &schema);
+    bool ok = registry_register(context->registry, context->topic, "key", buf_view(&schema),
+                                &plan->key_id, err);
+    buf_done(&schema);
+    return ok;
+}
+
+static bool register_value(struct avro_plan *plan, const char *connector, struct error *err)
+{
+    if (plan->connector == connector)
+        return true;
+    struct buf schema;
+    buf_init(&schema, 16 << 20);
+    avro_envelope_schema(&plan->context, connector, &schema);
+    bool ok = registry_register(plan->context.registry, plan->context.topic, "value",
+                                buf_view(&schema), &plan->value_id, err);
+    buf_done(&schema);
+    if (ok)
+        plan->connector = connector;
+    return ok;
+}
+
+static bool avro_plan(const struct format_context *context, void **out, struct error *err)
+{
+    const struct table *table = context->table;
+    struct arena *arena = context->arena;
+    struct avro_plan *plan = arena_zalloc(arena, sizeof *plan);
+    struct key_form form = { .column = debezium_column };
+    plan->context = *context;
+    row_key_plan(context, &form, &plan->key);
+    plan->columns = arena_array(arena, table->column_count, sizeof *plan->columns);
+    plan->keys = arena_array(arena, table->key_count + 1u, sizeof *plan->keys);
+    plan->merged = arena_array(arena, table->column_count, sizeof *plan->merged);
+    for (uint16_t i = 0; i < table->column_count; i++) {
+        plan->columns[i] = avro_column(context, &table->columns[i], false);
+        if (!plan->columns[i].put)
+            return error_set(err, ERROR_DATA,
+                             "column '%.*s': avro-confluent has no form for type "
+                             "%.*s",
+                             BYTES_ARGS(table->columns[i].name),
+                             BYTES_ARGS(table->columns[i].source_type));
+    }
+    for (uint16_t i = 0; i < table->key_count; i++)
+        plan->keys[i] = avro_column(context, &table->columns[table->key_columns[i]], true);
+    *out = plan;
+    return names_differ(table, arena, err) && register_key(plan, err);
+}
+
+/* ---- messages ---- */
+
+static void put_prefix(uint32_t id, struct buf *out)
+{
+    const uint8_t prefix[] = { 0, (uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8),
+                               (uint8_t)id };
+    buf_put(out, prefix, sizeof prefix);
+}
+
+static bool put_key(const struct avro_plan *plan, const struct value *row, struct buf *out,
+                    struct frame *frame, struct error *err)
+{
+    const struct table *table = plan->context.table;
+    size_t at = out->size;
+    *frame = (struct frame){ .null_key = table->key_count == 0, .hash = plan->key.table_hash };
+    if (!frame->null_key)
+        put_prefix(plan->key_id, out);
+    for (uint16_t i = 0; i < table->key_count; i++)
+        if (!put_cell(&plan->keys[i], &row[table->key_columns[i]], out))
+            return refuse_column(&table->columns[table->key_columns[i]], err);
+    frame->key_size = (uint32_t)(out->size - at);
+    if (plan->key.strategy == PARTITION_ALL_TO_ZERO)
+        frame->hash = 0;
+    else if (plan->key.strategy == PARTITION_BY_KEY && !frame->null_key && !out->failed)
+        frame->hash = murmur2((struct bytes){ out->data + at, frame->key_size });
+    return true;
+}
+
+static bool put_image(const struct avro_plan *plan, const struct value *row, struct buf *out,
+                      struct error *err)
+{
+    const struct table *table = plan->context.table;
+    put_long(out, row ? 1 : 0);
+    for (uint16_t i = 0; row && i < table->column_count; i++)
+        if (!put_cell(&plan->columns[i], &row[i], out))
+            return refuse_column(&table->columns[i], err);
+    return true;
+}
+
+/* A record cannot leave a field out: an image of a log that holds less is not told. */
+static const struct value *whole(const struct avro_plan *plan, const struct value *row)
+{
+    for (uint16_t i = 0; row && i < plan->context.table->column_count; i++)
+        if (row[i].tag == VALUE_ABSENT && !plan->columns[i].absent.data)
+            return NULL;
+    return row;
+}
+
+static void put_times(int64_t time_us, struct buf *out)
+{
+    put_optional_long(out, time_us);
+    put_optional_long(out, time_us * 1000);
+}
+
+static void put_place(const struct event *event, bool wal, struct buf *out)
+{
+    const struct event_origin *origin = event->origin;
+    if (wal) {
+        put_bytes(out, event->table->schema);
+        put_bytes(out, event->table->name);
+        put_optional_long(out, (int64_t)origin->transaction);
+        put_optional_long(out, (int64_t)origin->position);
+        buf_put(out, (const uint8_t[3]){ 0 }, 3); /* xmin, origin, origin_lsn */
+        return;
+    }
+    put_optional_text(out, event->table->name);
+    put_long(out, origin->server_id);
+    put_optional_text(out, origin->gtid);
+    put_bytes(out, origin->file);
+    put_long(out, (int64_t)origin->position);
+    put_long(out, event_row(event));
+    put_long(out, origin->thread ? 1 : 0);
+    if (origin->thread)
+        put_long(out, (int64_t)origin->thread);
+    put_long(out, 0); /* query */
+}
+
+static void put_source(const struct avro_plan *plan, const struct event *event, int64_t now_us,
+                       struct buf *out)
+{
+    int64_t time_us = event->time_us ? event->time_us : now_us;
+    put_bytes(out, BYTES_LITERAL(MILLRACE_VERSION));
+    put_bytes(out, bytes_from(event->origin->connector));
+    put_bytes(out, debezium_server_name(plan->context.options));
+    put_long(out, time_us / 1000);
+    put_long(out, 0); /* of [string, null] */
+    put_bytes(out, event->snapshot ? BYTES_LITERAL("true") : BYTES_LITERAL("false"));
+    put_bytes(out, event->table->database);
+    put_long(out, 0); /* sequence */
+    put_times(time_us, out);
+    put_place(event, event->table->schema.data != NULL, out);
+}
+
+static bool put_value(const struct avro_plan *plan, const struct event *event,
+                      const struct row_change *change, struct buf *out, struct error *err)
+{
+    int64_t now_us = clock_wall_us();
+    put_prefix(plan->value_id, out);
+    if (!put_image(plan, whole(plan, change->before), out, err) ||
+        !put_image(plan, change->after, out, err))
+        return false;
+    put_source(plan, event, now_us, out);
+    put_long(out, 0); /* transaction */
+    put_bytes(out, (struct bytes){ (const uint8_t *)&change->op, 1 });
+    put_optional_long(out, now_us / 1000);
+    put_times(now_us, out);
+    return true;
+}
+
+static bool put_message(const struct avro_plan *plan, const struct event *event,
+                        const struct row_change *change, bool tombstone, struct buf *out,
+                        struct error *err)
+{
+    struct frame frame;
+    size_t at = frame_open(out);
+    if (!put_key(plan, change->after ? change->after : change->before, out, &frame, err))
+        return false;
+    size_t value_at = out->size;
+    if (!tombstone && !put_value(plan, event, change, out, err))
+        return false;
+    frame.null_value = tombstone;
+    frame.value_size = (uint32_t)(out->size - value_at);
+    frame_close(out, at, &frame);
+    return true;
+}
+
+static bool avro_encode(void *context, const struct event *event, struct buf *out,
+                        struct error *err)
+{
+    struct avro_plan *plan = context;
+    struct event placed = debezium_placed(event);
+    bool tombstones = plan->context.options->tombstones && plan->context.table->key_count > 0;
+    if (!register_value(plan, placed.origin->connector, err))
+        return false;
+    struct row_change changes[2];
+    uint32_t count = row_changes(&plan->key, event, plan->merged, changes);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!put_message(plan, &placed, &changes[i], false, out, err))
+            return false;
+        if (changes[i].op == 'd' && tombstones &&
+            !put_message(plan, &placed, &changes[i], true, out, err))
+            return false;
+    }
+    return true;
+}
+
+const struct format format_avro_confluent = { .plan = avro_plan, .encode = avro_encode };

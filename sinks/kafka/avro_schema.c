@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A member of a Connect schema becomes a field; an optional one a union with null that defaults to
+ * it. What Avro has no word for is kept in connect.* properties. A record that was named once is
+ * referred to by its name. */
+#include "sinks/kafka/avro_schema.h"
+
+struct avro_writer {
+    const struct format_context *context;
+    struct json_writer json;
+    struct bytes space;   /* namespace of the topic's records */
+    bool point, geometry; /* named already */
+};
+
+static bool is_letter(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+static bool is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
+
+struct bytes avro_field_name(struct arena *arena, struct bytes name)
+{
+    struct bytes out = arena_copy(arena, name);
+    uint8_t *text = (uint8_t *)(uintptr_t)out.data;
+    for (size_t i = 0; i < out.size; i++)
+        if (!is_letter(text[i]) && (i == 0 || !is_digit(text[i])))
+            text[i] = '_';
+    return out;
+}
+
+/* A topic as a namespace: each part between dots is a name. */
+static struct bytes space_of(struct arena *arena, struct bytes topic)
+{
+    struct bytes out = arena_copy(arena, topic);
+    uint8_t *text = (uint8_t *)(uintptr_t)out.data;
+    bool first = true;
+    for (size_t i = 0; i < out.size; i++) {
+        if (text[i] != '.' && !is_letter(text[i]) && (first || !is_digit(text[i])))
+            text[i] = '_';
+        first = text[i] == '.';
+    }
+    return out;
+}
+
+static const char *primitive_of(const char *type)
+{
+    static const char *const names[][2] = { { "int16", "int" },     { "int32", "int" },
+                                            { "int64", "long" },    { "float", "float" },
+                                            { "double", "double" }, { "boolean", "boolean" },
+                                            { "string", "string" }, { "bytes", "bytes" } };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(type, names[i][0]) == 0)
+            return names[i][1];
+    return "array";
+}
+
+static const char *logical_of(const char *name)
+{
+    static const char *const types[][2] = {
+        { "org.apache.kafka.connect.data.Decimal", "decimal" },
+        { "org.apache.kafka.connect.data.Date", "date" },
+        { "org.apache.kafka.connect.data.Time", "time-millis" },
+        { "org.apache.kafka.connect.data.Timestamp", "timestamp-millis" },
+    };
+    for (size_t i = 0; name && i < sizeof types / sizeof *types; i++)
+        if (strcmp(name, types[i][0]) == 0)
+            return types[i][1];
+    return NULL;
+}
+
+static void connect_parameters(const struct connect_schema *schema, struct json_writer *json)
+{
+    if (!schema->parameters[0].data)
+        return;
+    json_key(json, bytes_from("connect.parameters"));
+    json_object(json);
+    for (size_t i = 0; i < 4 && schema->parameters[i].data; i += 2) {
+        json_key(json, schema->parameters[i]);
+        json_string(json, schema->parameters[i + 1]);
+    }
+    json_object_end(json);
+}
+
+/* A decimal's scale and precision stand in Avro's own words too. */
+static void decimal_members(const struct connect_schema *schema, struct json_writer *json)
+{
+    json_key(json, bytes_from("scale"));
+    json_raw(json, schema->parameters[1]);
+    json_key(json, bytes_from("precision"));
+    json_raw(json, schema->parameters[3]);
+}
+
+static void put_struct(struct avro_writer *writer, const struct connect_schema *schema)
+{
+    bool point = strstr(schema->name, "Point") != NULL;
+    bool *named = point ? &writer->point : &writer->geometry;
+    if (*named) {
+        json_string(&writer->json, bytes_from(schema->name));
+        return;
+    }
+    *named = true;
+    json_raw(&writer->json,
+             bytes_from(point ? "{\"type\":\"record\",\"name\":\"Point\",\"namespace\":"
+                                "\"io.debezium.data.geometry\",\"fields\":["
+                                "{\"name\":\"x\",\"type\":\"double\"},"
+                                "{\"name\":\"y\",\"type\":\"double\"},"
+                                "{\"name\":\"wkb\",\"type\":[\"null\",\"bytes\"],\"default\":null},"
+                                "{\"name\":\"srid\",\"type\":[\"null\",\"int\"],\"default\":null}],"
+                                "\"connect.doc\":\"Geometry (POINT)\",\"connect.version\":1,"
+                                "\"connect.name\":\"io.debezium.data.geometry.Point\"}"
+                              : "{\"type\":\"record\",\"name\":\"Geometry\",\"namespace\":"
+                                "\"io.debezium.data.geometry\",\"fields\":["
+                                "{\"name\":\"wkb\",\"type\":\"bytes\"},"
+                                "{\"name\":\"srid\",\"type\":[\"null\",\"int\"],\"default\":null}],"
+                                "\"connect.doc\":\"Geometry\",\"connect.version\":1,"
+                                "\"connect.name\":\"io.debezium.data.geometry.Geometry\"}"));
+}
+
+static void put_type(struct avro_writer *writer, const struct connect_schema *schema)
+{
+    struct json_writer *json = &writer->json;
+    const char *primitive = primitive_of(schema->type);
+    bool int16 = strcmp(schema->type, "int16") == 0;
+    if (strcmp(schema->type, "struct") == 0) {
+        put_struct(writer, schema);
+        return;
+    }
+    if (!schema->name && !int16) {
+        json_string(json, bytes_from(primitive));
+        return;
+    }
+    const char *logical = logical_of(schema->name);
+    json_object(json);
+    json_member_string(json, "type", bytes_from(primitive));
+    if (strcmp(primitive, "array") == 0)
+        json_member_string(json, "items", bytes_from("float"));
+    if (logical && strcmp(logical, "decimal") == 0)
+        decimal_members(schema, json);
+    if (schema->name) {
+        json_member_int(json, "connect.version", 1);
+        connect_parameters(schema, json);
+        json_member_string(json, "connect.name", bytes_from(schema->name));
+    }
+    if (int16)
+        json_member_string(json, "connect.type", bytes_from("int16"));
+    if (logical)
+        json_member_string(json, "logicalType", bytes_from(logical));
+    json_object_end(json);
+}
+
+static void put_field(struct avro_writer *writer, const struct column *column, bool optional)
+{
+    struct json_writer *json = &writer->json;
+    struct connect_schema schema = debezium_schema(writer->context, column);
+    json_object(json);
+    json_member_string(json, "name", avro_field_name(writer->context->arena, column->name));
+    json_key(json, bytes_from("type"));
+    if (optional) {
+        json_array(json);
+        json_string(json, bytes_from("null"));
+    }
+    put_type(writer, &schema);
+    if (optional) {
+        json_array_end(json);
+        json_key(json, bytes_from("default"));
+        json_null(json);
+    }
+    json_object_end(json);
+}
+
+static void record_begin(struct avro_writer *writer, const char *name, bool with_space)
+{
+    struct json_writer *json = &writer->json;
+    json_object(json);
+    json_member_string(json, "type", bytes_from("record"));
+    json_member_string(json, "name", bytes_from(name));
+    if (with_space)
+        json_member_string(json, "namespace", writer->space);
+    json_key(json, bytes_from("fields"));
+    json_array(json);
+}
+
+static void record_end(struct avro_writer *writer, const char *name, int version)
+{
+    struct json_writer *json = &writer->json;
+    json_array_end(json);
+    if (version)
+        json_member_int(json, "connect.version", version);
+    json_member_string(
+        json, "connect.name",
+        arena_printf(writer->context->arena, "%.*s.%s", BYTES_ARGS(writer->space), name));
+    json_object_end(json);
+}
+
+static struct avro_writer writer_of(const struct format_context *context, struct buf *out)
+{
+    return (struct avro_writer){ .context = context,
+                                 .json = json_writer_of(out),
+                                 .space = space_of(context->arena, context->topic) };
+}
+
+void avro_key_schema(const struct format_context *context, struct buf *out)
+{
+    const struct table *table = context->table;
+    struct avro_writer writer = writer_of(context, out);
+    record_begin(&writer, "Key", true);
+    for (uint16_t i = 0; i < table->key_count; i++)
+        put_field(&writer, &table->columns[table->key_columns[i]], false);
+    record_end(&writer, "Key", 0);
+}
+
+/* ---- the envelope ---- */
+
+#define OPTIONAL(name, type)                                                                       \
+    "{\"name\":\"" name "\",\"type\":[\"null\",\"" type "\"],\"default\":null}"
+#define REQUIRED(name, type) "{\"name\":\"" name "\",\"type\":\"" type "\"}"
+
+static const char source_common[] =
+    REQUIRED("version", "string") "," REQUIRED("connector", "string") "," REQUIRED(
+        "name",
+        "string") "," REQUIRED("ts_ms",
+                               "long") ","
+                                       "{\"name\":\"snapshot\",\"type\":[{\"type\":\"string\","
+                                       "\"connect.version\":1,"
+                                       "\"connect.parameters\":{\"allowed\":\"true,first,first_in_"
+                                       "data_collection,"
+                                       "last_in_data_collection,last,false,incremental\"},"
+                                       "\"connect.default\":\"false\","
+                                       "\"connect.name\":\"io.debezium.data.Enum\"},\"null\"],"
+                                       "\"default\":\"false\"}," REQUIRED("db", "string") "," OPTIONAL(
+                                           "sequence",
+                                           "string") "," OPTIONAL("ts_us",
+                                                                  "long") "," OPTIONAL("ts_ns",
+                                                                                       "long") ",";
+
+static const char source_binlog[] =
+    OPTIONAL("table", "string") "," REQUIRED("server_id", "long") "," OPTIONAL("gtid", "string") "," REQUIRED(
+        "file",
+        "string") "," REQUIRED("pos",
+                               "long") "," REQUIRED("row",
+                                                    "int") "," OPTIONAL("thread",
+                                                                        "long") "," OPTIONAL("quer"
+                                                                                             "y",
+                                                                                             "strin"
+                                                                                             "g");
+
+static const char source_wal[] =
+    REQUIRED("schema", "string") "," REQUIRED("table", "string") "," OPTIONAL(
+        "txId",
+        "long") "," OPTIONAL("lsn",
+                             "long") "," OPTIONAL("xmin",
+                                                  "long") "," OPTIONAL("origin",
+                                                                       "string") "," OPTIONAL("orig"
+                                                                                              "in_"
+                                                                                              "lsn",
+                                                                                              "lon"
+                                                                                              "g");
+
+static const char closing_fields[] =
+    "{\"name\":\"transaction\",\"type\":[\"null\",{\"type\":\"record\",\"name\":\"block\","
+    "\"namespace\":\"event\",\"fields\":[" REQUIRED("id", "string") "," REQUIRED(
+        "total_order",
+        "lo"
+        "n"
+        "g") "," REQUIRED("data_collection_order",
+                          "long") "],\"connect.version\":1,\"connect.name\":\"event.block\"}],"
+                                  "\"default\":null}"
+                                  "," REQUIRED("op", "string") "," OPTIONAL(
+                                      "ts_ms", "long") "," OPTIONAL("ts_us",
+                                                                    "long") "," OPTIONAL("ts_"
+                                                                                         "ns",
+                                                                                         "lon"
+                                                                                         "g");
+
+static void put_images(struct avro_writer *writer)
+{
+    struct json_writer *json = &writer->json;
+    const struct table *table = writer->context->table;
+    json_object(json);
+    json_member_string(json, "name", bytes_from("before"));
+    json_key(json, bytes_from("type"));
+    json_array(json);
+    json_string(json, bytes_from("null"));
+    record_begin(writer, "Value", false);
+    for (uint16_t i = 0; i < table->column_count; i++)
+        put_field(writer, &table->columns[i], table->columns[i].nullable);
+    record_end(writer, "Value", 0);
+    json_array_end(json);
+    json_key(json, bytes_from("default"));
+    json_null(json);
+    json_object_end(json);
+    json_raw(json, bytes_from("{\"name\":\"after\",\"type\":[\"null\",\"Value\"],"
+                              "\"default\":null}"));
+}
+
+void avro_envelope_schema(const struct format_context *context, const char *connector,
+                          struct buf *out)
+{
+    struct avro_writer writer = writer_of(context, out);
+    bool wal = context->table->schema.data != NULL;
+    record_begin(&writer, "Envelope", true);
+    put_images(&writer);
+    json_raw(&writer.json,
+             arena_printf(context->arena,
+                          "{\"name\":\"source\",\"type\":{\"type\":\"record\",\"name\":\"Source\","
+                          "\"namespace\":\"io.debezium.connector.%s\",\"fields\":[%s%s],"
+                          "\"connect.version\":1,"
+                          "\"connect.name\":\"io.debezium.connector.%s.Source\"}}",
+                          connector, source_common, wal ? source_wal : source_binlog, connector));
+    json_raw(&writer.json, bytes_from(closing_fields));
+    record_end(&writer, "Envelope", 2);
+}

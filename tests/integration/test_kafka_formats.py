@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each format of the Kafka sink, folded by key, is the source value by value."""
+
+import json
+
+import pytest
+
+from support import kafka_rows
+from support.process import wait_for
+
+
+def write_rows(feed):
+    """Three rows before the agent, then changes of all kinds."""
+    feed.execute("SET time_zone = '+00:00'", kafka_rows.table_sql("every"),
+                 *[f"INSERT INTO every VALUES ({number}, 'old', {row})"
+                   for number, row in enumerate(kafka_rows.ROWS)])
+
+
+def change_rows(feed):
+    rows = kafka_rows.ROWS
+    feed.execute("SET time_zone = '+00:00'",
+                 *[f"INSERT INTO every VALUES ({number}, 'new', {row})"
+                   for number, row in enumerate(rows)],
+                 f"REPLACE INTO every VALUES (0, 'old', {rows[1]})",
+                 "UPDATE every SET word = 'changed', doc = NULL WHERE part = 'old' AND id = 1",
+                 "UPDATE every SET part = 'moved' WHERE part = 'new' AND id = 0",
+                 "DELETE FROM every WHERE part = 'old' AND id = 2")
+
+
+def wait_folded(feed, fold, wanted, timeout=60):
+    found = {}
+
+    def equal():
+        feed.agent.check_alive()
+        if f"{feed.name}.every" not in feed.kafka.topics():
+            return False
+        found.clear()
+        found.update(fold(feed.messages("every")))
+        return found == wanted
+
+    try:
+        wait_for(equal, timeout, "the topic to hold the source's rows", interval=0.5)
+    except TimeoutError:
+        for key in sorted(set(found) | set(wanted)):
+            here, there = found.get(key), wanted.get(key)
+            if here is None or there is None:
+                raise AssertionError(f"{key}: found {here}, wanted {there}\n{feed.agent.log(20)}")
+            for name in there:
+                assert here[name] == there[name], (key, name, here[name], there[name])
+
+
+@pytest.mark.parametrize("form", kafka_rows.FORMATS)
+def test_each_format_is_the_source(feed, form):
+    names = kafka_rows.names_of(form)
+    write_rows(feed)
+    feed.start(sink={"value.format": form})
+    wait_folded(feed, lambda messages: kafka_rows.fold(form, messages),
+                kafka_rows.source_rows(feed.source, feed.name, "every", names))
+    change_rows(feed)
+    wait_folded(feed, lambda messages: kafka_rows.fold(form, messages),
+                kafka_rows.source_rows(feed.source, feed.name, "every", names))
+
+
+def test_the_schema_in_each_message(maria_feed):
+    feed = maria_feed
+    feed.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, price DECIMAL(10,2) NOT NULL, "
+                 "c ENUM('a','b'))", "INSERT INTO t VALUES (1, 12.50, 'b')")
+    feed.start(sink={"debezium-json.include-schema.enabled": True, "topic.prefix": "t1"})
+    topic = f"t1.{feed.name}.t"
+    message = wait_for(lambda: topic in feed.kafka.topics() and feed.kafka.messages(topic), 30,
+                       "a message")[0]
+    key = json.loads(message.key)
+    assert key == {"schema": {"type": "struct", "fields": [
+        {"type": "int64", "optional": False, "field": "id"}], "optional": False,
+        "name": f"{topic}.Key"}, "payload": {"id": 1}}
+    schema = message.json["schema"]
+    assert [field["field"] for field in schema["fields"]] == [
+        "before", "after", "source", "transaction", "op", "ts_ms", "ts_us", "ts_ns"]
+    assert (schema["name"], schema["version"], schema["optional"]) == (f"{topic}.Envelope", 2,
+                                                                       False)
+    after = schema["fields"][1]
+    assert (after["name"], after["optional"]) == (f"{topic}.Value", True)
+    assert after["fields"][1:] == [
+        {"type": "bytes", "optional": False, "name": "org.apache.kafka.connect.data.Decimal",
+         "version": 1, "parameters": {"scale": "2", "connect.decimal.precision": "10"},
+         "field": "price"},
+        {"type": "string", "optional": True, "name": "io.debezium.data.Enum", "version": 1,
+         "parameters": {"allowed": "a,b"}, "field": "c"}]
+    assert schema["fields"][2]["name"] == "io.debezium.connector.mariadb.Source"
+    names = [field["field"] for field in schema["fields"][2]["fields"]]
+    assert names == list(message.json["payload"]["source"])
+    assert message.json["payload"]["after"] == {"id": 1, "price": "BOI=", "c": "b"}
+
+
+# ---- Avro ----
+
+def avro_options(registry):
+    return {"value.format": "avro-confluent", "schema.registry.url": registry.url,
+            "bigint.unsigned.handling.mode": "precise"}
+
+
+def fold_avro(reader, messages):
+    rows = {}
+    for message in messages:
+        key, value = reader.read(message.raw_key), reader.read(message.raw_value)
+        if value is None:
+            continue
+        image = value["after"] or value["before"]
+        assert key == {"part": image["part"], "id": image["id"]}
+        assert (value["after"] is None) == (value["op"] == "d")
+        place, values = kafka_rows.avro_row(image)
+        if value["after"] is None:
+            rows.pop(place, None)
+        else:
+            rows[place] = values
+    return rows
+
+
+def test_avro_is_the_source(feed, registry):
+    write_rows(feed)
+    feed.start(sink=avro_options(registry))
+    reader = kafka_rows.AvroReader(registry)
+
+    def fold(messages):
+        return fold_avro(reader, messages)
+
+    names = list(kafka_rows.COLUMNS)
+    wait_folded(feed, fold, kafka_rows.source_rows(feed.source, feed.name, "every", names))
+    change_rows(feed)
+    wait_folded(feed, fold, kafka_rows.source_rows(feed.source, feed.name, "every", names))
+    feed.execute("ALTER TABLE every ADD COLUMN more INT NULL",
+                 "UPDATE every SET more = 7 WHERE id = 1")
+    topic = f"{feed.name}.every"
+
+    def evolved():
+        newest = [reader.read(m.raw_value) for m in feed.kafka.messages(topic)]
+        return [v for v in newest if v and (v["after"] or {}).get("more") == 7]
+
+    wait_for(evolved, 30, "a message of the new shape", interval=0.5)
+    assert registry.get(f"/subjects/{topic}-value/versions") == [1, 2]
+    assert registry.get(f"/subjects/{topic}-key/versions") == [1]
+
+
+def test_a_change_that_the_registry_refuses(maria_feed, registry):
+    feed = maria_feed
+    feed.execute("CREATE TABLE t (id INT PRIMARY KEY, v INT NOT NULL)",
+                 "INSERT INTO t VALUES (1, 1)", "CREATE TABLE other (id INT PRIMARY KEY)")
+    feed.start(sink=avro_options(registry))
+    feed.wait_messages("t", 1)
+    registry.put(f"/config/{feed.name}.t-value", {"compatibility": "FULL"})
+    feed.execute("ALTER TABLE t MODIFY v VARCHAR(10) NOT NULL", "INSERT INTO t VALUES (2, 'x')",
+                 "INSERT INTO other VALUES (1)")
+    feed.wait_messages("other", 1)
+    wait_for(lambda: "is parked" in feed.agent.log(), 30, "the table to be parked")
+    assert f"subject '{feed.name}.t-value': status 409" in feed.agent.log(), feed.agent.log(10)
