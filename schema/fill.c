@@ -241,7 +241,8 @@ static bool texts_equal(struct bytes a, struct bytes b)
 static bool rounds(const struct column *old, const struct column *new)
 {
     bool floats = new->type.kind == TYPE_FLOAT || new->type.kind == TYPE_DOUBLE;
-    return floats && !texts_equal(old->source_type, new->source_type) &&
+    return floats && new->source_type.size > 0 &&
+           !texts_equal(old->source_type, new->source_type) &&
            memchr(new->source_type.data, '(', new->source_type.size);
 }
 

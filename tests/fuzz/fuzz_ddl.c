@@ -4,7 +4,7 @@
  * first two bytes, and applied to the table that the ones before made. */
 #include "engine/base/assert.h"
 #include "engine/base/buf.h"
-#include "schema/change.h"
+#include "schema/fill.h"
 #include "schema/mysql_ddl.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -57,10 +57,16 @@ static const struct table *follow(const struct table *table, struct bytes sql,
         struct table *draft;
         const struct column_rename *renames;
         uint16_t rename_count;
-        if (statements[i].created)
+        if (statements[i].created) {
             table = statements[i].created;
-        else if (table && ddl_apply(table, &statements[i], arena, &draft, &renames, &rename_count))
+        } else if (table && ddl_apply(table, &statements[i], arena, &draft, &renames, &rename_count)) {
+            const struct schema_change change = { .kind = CHANGE_ALTER_TABLE, .before = table,
+                                                  .after = draft, .renames = renames,
+                                                  .rename_count = rename_count };
+            ASSERT(!fill_needs_reading(&change, true, arena) ||
+                   fill_needs_reading(&change, false, arena));
             table = draft;
+        }
         if (table)
             check_table(table, arena);
     }

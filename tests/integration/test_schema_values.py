@@ -197,6 +197,32 @@ def test_killed_while_a_table_is_read_again(sync):
     sync.wait_equal()
 
 
+@pytest.mark.parametrize("turn", range(1, 10))
+def test_killed_between_a_change_and_its_record(sync, turn):
+    """A change that was applied and not noted comes again; one that was noted must not, for names
+    have changed hands and rows have come since."""
+    sync.execute("CREATE TABLE a (id INT PRIMARY KEY, v INT)", "INSERT INTO a VALUES (1, 1)",
+                 "CREATE TABLE b (id INT PRIMARY KEY, v INT)", "INSERT INTO b VALUES (2, 2)",
+                 "CREATE TABLE e (id INT PRIMARY KEY)", "INSERT INTO e VALUES (1), (2)",
+                 "CREATE TABLE d (id INT PRIMARY KEY, v INT)", "INSERT INTO d VALUES (1, 1)")
+    agent = sync.agent()
+    agent.start().wait_streaming()
+    agent.stop()
+    agent.environment["MILLRACE_FAULT"] = f"kill@delivery.before_change_done:{turn}"
+    agent.start(wait=False)
+    sync.execute("RENAME TABLE a TO s, b TO a, s TO b", "INSERT INTO a VALUES (3, 3)",
+                 "INSERT INTO b VALUES (4, 4)", "TRUNCATE e", "INSERT INTO e VALUES (7)",
+                 "DROP TABLE d", "CREATE TABLE d (id INT PRIMARY KEY)", "INSERT INTO d VALUES (5)",
+                 "ALTER TABLE a DROP PRIMARY KEY, ADD PRIMARY KEY (v)", "UPDATE a SET v = v + 10",
+                 "RENAME TABLE a TO s, b TO a, s TO b", "INSERT INTO a VALUES (5, 5)",
+                 "INSERT INTO b VALUES (6, 6)")
+    wait_for(lambda: not agent.alive(), 60, "the agent to be killed")
+    agent.kill()
+    del agent.environment["MILLRACE_FAULT"]
+    agent.start()
+    sync.wait_equal()
+
+
 def test_rows_that_do_not_name_their_columns(own_server, clickhouse, sync_for, flavor):
     """Without binlog_row_metadata=FULL a table that was altered twice while nobody looked has rows
     in the log that fit nothing that is known."""
