@@ -17,20 +17,11 @@ struct look {
     struct route *route;
 };
 
-static const struct table_record *record_of(const struct checkpoint_image *image, uint32_t id)
+/* Versions of a table follow each other. */
+static bool is_newest(const struct checkpoint_image *image, size_t index)
 {
-    for (size_t i = 0; i < image->record_count; i++)
-        if (image->records[i].table_id == id)
-            return &image->records[i];
-    return NULL;
-}
-
-static bool is_newest(const struct checkpoint_image *image, const struct table *table)
-{
-    for (size_t i = 0; i < image->table_count; i++)
-        if (image->tables[i]->id == table->id && image->tables[i]->version > table->version)
-            return false;
-    return true;
+    return index + 1 == image->table_count ||
+           image->tables[index + 1]->id != image->tables[index]->id;
 }
 
 static uint64_t snapshot_rows(const struct checkpoint_image *image, uint32_t id)
@@ -89,9 +80,9 @@ static void put_image(struct look *look)
     json_key(&look->json, BYTES_LITERAL("tables"));
     json_array(&look->json);
     for (size_t i = 0; i < image->table_count; i++) {
-        const struct table_record *record = record_of(image, image->tables[i]->id);
+        const struct table_record *record = checkpoint_record_of(image, image->tables[i]->id);
         if (record && image->tables[i]->version != TABLE_DROPPED_VERSION &&
-            is_newest(image, image->tables[i]))
+            is_newest(image, i))
             put_stored_table(look, image->tables[i], record);
     }
     json_array_end(&look->json);

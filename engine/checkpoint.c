@@ -26,8 +26,12 @@
 #include "engine/checkpoint_record.h"
 
 /* A copy may be this old; the first one is made soon, for the day when the live records go bad. */
-enum { COPY_FIRST_US = 10 * 1000000, COPY_EVERY_US = 300 * 1000000, SAVE_ATTEMPTS = 10,
-       SAVE_PAUSE_US = 50 * 1000 };
+enum {
+    COPY_FIRST_US = 10 * 1000000,
+    COPY_EVERY_US = 300 * 1000000,
+    SAVE_ATTEMPTS = 10,
+    SAVE_PAUSE_US = 50 * 1000
+};
 
 struct checkpoint {
     struct home home;
@@ -91,6 +95,22 @@ static bool open_live(struct checkpoint *checkpoint, enum store_mode mode,
         checkpoint->store = NULL;
     }
     return ok;
+}
+
+static int by_table(const void *id, const void *record)
+{
+    uint32_t wanted = *(const uint32_t *)id;
+    uint32_t found = ((const struct table_record *)record)->table_id;
+    return (wanted > found) - (wanted < found);
+}
+
+/* Records come in the order of their keys. */
+const struct table_record *checkpoint_record_of(const struct checkpoint_image *image,
+                                                uint32_t table_id)
+{
+    return image->record_count == 0 ? NULL
+                                    : bsearch(&table_id, image->records, image->record_count,
+                                              sizeof *image->records, by_table);
 }
 
 void checkpoint_image_done(struct checkpoint_image *image)

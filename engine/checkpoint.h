@@ -79,6 +79,9 @@ bool checkpoint_open(const char *directory, struct bytes identity, struct checkp
                      struct checkpoint_image *image, struct error *err);
 /* Read-only look for `millrace status` while an agent runs: a copy of what was last committed. */
 bool checkpoint_peek(const char *directory, struct checkpoint_image *image, struct error *err);
+/* The state of a table, as it was loaded; NULL: none. */
+const struct table_record *checkpoint_record_of(const struct checkpoint_image *image,
+                                                uint32_t table_id);
 void checkpoint_image_done(struct checkpoint_image *image);
 void checkpoint_close(struct checkpoint *checkpoint); /* NULL is fine */
 

@@ -31,7 +31,8 @@ struct delivery_shared {
     bool restored; /* something was delivered before this start: targets may be ahead of us */
     atomic_bool stopping; /* asked to stop: one attempt, no retries */
     atomic_bool failed;   /* a worker gave up: error holds why */
-    pthread_mutex_t lock; /* of error */
+    pthread_mutex_t storing; /* a position is stored and confirmed before the next one is taken */
+    pthread_mutex_t lock;    /* of error */
     struct error error;
     /* Called when a source position became durable; any worker's thread. */
     void (*confirmed)(void *context, const struct position *position);

@@ -479,10 +479,7 @@ static bool keyless_is_complete(const struct checkpoint_image *image, uint32_t t
 static void restore_table(struct intake *intake, const struct table *table,
                           const struct checkpoint_image *image)
 {
-    const struct table_record *record = NULL;
-    for (size_t i = 0; i < image->record_count && !record; i++)
-        if (image->records[i].table_id == table->id)
-            record = &image->records[i];
+    const struct table_record *record = checkpoint_record_of(image, table->id);
     if (!record)
         return; /* adopted later, as a table that is new to us */
     struct tracked *tracked = snapshot_add(intake->snapshot, table, target_of(intake, table));

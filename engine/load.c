@@ -301,6 +301,7 @@ static bool load_store_done(struct worker *worker, struct delivery_target *sent,
     struct position position;
     int64_t time_us;
     load_update_durable(worker);
+    pthread_mutex_lock(&shared->storing);
     bool advanced = inflight_advance(shared->inflight, &arena, &position, &time_us);
     bool stored = true;
     if (shared->checkpoint && (sent || advanced)) {
@@ -324,6 +325,7 @@ static bool load_store_done(struct worker *worker, struct delivery_target *sent,
         if (shared->confirmed)
             shared->confirmed(shared->context, &position);
     }
+    pthread_mutex_unlock(&shared->storing);
     arena_done(&arena);
     worker->last_advance_us = clock_now_us();
     return stored;

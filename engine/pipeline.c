@@ -90,6 +90,7 @@ static void parts_init(struct pipeline *pipeline, const struct checkpoint_image 
         .confirmed = intake_confirmed, .context = &pipeline->intake };
     gate_init(&pipeline->delivery.gate, pipeline->options.sink_parallelism);
     pthread_mutex_init(&pipeline->delivery.lock, NULL);
+    pthread_mutex_init(&pipeline->delivery.storing, NULL);
     pipeline->intake = (struct intake){
         .options = &pipeline->options, .driver = pipeline->source_driver,
         .source_options = pipeline->source_options, .route = pipeline->route,
@@ -107,6 +108,7 @@ static void parts_done(struct pipeline *pipeline)
     inflight_done(&pipeline->inflight);
     gate_done(&pipeline->delivery.gate);
     pthread_mutex_destroy(&pipeline->delivery.lock);
+    pthread_mutex_destroy(&pipeline->delivery.storing);
 }
 
 /* Loads that were under way at the last end go to the worker of their target, which asks the sink. */

@@ -14,12 +14,13 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "engine/base/assert.h"
 #include "engine/checkpoint_record.h"
 
-static char directory[64];
+static char directory[128];
 
 static int make_directory(void **state)
 {
@@ -31,7 +32,7 @@ static int make_directory(void **state)
 static int remove_directory(void **state)
 {
     (void)state;
-    char command[128];
+    char command[200];
     snprintf(command, sizeof command, "rm -r '%s'", directory);
     return system(command);
 }
@@ -271,20 +272,20 @@ static void test_each_file_damaged(void **state)
 {
     (void)state;
     static char files[64][300];
-    char whole[64], db[80], path[400];
+    char whole[64], db[80], path[700];
     live(1, false);  /* a log */
     live(11, true);  /* replayed into a table; a copy */
     live(21, false); /* another log */
-    snprintf(whole, sizeof whole, "%s", directory);
+    snprintf(whole, sizeof whole, "%.60s", directory);
     snprintf(db, sizeof db, "%s/db", whole);
     size_t count = list_files(whole, "", files, 0);
     count = list_files(db, "db/", files, count);
     assert_true(count >= 9);
     for (size_t i = 0; i < count; i++)
         for (int kind = 0; kind < DAMAGE_KINDS; kind++) {
-            snprintf(directory, sizeof directory, "%s-d", whole);
+            snprintf(directory, sizeof directory, "%.60s-d", whole);
             run_command("cp -r", whole, directory);
-            snprintf(path, sizeof path, "%s/%s", directory, files[i]);
+            snprintf(path, sizeof path, "%.120s/%.300s", directory, files[i]);
             damage(path, (enum damage)kind);
             open_damaged(files[i], kind, 20, 30);
             run_command("rm -r", directory, "");
@@ -315,7 +316,7 @@ static void test_labels_are_new_after_going_back(void **state)
     (void)state;
     struct checkpoint_image image;
     struct error err;
-    char savepoint[100];
+    char savepoint[200];
     struct checkpoint *checkpoint = open_it(&image);
     uint64_t first = image.epoch;
     checkpoint_image_done(&image);
@@ -353,6 +354,45 @@ static void test_labels_are_new_after_going_back(void **state)
     unlink(savepoint);
 }
 
+static long milliseconds(clock_t ticks) { return (long)(ticks * 1000 / CLOCKS_PER_SEC); }
+
+/* A start reads all of it; 20,000 tables of 12 columns are told with the processor's time. */
+static void test_many_tables(void **state)
+{
+    (void)state;
+    enum { TABLES = 20000, COLUMNS = 12 };
+    struct checkpoint_image image;
+    struct error err;
+    struct column columns[COLUMNS] = { 0 };
+    for (int i = 0; i < COLUMNS; i++)
+        columns[i].name = bytes_from("a_column_name");
+    struct checkpoint *checkpoint = open_it(&image);
+    checkpoint_image_done(&image);
+    struct checkpoint_write *write = checkpoint_begin(checkpoint);
+    for (uint32_t i = 0; i < TABLES; i++) {
+        struct table table = { .id = i, .version = 1, .database = bytes_from("shop"),
+                               .name = bytes_from("orders"), .columns = columns,
+                               .column_count = COLUMNS };
+        checkpoint_put_table(write, &table);
+        checkpoint_put_record(write, &(struct table_record){ .table_id = i, .epoch = i });
+    }
+    clock_t begun = clock();
+    assert_true(checkpoint_commit(write, true, &err));
+    clock_t stored = clock();
+    checkpoint_close(checkpoint);
+    clock_t closed = clock();
+    checkpoint = open_it(&image);
+    print_message("%d tables: stored in %ld ms, closed with a copy in %ld ms, opened in %ld ms\n",
+                  TABLES, milliseconds(stored - begun), milliseconds(closed - stored),
+                  milliseconds(clock() - closed));
+    assert_int_equal(image.table_count, TABLES);
+    for (uint32_t i = 0; i < TABLES; i++)
+        assert_int_equal(checkpoint_record_of(&image, i)->epoch, i);
+    assert_null(checkpoint_record_of(&image, TABLES));
+    checkpoint_image_done(&image);
+    checkpoint_close(checkpoint);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +403,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_second_agent_is_refused, make_directory,
                                         remove_directory),
         cmocka_unit_test(test_damaged_records),
+        cmocka_unit_test_setup_teardown(test_many_tables, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(test_each_file_damaged, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(test_damage_without_a_copy, make_directory,
                                         remove_directory),
