@@ -141,6 +141,13 @@ static bool connect_poll(PGconn *pg, int64_t until_us, atomic_bool *stop, struct
     return true;
 }
 
+/* Warnings of the server are not ours to print: libpq would do so by itself. */
+static void ignore_notice(void *context, const char *text)
+{
+    (void)context;
+    (void)text;
+}
+
 bool session_open(const struct postgres_options *options, enum session_kind kind,
                      atomic_bool *stop, struct session **out, struct error *err)
 {
@@ -156,7 +163,7 @@ bool session_open(const struct postgres_options *options, enum session_kind kind
         return false;
     }
     PQsetErrorVerbosity(pg, PQERRORS_DEFAULT);
-    PQsetNoticeProcessor(pg, NULL, NULL);
+    PQsetNoticeProcessor(pg, ignore_notice, NULL);
     struct session *connection = calloc(1, sizeof *connection);
     ASSERT(connection);
     connection->pg = pg;

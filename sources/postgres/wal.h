@@ -70,7 +70,8 @@ struct wal_source {
     uint64_t lsn;           /* all commits that end up to here were given */
     uint64_t wanted;        /* a watermark that somebody waits for */
     uint64_t commit;        /* transactions so far */
-    uint32_t row;           /* in the one under way; rows take odd numbers, schema changes even ones */
+    uint32_t row;           /* in the one under way, in steps: each leaves room for schema changes */
+    uint32_t changes;       /* schema changes since the last row */
     uint32_t xid;
     int64_t time_us;
     bool inside, announced, moved;
@@ -111,6 +112,7 @@ bool wal_prune_recent(struct wal_source *self, struct error *err);
 bool wal_raise_floor(struct wal_source *self, struct error *err);
 uint64_t wal_row_mark(struct wal_source *self);
 uint64_t wal_schema_mark(struct wal_source *self); /* before the row that comes next */
+void wal_schema_marked(struct wal_source *self);   /* the next change has a later one */
 
 /* wal_rows.c */
 bool wal_row(struct wal_source *self, struct batch *batch, struct bytes message,

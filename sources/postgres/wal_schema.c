@@ -37,6 +37,7 @@ static struct schema_change *put_change(struct wal_source *self, struct batch *b
     event->change = change;
     event->time_us = self->time_us;
     event->mark = wal_schema_mark(self);
+    wal_schema_marked(self);
     return change;
 }
 
@@ -303,10 +304,49 @@ struct meeting {
     struct table *shape;       /* the message's */
 };
 
+/* One of the renames whose new name is free by now, and was not from the beginning; a rename that
+ * stands alone needs no step of its own. */
+static const struct column_rename *next_rename(const struct schema_change *change,
+                                               const struct table *first, const struct table *now)
+{
+    bool meets = false;
+    for (uint16_t i = 0; i < change->rename_count; i++)
+        meets |= column_named(first, change->renames[i].to) != NULL;
+    for (uint16_t i = 0; meets && i < change->rename_count; i++)
+        if (column_named(now, change->renames[i].from) && !column_named(now, change->renames[i].to))
+            return &change->renames[i];
+    return NULL;
+}
+
+/* A target cannot give a column a name that another one still has: such renames go one by one. */
+static const struct table *put_renames(struct meeting *m, const struct table *before,
+                                       const struct table *draft)
+{
+    struct schema_change all = { .kind = CHANGE_ALTER_TABLE };
+    const struct table *now = before;
+    const struct column_rename *one;
+    find_renames(before, draft, &m->arena, &all);
+    while ((one = next_rename(&all, before, now))) {
+        struct table *step = table_copy(&m->arena, now);
+        struct column *columns = arena_array(&m->arena, now->column_count, sizeof *columns);
+        memcpy(columns, step->columns, now->column_count * sizeof *columns);
+        for (uint16_t i = 0; i < now->column_count; i++)
+            if (bytes_equal(columns[i].name, one->from))
+                columns[i].name = one->to;
+        step->columns = columns;
+        const struct table *after = put_version(m->self, step, now);
+        struct schema_change *change =
+            put_change(m->self, m->batch, CHANGE_ALTER_TABLE, now, after);
+        find_renames(now, after, &m->batch->arena, change);
+        now = after;
+    }
+    return now;
+}
+
 static void put_alter(struct meeting *m, const struct table *draft)
 {
     struct wal_source *self = m->self;
-    const struct table *before = m->tracked;
+    const struct table *before = put_renames(m, m->tracked, draft);
     bool renamed = !same_name(before, draft);
     if (renamed)
         vacate(self, m->batch, draft);
@@ -314,7 +354,13 @@ static void put_alter(struct meeting *m, const struct table *draft)
     struct schema_change *change = put_change(
         self, m->batch, renamed ? CHANGE_RENAME_TABLE : CHANGE_ALTER_TABLE, before, after);
     find_renames(before, after, &m->batch->arena, change);
-    if (wrote_values(before, after))
+    bool circle = false; /* names that changed places: read again instead */
+    for (uint16_t i = 0; i < change->rename_count; i++)
+        circle |= column_named(before, change->renames[i].to) != NULL;
+    if (circle)
+        change->rename_count = 0;
+    change->rereads = circle || wrote_values(before, after);
+    if (change->rereads)
         put_resync(self, m->batch, after);
     m->tracked = after;
 }

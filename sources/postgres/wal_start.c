@@ -315,7 +315,7 @@ static bool start_stream(struct wal_source *self, struct error *err)
 static void reset(struct wal_source *self)
 {
     self->inside = self->announced = self->moved = self->has_waiting = false;
-    self->row = 0;
+    self->row = self->changes = 0;
     self->lsn = self->wanted = 0;
     self->hole_count = 0;
     self->behind = false;

@@ -19,13 +19,13 @@
 #include "sources/postgres/token.h"
 
 enum { MOUTHFUL = 64 * 1024, MUCH = 32 * 1024, MOUTHFUL_WAIT_MS = 5, ASK_FOR_MARK_MS = 10,
-       RECENT_LEAST = 1024, PRUNE_EVERY_MS = 500, KEEPER_TICK_MS = 500, CONFIRM_EVERY_MS = 100 };
+       RECENT_LEAST = 1024, MARK_STEP = 16, PRUNE_EVERY_MS = 500, KEEPER_TICK_MS = 500, CONFIRM_EVERY_MS = 100 };
 
 /* ---- marks ---- */
 
 static void roll(struct wal_source *self)
 {
-    if (self->row >= MARK_ROW_LAST) {
+    if (self->row + MARK_STEP > MARK_ROW_LAST) {
         self->commit++; /* a transaction this long goes on under the next number */
         self->row = 0;
     }
@@ -34,17 +34,24 @@ static void roll(struct wal_source *self)
 uint64_t wal_row_mark(struct wal_source *self)
 {
     roll(self);
-    uint64_t mark = mark_make(self->commit, self->row + 1);
-    self->row += 2;
+    uint64_t mark = mark_make(self->commit, self->row + MARK_STEP - 1);
+    self->row += MARK_STEP;
+    self->changes = 0;
     return mark;
 }
 
-/* Schema changes take no number of their own: a replay that finds the new version in the catalog
- * counts the rows alike. */
+/* Schema changes take none of the rows' numbers: a replay that finds the new version in the catalog
+ * counts the rows alike. Those before one row come in order, for each is seen through once. */
 uint64_t wal_schema_mark(struct wal_source *self)
 {
     roll(self);
-    return mark_make(self->commit, self->row);
+    return mark_make(self->commit, self->row + self->changes);
+}
+
+void wal_schema_marked(struct wal_source *self)
+{
+    if (self->changes < MARK_STEP - 2)
+        self->changes++;
 }
 
 /* ---- what the server hears ---- */
@@ -159,7 +166,7 @@ static bool on_begin(struct wal_source *self, struct bytes message)
     if (self->inside || !pgoutput_begin_parse(message, &begin))
         return false;
     self->commit++;
-    self->row = 0;
+    self->row = self->changes = 0;
     self->xid = begin.xid;
     self->time_us = begin.time_us;
     self->inside = true;

@@ -107,12 +107,13 @@ def insert(table, values, first):
 def test_every_type_arrives_exactly(pg_for, postgres_version):
     pg = pg_for(postgres_version)
     pg.execute(*DECLARED)
-    for name, (kind, values, _) in TYPES.items():
+    types = {name: rest for name, rest in TYPES.items() if name != "xml" or pg.source.xml}
+    for name, (kind, values, _) in types.items():
         pg.execute(f"CREATE TABLE t_{name} (id int PRIMARY KEY, v {kind})",
                    insert(f"t_{name}", values, 0))
     pg.agent().start().wait_streaming(120)
     pg.wait_equal(120)
-    for name, (kind, values, _) in TYPES.items():
+    for name, (kind, values, _) in types.items():
         pg.execute(insert(f"t_{name}", values, 1000),
                    f"INSERT INTO t_{name} SELECT id + 2000, v FROM t_{name} WHERE id < 1000",
                    f"UPDATE t_{name} SET v = NULL WHERE id = 2001",
@@ -120,7 +121,7 @@ def test_every_type_arrives_exactly(pg_for, postgres_version):
                    f"DELETE FROM t_{name} WHERE id = 1")
     pg.wait_equal(120)
     wrong = []
-    for name, (kind, _, expected) in TYPES.items():
+    for name, (kind, _, expected) in types.items():
         found = pg.clickhouse.columns(pg.schema, f"t_{name}").get("v")
         if found != expected:
             wrong.append(f"{kind}: {found}, expected {expected}")
@@ -133,7 +134,8 @@ def test_keys_of_many_types(pg):
     keys = {"bool": "boolean", "int8": "bigint", "numeric": "numeric(12,3)", "free": "numeric",
             "text": "text", "date": "date", "stamp": "timestamptz", "uuid": "uuid",
             "bytea": "bytea", "enum": "mood", "range": "int4range", "float": "float8"}
-    values = {"bool": "n % 2 = 0", "int8": "n * 1000000007", "numeric": "n / 8.0", "free": "n / 7.0",
+    values = {"bool": "n % 2 = 0", "int8": "n * bigint '1000000007'", "numeric": "n / 8.0",
+              "free": "n / 7.0",
               "text": "chr(65 + n % 50) || n", "date": "date '1969-12-01' + n",
               "stamp": "timestamptz '1969-12-31 20:00Z' + n * interval '1 min 0.000001 s'",
               "uuid": "md5(n::text)::uuid", "bytea": "decode(md5(n::text), 'hex')",

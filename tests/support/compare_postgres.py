@@ -92,7 +92,9 @@ def source_cell(column):
     if kind == "bytea":
         return (f"CASE WHEN length({name}) > 100000 THEN 'sha:' || encode(sha256({name}), 'hex') "
                 f"ELSE upper(encode({name}, 'hex')) END")
-    return _long_hex(f"({name}::text)")
+    # As the type's own output function prints it, which a cast to text is not for all of them; a
+    # composite of NULLs alone is no NULL.
+    return _long_hex(f"(CASE WHEN num_nulls({name}) = 0 THEN format('%s', {name}) END)")
 
 
 def target_cell(column, kind):

