@@ -147,6 +147,22 @@ bool checkpoint_open(const char *directory, struct bytes identity, struct checkp
     return ok;
 }
 
+const struct table_record *checkpoint_record_of(const struct checkpoint_image *image,
+                                                uint32_t table_id)
+{
+    for (size_t i = 0; i < image->record_count; i++)
+        if (image->records[i].table_id == table_id)
+            return &image->records[i];
+    return NULL;
+}
+
+bool checkpoint_restore(const char *directory, struct bytes identity, const char *savepoint,
+                        bool *done, struct error *err)
+{
+    (void)directory, (void)identity, (void)savepoint, (void)done;
+    return error_set(err, ERROR_CONFIG, "this disk has no savepoints");
+}
+
 void checkpoint_image_done(struct checkpoint_image *image) { arena_done(&image->arena); }
 void checkpoint_close(struct checkpoint *checkpoint) { (void)checkpoint; }
 
