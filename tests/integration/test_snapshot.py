@@ -152,7 +152,7 @@ def test_a_snapshot_is_resumed(sync):
                        pipeline={"snapshot.parallelism": 1})
 
     def read_rows():
-        return int(sync.source.query("SHOW GLOBAL STATUS LIKE 'Innodb_rows_read'")[0][1])
+        return int(sync.source.query("SHOW GLOBAL STATUS LIKE 'Handler_read_next'")[0][1])
 
     agent.start()
 
