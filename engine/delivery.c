@@ -26,13 +26,15 @@ static void worker_fail(struct worker *worker, const struct error *err)
     gate_close(&shared->gate);
 }
 
-/* Makes the sink ready for this version; what is open for another one goes out first. */
+/* Makes the sink ready for this version; what is open for another one goes out first, but for one
+ * of equal columns: shards take turns in the log. */
 static bool worker_prepare(struct worker *worker, struct delivery_target *state,
                            const struct table *table, struct error *err)
 {
     if (state->prepared == table)
         return true;
-    if (state->open && !load_flush_all(worker, err))
+    bool goes_on = state->open && state->prepared && table_same_columns(state->prepared, table);
+    if (state->open && !goes_on && !load_flush_all(worker, err))
         return false;
     const struct sink_driver *driver = worker->shared->driver;
     for (;;) {
@@ -40,6 +42,7 @@ static bool worker_prepare(struct worker *worker, struct delivery_target *state,
         fault_point("delivery.before_prepare");
         if (driver->prepare(worker->sink, state->target, table, &parts, err)) {
             fault_point("delivery.after_prepare");
+            ASSERT(!goes_on || parts == state->part_count);
             state->part_count = parts;
             state->prepared = table;
             return true;
@@ -244,7 +247,7 @@ static bool worker_turn(struct worker *worker, bool *ended, struct error *err)
         worker_measure(worker, &large);
     }
     int64_t now_us = clock_now_us();
-    *ended = !batch && worker->inbox.closed && worker->inbox.count == 0;
+    *ended = !batch && queue_is_over(&worker->inbox);
     if (large || worker_due(worker, now_us) || *ended)
         return load_flush_all(worker, err);
     int64_t interval_us = worker->shared->options->checkpoint_interval_ms * 1000;

@@ -536,6 +536,7 @@ bool intake_run(struct intake *intake, struct error *err)
                            .maximum_ms = intake->options->retry_maximum_ms };
     if (!intake->driver->open(intake->source_options, &intake->arena, &intake->source, err))
         return false;
+    atomic_store(&intake->opened, true);
     while (!atomic_load(intake->stopping) && !atomic_load(&intake->delivery->failed)) {
         bool ok = (intake->connected || intake_connect(intake, err)) && intake_turn(intake, err);
         if (ok) {

@@ -25,6 +25,7 @@ struct intake {
 
     struct arena arena;        /* the driver's, and targets' */
     struct source *source;
+    atomic_bool opened; /* source is set: it may be interrupted by another thread */
     struct catalog catalog;
     uint32_t saved_versions;   /* of catalog.all: how many are in the checkpoint */
     struct map targets;        /* "database\0name" -> struct target */

@@ -300,7 +300,7 @@ void pipeline_stop(struct pipeline *pipeline)
     pthread_mutex_lock(&pipeline->lock);
     if (pipeline->running) {
         atomic_store(&pipeline->delivery.stopping, true);
-        if (pipeline->intake.source)
+        if (atomic_load(&pipeline->intake.opened))
             pipeline->source_driver->interrupt(pipeline->intake.source);
     }
     pthread_mutex_unlock(&pipeline->lock);

@@ -62,6 +62,14 @@ void *queue_pop(struct queue *queue, int timeout_ms)
     return item;
 }
 
+bool queue_is_over(struct queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    bool over = queue->closed && queue->count == 0;
+    pthread_mutex_unlock(&queue->lock);
+    return over;
+}
+
 void queue_close(struct queue *queue)
 {
     pthread_mutex_lock(&queue->lock);

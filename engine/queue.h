@@ -21,4 +21,5 @@ void queue_done(struct queue *queue);
 bool queue_push(struct queue *queue, void *item); /* waits for room; false: closed */
 /* The oldest item; NULL after timeout_ms (-1: for ever), or when closed and empty. */
 void *queue_pop(struct queue *queue, int timeout_ms);
+bool queue_is_over(struct queue *queue); /* closed, and nothing is left inside */
 void queue_close(struct queue *queue); /* wakes everybody; items inside can still be taken */

@@ -66,7 +66,8 @@ struct sink_driver {
     /* Makes the target ready for rows of this version: creates database and table when missing,
      * adds what is missing where that is safe, refuses with ERROR_DATA and a clear text where a
      * value could be lost. Keeps what encode() needs in target->sink_data. Called before the first
-     * row of each (target, table version), and again after an error that says the shape moved.
+     * row of each (target, table version), and again after an error that says the shape moved; a
+     * load may be open then if the columns of both versions are equal, and takes rows of both.
      * *parts: how many bufs a load has. */
     bool (*prepare)(struct sink *sink, struct target *target, const struct table *table,
                     uint32_t *parts, struct error *err);

@@ -67,6 +67,20 @@ static void column_copy(struct arena *arena, struct column *to, const struct col
     to->type.members = members;
 }
 
+bool table_same_columns(const struct table *a, const struct table *b)
+{
+    if (a->column_count != b->column_count || a->key_count != b->key_count)
+        return false;
+    for (uint16_t i = 0; i < a->column_count; i++) {
+        const struct column *x = &a->columns[i], *y = &b->columns[i];
+        if (!bytes_equal(x->name, y->name) || !type_equal(&x->type, &y->type) ||
+            x->nullable != y->nullable || x->generated != y->generated ||
+            x->key_order != y->key_order)
+            return false;
+    }
+    return true;
+}
+
 struct table *table_copy(struct arena *arena, const struct table *table)
 {
     struct table *copy = arena_alloc(arena, sizeof *copy);

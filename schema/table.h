@@ -52,6 +52,10 @@ static const uint32_t TABLE_DROPPED_VERSION = UINT32_MAX;
  * they are), as in MySQL. */
 const struct column *table_column(const struct table *table, struct bytes name);
 
+/* Same columns in the same order (names, types, nullability) and the same key: rows of both fit
+ * together. */
+bool table_same_columns(const struct table *a, const struct table *b);
+
 /* A deep copy into `arena` (names, members and all); id and version as in `table`. */
 struct table *table_copy(struct arena *arena, const struct table *table);
 
