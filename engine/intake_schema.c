@@ -526,6 +526,7 @@ bool intake_restore(struct intake *intake, const struct checkpoint_image *image,
     for (size_t i = 0; i < image->table_count; i++)
         if (image->tables[i]->valid_from <= image->position.mark)
             restore_version(intake, image->tables[i]);
+    catalog_settle(&intake->catalog);
     intake->saved_versions = (uint32_t)intake->catalog.all_count;
     if (image->position.token.data) {
         buf_bytes(&intake->position_text, image->position.token);

@@ -51,6 +51,14 @@ const struct table *catalog_find(const struct catalog *catalog, struct bytes dat
     return table;
 }
 
+static void enter_name(struct catalog *catalog, struct table *table)
+{
+    struct buf key;
+    name_key(catalog, table->database, table->schema, table->name, &key);
+    map_put(&catalog->by_name, buf_view(&key), table);
+    buf_done(&key);
+}
+
 static void remember(struct catalog *catalog, struct table *table)
 {
     if (catalog->all_count == catalog->all_capacity) {
@@ -60,10 +68,7 @@ static void remember(struct catalog *catalog, struct table *table)
     }
     catalog->all[catalog->all_count++] = table;
     catalog->generation++;
-    struct buf key;
-    name_key(catalog, table->database, table->schema, table->name, &key);
-    map_put(&catalog->by_name, buf_view(&key), table);
-    buf_done(&key);
+    enter_name(catalog, table);
 }
 
 void catalog_drop(struct catalog *catalog, const struct table *table)
@@ -112,4 +117,17 @@ const struct table *catalog_restore(struct catalog *catalog, const struct table 
         catalog->next_id = table->id + 1;
     remember(catalog, table);
     return table;
+}
+
+void catalog_settle(struct catalog *catalog)
+{
+    map_done(&catalog->by_name);
+    catalog->by_name = (struct map){ 0 };
+    for (size_t i = 0; i < catalog->all_count; i++) {
+        struct table *table = catalog->all[i];
+        bool newest = i + 1 == catalog->all_count || catalog->all[i + 1]->id != table->id;
+        if (newest && table->version != TABLE_DROPPED_VERSION)
+            enter_name(catalog, table);
+    }
+    catalog->generation++;
 }

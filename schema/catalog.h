@@ -31,7 +31,10 @@ const struct table *catalog_find(const struct catalog *catalog, struct bytes dat
 const struct table *catalog_put(struct catalog *catalog, const struct table *draft,
                                 const struct table *previous, uint64_t valid_from);
 
-/* Enters a version as it was saved: id, version and all. Later versions of an id replace earlier. */
+/* Enters a version as it was saved: id, version and all. The versions of an id come one after the
+ * other; once all are there, catalog_settle gives the newest of each id its name, dropped ones none:
+ * names change hands, so the order of ids says nothing about who has one. */
 const struct table *catalog_restore(struct catalog *catalog, const struct table *saved);
+void catalog_settle(struct catalog *catalog);
 
 void catalog_drop(struct catalog *catalog, const struct table *table); /* forgets the name */

@@ -104,11 +104,50 @@ static void test_what_a_checkpoint_brings_back(void **state)
     put(&first, "c", NULL);
     for (size_t i = 0; i < first.all_count; i++)
         catalog_restore(&again, first.all[i]);
+    catalog_settle(&again);
     assert_null(find(&again, "a"));
     assert_int_equal(find(&again, "b")->version, 2);
     assert_ptr_not_equal(find(&again, "b"), find(&first, "b"));
     assert_int_equal(find(&again, "b")->previous->version, 1);
     assert_int_equal(put(&again, "d", NULL)->id, find(&first, "c")->id + 1);
+    catalog_done(&first);
+    catalog_done(&again);
+}
+
+/* A checkpoint keeps versions by id, and a swap gives the lower id the name that the higher had. */
+static void test_a_swap_that_was_saved(void **state)
+{
+    (void)state;
+    struct catalog first, again;
+    catalog_init(&first);
+    catalog_init(&again);
+    const struct table *a = put(&first, "a", NULL), *b = put(&first, "b", NULL);
+    const struct table *c = put(&first, "c", a);
+    const struct table *new_a = put(&first, "a", b), *new_b = put(&first, "b", c);
+    const struct table *by_id[] = { a, c, new_b, b, new_a };
+    for (size_t i = 0; i < ARRAY_SIZE(by_id); i++)
+        catalog_restore(&again, by_id[i]);
+    catalog_settle(&again);
+    assert_int_equal(find(&again, "a")->id, b->id);
+    assert_int_equal(find(&again, "b")->id, a->id);
+    assert_null(find(&again, "c"));
+    catalog_done(&first);
+    catalog_done(&again);
+}
+
+static void test_a_drop_that_was_saved(void **state)
+{
+    (void)state;
+    struct catalog first, again;
+    catalog_init(&first);
+    catalog_init(&again);
+    struct table dropped = *put(&first, "a", NULL);
+    const struct table *taker = put(&first, "a", put(&first, "b", NULL));
+    dropped.version = TABLE_DROPPED_VERSION;
+    catalog_restore(&again, taker);
+    catalog_restore(&again, &dropped);
+    catalog_settle(&again);
+    assert_int_equal(find(&again, "a")->id, taker->id);
     catalog_done(&first);
     catalog_done(&again);
 }
@@ -119,6 +158,8 @@ int main(void)
         cmocka_unit_test(test_versions),        cmocka_unit_test(test_a_swap),
         cmocka_unit_test(test_drop),            cmocka_unit_test(test_names_that_fold),
         cmocka_unit_test(test_what_a_checkpoint_brings_back),
+        cmocka_unit_test(test_a_swap_that_was_saved),
+        cmocka_unit_test(test_a_drop_that_was_saved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
