@@ -7,7 +7,9 @@
 #include <pthread.h>
 #include <rocksdb/c.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 
 #include "engine/base/arena.h"
 #include "engine/base/assert.h"
@@ -15,8 +17,12 @@
 #include "engine/base/map.h"
 #include "engine/base/reader.h"
 
+/* RocksDB, as Debian builds it, ends the process when it meets a full disk: we stop before. */
+enum { ROOM_MIN = 8 << 20 };
+
 struct store {
     rocksdb_t *db;
+    char *path;
     rocksdb_writeoptions_t *unsynced, *synced;
     rocksdb_readoptions_t *reading;
     pthread_mutex_t lock; /* of sum, over a commit */
@@ -87,8 +93,26 @@ static bool store_error(struct error *err, char *text)
     return false;
 }
 
+/* `path` may not be there yet: then its folder is asked. */
+static bool has_room(const char *path, struct error *err)
+{
+    char folder[4200];
+    struct statvfs disk;
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+    if (statvfs(path, &disk) != 0 && statvfs(folder, &disk) != 0)
+        return true;
+    uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
+    return room >= ROOM_MIN ||
+           error_set(err, ERROR_CONFIG,
+                     "No space left on device: '%.200s' has %llu kB, and %d kB are needed", folder,
+                     (unsigned long long)room / 1024, ROOM_MIN / 1024);
+}
+
 bool store_open(const char *path, enum store_mode mode, struct store **out, struct error *err)
 {
+    if (mode != STORE_LOOK && !has_room(path, err))
+        return false;
     rocksdb_options_t *options = store_options(mode);
     char *text = NULL;
     rocksdb_t *db = mode == STORE_LOOK ? rocksdb_open_for_read_only(options, path, 0, &text)
@@ -99,6 +123,8 @@ bool store_open(const char *path, enum store_mode mode, struct store **out, stru
     struct store *store = calloc(1, sizeof *store);
     ASSERT(store);
     store->db = db;
+    store->path = strdup(path);
+    ASSERT(store->path);
     store->unsynced = rocksdb_writeoptions_create();
     store->synced = rocksdb_writeoptions_create();
     store->reading = rocksdb_readoptions_create();
@@ -118,6 +144,7 @@ void store_close(struct store *store)
     rocksdb_writeoptions_destroy(store->synced);
     rocksdb_readoptions_destroy(store->reading);
     pthread_mutex_destroy(&store->lock);
+    free(store->path);
     free(store);
 }
 
@@ -349,6 +376,8 @@ static bool commit_locked(struct store *store, const struct store_write *write,
 bool store_commit(struct store *store, const struct store_write *write, bool sync,
                   struct error *err)
 {
+    if (!has_room(store->path, err))
+        return false;
     rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
     pthread_mutex_lock(&store->lock);
     bool ok = commit_locked(store, write, batch, sync, err);
