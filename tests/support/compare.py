@@ -89,8 +89,12 @@ def _long_hex(text, length):
 def source_cell(column):
     name = quote(column.name)
     kind = column.kind
-    if kind in ("float", "double"):
-        return f"CAST(CAST({name} AS DOUBLE) AS CHAR)"
+    if kind == "double":
+        return f"CAST({name} AS CHAR)"
+    if kind == "float":
+        # MySQL cuts a digit off CAST(CAST(x AS DOUBLE) AS CHAR); in JSON it writes all of them.
+        text = f"JSON_UNQUOTE(JSON_EXTRACT(JSON_ARRAY(CAST({name} AS DOUBLE)), '$[0]'))"
+        return f"IF({name} IS NULL, NULL, {text})"
     if kind in ("bit", "year") or kind in INTEGERS:
         return f"CAST({name} + 0 AS CHAR)"
     if kind in ("date", "datetime", "timestamp"):
