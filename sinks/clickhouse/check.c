@@ -72,15 +72,52 @@ static bool check_server(struct check *check)
     return true;
 }
 
-/* 1 granted, 0 not, -1 not known: CHECK GRANT is younger than the oldest server we take. */
+/* 1 granted, 0 not, -1 not known: CHECK GRANT is younger than the oldest server we take. It knows no
+ * FORMAT clause; its answer is the text of a number. */
 static int right_held(struct check *check, const char *right)
 {
     struct error err;
     struct reader rows;
-    buf_printf(server_sql(&check->server), "CHECK GRANT %s ON *.* FORMAT RowBinary", right);
+    buf_printf(server_sql(&check->server), "CHECK GRANT %s ON *.*", right);
     if (!server_query(&check->server, &rows, &err))
         return -1;
-    return reader_u8(&rows) == 1;
+    return reader_u8(&rows) == '1';
+}
+
+/* Does SHOW GRANTS tell of more than rights on all databases: rights on some, or roles? */
+static bool rights_are_partial(struct check *check)
+{
+    struct error err;
+    struct reader rows;
+    buf_text(server_sql(&check->server), "SHOW GRANTS");
+    if (!server_query(&check->server, &rows, &err))
+        return true;
+    struct bytes rest = rows.rest;
+    while (rest.size > 0) {
+        const uint8_t *end = memchr(rest.data, '\n', rest.size);
+        size_t size = end ? (size_t)(end - rest.data) : rest.size;
+        const uint8_t *place = memmem(rest.data, size, " ON ", 4);
+        if (size > 0 && (!place || place + 4 == rest.data + size || place[4] != '*'))
+            return true;
+        size += end != NULL;
+        rest.data += size;
+        rest.size -= size;
+    }
+    return false;
+}
+
+static void report_missing(struct check *check, const char *missing)
+{
+    char cure[300];
+    const struct bytes user = check->options->username;
+    snprintf(cure, sizeof cure, "on each target database: GRANT %.180s ON <database>.* TO %.*s",
+             missing, (int)(user.size < 60 ? user.size : 60), (const char *)user.data);
+    if (rights_are_partial(check))
+        finding_add(check->findings, FINDING_WARN, cure, "not granted on all databases: %s",
+                    missing);
+    else
+        finding_add(check->findings, FINDING_FAIL, cure, "not granted on any database: %s",
+                    missing);
 }
 
 static void check_rights(struct check *check)
@@ -100,14 +137,8 @@ static void check_rights(struct check *check)
         if (!held)
             snprintf(missing + used, sizeof missing - used, "%s%s", used ? ", " : "", rights[i]);
     }
-    char cure[300];
-    snprintf(cure, sizeof cure, "on each target database: GRANT %.180s ON <database>.* TO %.*s",
-             missing,
-             (int)(check->options->username.size < 60 ? check->options->username.size : 60),
-             (const char *)check->options->username.data);
     if (missing[0])
-        finding_add(check->findings, FINDING_WARN, cure, "not granted on all databases: %s",
-                    missing);
+        report_missing(check, missing);
     else
         finding_add(check->findings, FINDING_OK, "", "rights: all that a sync needs");
 }
