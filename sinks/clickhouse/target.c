@@ -169,6 +169,12 @@ static bool column_check(const struct clickhouse_column *target, const struct co
             "column '%.*s' %.*s of the target cannot hold every %s of the source (%.*s)",
             BYTES_ARGS(target->name), BYTES_ARGS(target->type_text),
             type_kind_name(source->type.kind), BYTES_ARGS(source->source_type));
+    /* An array cannot be Nullable: an empty one stands for NULL. */
+    if (source->nullable && !target->type.nullable && type.family != FAMILY_FLOATS)
+        return error_set(err, ERROR_DATA,
+                         "column '%.*s' may be NULL at the source, and the target's takes no NULL: "
+                         "make it Nullable(%.*s)",
+                         BYTES_ARGS(target->name), BYTES_ARGS(target->type_text));
     return true;
 }
 
