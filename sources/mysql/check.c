@@ -6,13 +6,16 @@
 
 #include <stdio.h>
 
+#include "engine/base/buf.h"
+#include "sources/mysql/rights.h"
 #include "sources/mysql/tables.h"
 
 struct check {
     struct connection *connection;
     struct arena arena;
     struct findings *findings;
-    bool mariadb, by_gtid, may_lock;
+    struct rights rights;
+    bool mariadb, by_gtid;
 };
 
 static struct bytes variable(struct check *check, const char *name)
@@ -66,47 +69,66 @@ static void check_log(struct check *check)
                 check->by_gtid ? "" : ": a failover cannot be followed without it");
 }
 
-static bool holds(struct bytes text, const char *word)
+static void check_rights(struct check *check)
 {
-    return text.data && memmem(text.data, text.size, word, strlen(word));
+    struct error err;
+    if (!rights_read(check->connection, &check->rights, &err)) {
+        finding_add(check->findings, FINDING_WARN, "", "grants cannot be read: %s", err.message);
+        check->rights.held[RIGHT_LOCK] = true; /* not known: the tables will tell */
+        return;
+    }
+    for (size_t right = 0; right < RIGHT_NEEDED; right++) {
+        char cure[280] = "";
+        bool held = check->rights.held[right];
+        if (!held)
+            rights_cure(&check->rights, (enum right)right, cure, sizeof cure);
+        finding_add(check->findings, held ? FINDING_OK : FINDING_FAIL, cure, "%s is %s",
+                    right_name((enum right)right), held ? "granted" : "missing");
+    }
 }
 
-static void check_grants(struct check *check)
+static bool may_read(struct check *check, struct bytes place)
 {
     struct error err;
     struct result result;
-    if (!connection_query(check->connection, BYTES_LITERAL("SHOW GRANTS"), 0, &check->arena,
-                          &result, &err)) {
-        finding_add(check->findings, FINDING_WARN, "", "grants cannot be read: %s", err.message);
+    struct bytes sql = arena_printf(&check->arena, "SELECT * FROM %.*s LIMIT 0", BYTES_ARGS(place));
+    return connection_query(check->connection, sql, 0, &check->arena, &result, &err) ||
+           err.kind != ERROR_CONFIG;
+}
+
+/* A table is listed when the user holds any right on it, not only when it may be read. */
+static void check_reading(struct check *check, struct table *const *drafts, size_t count)
+{
+    size_t refused = 0;
+    struct bytes first = { 0 };
+    for (size_t i = 0; i < count && !check->rights.select_everywhere; i++) {
+        struct buf name;
+        buf_init(&name, 4096);
+        mysql_quote_identifier(&name, drafts[i]->database);
+        buf_u8(&name, '.');
+        mysql_quote_identifier(&name, drafts[i]->name);
+        if (!may_read(check, buf_view(&name)) && refused++ == 0)
+            first = arena_copy(&check->arena, buf_view(&name));
+        buf_done(&name);
+    }
+    if (refused == 0)
         return;
-    }
-    bool all = false, slave = false, client = false, select = false;
-    for (uint32_t i = 0; i < result.row_count; i++) {
-        struct bytes grant = result.cells[i * result.column_count];
-        bool everywhere = holds(grant, " ON *.*");
-        all |= everywhere && holds(grant, "ALL PRIVILEGES");
-        slave |= holds(grant, "REPLICATION SLAVE") || holds(grant, "REPLICATION REPLICA");
-        client |= holds(grant, "REPLICATION CLIENT") || holds(grant, "BINLOG MONITOR");
-        select |= holds(grant, "SELECT") || holds(grant, "ALL PRIVILEGES");
-        check->may_lock |= holds(grant, "LOCK TABLES") || holds(grant, "ALL PRIVILEGES");
-    }
-    static const char *const rights[] = { "REPLICATION SLAVE", "REPLICATION CLIENT", "SELECT" };
-    bool has[] = { all || slave, all || client, all || select };
-    for (size_t i = 0; i < 3; i++) {
-        char cure[200];
-        snprintf(cure, sizeof cure, "GRANT %s ON *.* TO the user of this pipeline;", rights[i]);
-        finding_add(check->findings, has[i] ? FINDING_OK : FINDING_FAIL, has[i] ? "" : cure,
-                    "%s is %s", rights[i], has[i] ? "granted" : "missing");
-    }
+    char cure[300];
+    snprintf(cure, sizeof cure, "GRANT SELECT ON %.*s TO %s", BYTES_ARGS(first),
+             check->rights.grantee);
+    finding_add(check->findings, FINDING_FAIL, cure, "%zu of them may not be read; the first is %.*s",
+                refused, BYTES_ARGS(first));
 }
 
 /* MySQL: where the log alone cannot tell what a snapshot holds, the table is held still. */
 static void check_lock(struct check *check, size_t keyless)
 {
-    if (check->mariadb || check->may_lock || (check->by_gtid && keyless == 0))
+    bool needed = !check->mariadb && (!check->by_gtid || keyless > 0);
+    if (!needed || check->rights.held[RIGHT_LOCK])
         return;
-    finding_add(check->findings, check->by_gtid ? FINDING_WARN : FINDING_FAIL,
-                "GRANT LOCK TABLES ON *.* TO the user of this pipeline;",
+    char cure[280];
+    rights_cure(&check->rights, RIGHT_LOCK, cure, sizeof cure);
+    finding_add(check->findings, check->by_gtid ? FINDING_WARN : FINDING_FAIL, cure,
                 "LOCK TABLES is missing: %s",
                 check->by_gtid
                     ? "tables without a key that are never quiet cannot be read without it"
@@ -125,15 +147,17 @@ static void check_tables(struct check *check, const struct mysql_options *option
     }
     for (size_t i = 0; i < count; i++)
         keyless += drafts[i]->key_count == 0;
-    finding_add(check->findings, count ? FINDING_OK : FINDING_FAIL,
-                count ? "" : "look at `tables` in the config, and at the user's SELECT rights",
-                "%zu tables match", count);
-    bool full = bytes_is(variable(check, "binlog_row_image"), "FULL");
-    if (keyless)
-        finding_add(check->findings, full ? FINDING_OK : FINDING_WARN,
-                    full ? "" : "SET GLOBAL binlog_row_image=FULL;",
-                    "%zu of them have no key: they are kept as signed rows, which takes full row "
-                    "images", keyless);
+    if (count == 0)
+        finding_add(check->findings, FINDING_FAIL,
+                    "look at `tables` in the config, and at the user's SELECT rights",
+                    "no table matches");
+    else
+        finding_add(check->findings, FINDING_OK, "", "%zu table%s, %zu of them without a key",
+                    count, count == 1 ? " matches" : "s match", keyless);
+    check_reading(check, drafts, count);
+    if (keyless && !bytes_is(variable(check, "binlog_row_image"), "FULL"))
+        finding_add(check->findings, FINDING_WARN, "SET GLOBAL binlog_row_image=FULL;",
+                    "tables without a key need full row images: theirs will park");
     check_lock(check, keyless);
 }
 
@@ -151,7 +175,7 @@ bool mysql_check(const void *raw, const struct table_filter *filter, struct find
                 "connected to %s, version %s%s", check.mariadb ? "MariaDB" : "MySQL", server->text,
                 connection_is_tls(check.connection) ? ", with TLS" : ", without TLS");
     check_log(&check);
-    check_grants(&check);
+    check_rights(&check);
     check_tables(&check, options, filter);
     connection_close(check.connection);
     arena_done(&check.arena);

@@ -12,6 +12,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "sources/mysql/log.h"
+#include "sources/mysql/rights.h"
 
 enum { COM_BINLOG_DUMP_COMMAND = 0x12, COM_BINLOG_DUMP_GTID_COMMAND = 0x1e,
        DUMP_ANNOTATE_OR_HEARTBEAT_V2 = 2 };
@@ -356,7 +357,9 @@ static bool connect_log(struct log_source *self, const struct position *from, bo
                         struct arena *arena, struct error *err)
 {
     self->mariadb = connection_server(self->connection)->flavor == SERVER_MARIADB;
-    if (!check_settings(self, arena, err) ||
+    struct rights rights;
+    if (!check_settings(self, arena, err) || !rights_read(self->connection, &rights, err) ||
+        !rights_suffice(&rights, err) ||
         !tables_collations(self->connection, &self->session, &self->collations, err))
         return false;
     self->implicit_timestamps = tables_implicit_timestamps(self->connection);
