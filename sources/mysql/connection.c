@@ -53,6 +53,7 @@ struct connection {
     atomic_bool interrupted;
     atomic_int socket;
     int timeout_ms; /* of a read; -1: none */
+    int64_t heard_us; /* when the server was last heard, where a timeout counts */
     bool library_tls; /* the library's TLS is OpenSSL, whose buffer can be asked */
 
     /* Replies that are read here: input.data[start, input.size) has not been given out yet. */
@@ -72,21 +73,34 @@ bool connection_is_tls(const struct connection *connection)
     return connection->mysql.net.pvio && connection->mysql.net.pvio->ctls;
 }
 
+/* One number stands for a certificate that is refused and for a network that was cut. */
+static bool tls_was_cut(struct bytes text)
+{
+    static const char *const words[] = { "unexpected eof", "Connection reset", "Broken pipe",
+                                         "timed out", "Success", "(null)" };
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        if (memmem(text.data, text.size, words[i], strlen(words[i])))
+            return true;
+    return false;
+}
+
 static bool failed(struct connection *connection, struct error *err)
 {
     if (atomic_load(&connection->interrupted))
         return error_set(err, ERROR_STOP, "interrupted");
     int code = (int)mysql_errno(&connection->mysql);
-    if (code == CR_SSL_CONNECTION_ERROR && connection->server.version)
-        code = CR_SERVER_LOST; /* TLS was agreed on long ago: the network broke, or the server */
-    return connection_failure(err, code, bytes_from(mysql_error(&connection->mysql)));
+    struct bytes text = bytes_from(mysql_error(&connection->mysql));
+    if (code == CR_SSL_CONNECTION_ERROR && (connection->server.version || tls_was_cut(text)))
+        return error_code(err, ERROR_RETRY, CR_SERVER_LOST, "connection to the server lost: %.*s",
+                          BYTES_ARGS(text));
+    return connection_failure(err, code, text);
 }
 
 static bool broken(struct connection *connection, struct error *err, const char *what)
 {
     if (atomic_load(&connection->interrupted))
         return error_set(err, ERROR_STOP, "interrupted");
-    return error_code(err, ERROR_RETRY, 2013, "connection to the server lost: %s", what);
+    return error_code(err, ERROR_RETRY, CR_SERVER_LOST, "connection to the server lost: %s", what);
 }
 
 /* ---- opening ---- */
@@ -166,7 +180,7 @@ static bool verify_chain(struct connection *connection, struct error *err)
     long verdict = SSL_get_verify_result(ssl);
     if (verdict == X509_V_OK)
         return true;
-    return error_code(err, ERROR_CONFIG, 2026, "TLS: the server's certificate: %s",
+    return error_code(err, ERROR_CONFIG, CR_SSL_CONNECTION_ERROR, "TLS: the server's certificate: %s",
                       X509_verify_cert_error_string(verdict));
 }
 
@@ -207,7 +221,7 @@ static bool connect_with_modes(struct connection *connection, const struct mysql
     if (try_connect(connection, options, mode != TLS_DISABLED, err))
         return true;
     /* "preferred" goes on without TLS only where there is none to be had. */
-    if (mode != TLS_PREFERRED || err->code != 2026)
+    if (mode != TLS_PREFERRED || err->code != CR_SSL_CONNECTION_ERROR)
         return false;
     mysql_close(&connection->mysql);
     connection->initialized = false;
@@ -271,6 +285,7 @@ void connection_interrupt(struct connection *connection)
 void connection_read_timeout(struct connection *connection, uint32_t seconds)
 {
     MARIADB_PVIO *pvio = connection->mysql.net.pvio;
+    connection->heard_us = clock_now_us();
     connection->timeout_ms = seconds ? (int)(seconds > 86400 ? 86400 : seconds) * 1000 : -1;
     if (pvio && pvio->methods->set_timeout)
         pvio->methods->set_timeout(pvio, PVIO_READ_TIMEOUT, (int)seconds);
@@ -549,8 +564,15 @@ bool connection_packet(struct connection *connection, struct bytes *packet, stru
     }
     if (got.size >= 3 && got.data[0] == 0xff)
         return error_packet(connection, got, err);
+    connection->heard_us = clock_now_us();
     *packet = got;
     return true;
+}
+
+bool connection_is_silent(const struct connection *connection)
+{
+    return connection->timeout_ms > 0 &&
+           clock_now_us() - connection->heard_us > (int64_t)connection->timeout_ms * 1000;
 }
 
 static bool is_buffered(const struct connection *connection)

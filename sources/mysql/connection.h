@@ -51,6 +51,8 @@ bool connection_packet(struct connection *connection, struct bytes *packet, stru
 /* Is a packet (or a part of one) waiting, within timeout_ms? Looks at the library's buffer, TLS's
  * buffer and the socket. */
 bool connection_wait(struct connection *connection, int timeout_ms);
+/* Has nothing come for the read timeout? For those who wait with connection_wait(). */
+bool connection_is_silent(const struct connection *connection);
 /* Seconds that a read may take before the connection counts as dead: 2-3 heartbeats. */
 void connection_read_timeout(struct connection *connection, uint32_t seconds);
 

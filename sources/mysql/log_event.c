@@ -525,9 +525,12 @@ bool log_handle(struct log_source *self, struct batch *batch, struct bytes event
 static bool next_packet(struct log_source *self, int timeout_ms, bool *none, struct bytes *event,
                         struct error *err)
 {
-    *none = !connection_wait(self->connection, timeout_ms);
-    if (*none)
-        return true;
+    *none = false;
+    if (!connection_wait(self->connection, timeout_ms)) {
+        *none = !connection_is_silent(self->connection);
+        return *none || error_set(err, ERROR_RETRY,
+                                  "nothing came from the server, not even a heartbeat");
+    }
     struct bytes packet;
     if (!connection_packet(self->connection, &packet, err))
         return false;
