@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "agent/http.h"
 #include "config/nearest.h"
 #include "engine/base/assert.h"
 #include "sinks/sinks.h"
@@ -243,11 +244,11 @@ bool build_server_id(struct bytes text, uint32_t index, uint32_t count, struct a
     if (!number_read((struct bytes){ text.data, cut }, &first) || !number_read(high, &last) ||
         first > last)
         return error_set(err, ERROR_CONFIG,
-                         "'server-id' must be a number or a range like 5401-5404");
+                         "server-id: must be a number or a range like 5401-5404");
     uint64_t share = (last - first + 1) / count;
     if (share == 0)
         return error_set(err, ERROR_CONFIG,
-                         "'server-id' must be a range of at least %u numbers, one a sink", count);
+                         "server-id: must be a range of at least %u numbers, one a sink", count);
     first += share * index;
     *out = share == 1 ? arena_printf(arena, "%" PRIu64, first)
                       : arena_printf(arena, "%" PRIu64 "-%" PRIu64, first, first + share - 1);
@@ -278,10 +279,24 @@ bool build_database(struct bytes pattern, struct bytes *out, struct error *err)
         i += pattern.data[i] == '\\';
     }
     if (end == 0 || end == pattern.size || pattern.data[end] != '.' || dots < 2)
-        return error_set(err, ERROR_CONFIG, "which database? Set 'database', or write `tables` as "
+        return error_set(err, ERROR_CONFIG, "tables: of which database? Set 'database', or write "
                          "database.schema.table, as in shop.public.\\.*");
     *out = (struct bytes){ pattern.data, end };
     return true;
+}
+
+/* "url: what is wrong": the line of that key, or of the section. */
+static bool located(const struct section *section, struct error *err)
+{
+    struct error what = *err;
+    uint32_t line = section->line;
+    for (uint32_t i = 0; i < section->count; i++) {
+        struct bytes key = section->items[i].key;
+        if (strncmp(what.message, (const char *)key.data, key.size) == 0 &&
+            strchr(":,", what.message[key.size]))
+            line = section->items[i].line;
+    }
+    return parse_error(err, section->file, line, "%s: %s", section->title, what.message);
 }
 
 /* A source that serves one database, and keeps a slot on its server for each reader. */
@@ -296,7 +311,7 @@ static bool fill_database(struct config *config, const struct source_driver *dri
     if (!database || database->size > 0)
         return true;
     if (!build_database(config->source.tables.items[0], database, err))
-        return error_context(err, "%s: source", config->path);
+        return located(&config->source.section, err);
     *database = arena_copy(&config->arena, *database);
     return true;
 }
@@ -317,7 +332,30 @@ static bool source_options(struct config *config, const struct source_driver *dr
         return true;
     struct bytes *id = (struct bytes *)(void *)(copy + row->offset);
     return build_server_id(*id, index, config->sink_count, &config->arena, id, err) ||
-           error_context(err, "%s: source", config->path);
+           located(&config->source.section, err);
+}
+
+static bool check_routes(const struct config *config, const struct plan *plan, struct error *err)
+{
+    struct route *route = NULL;
+    struct error what = { 0 };
+    if (route_compile(&plan->options.routes, &route, &what)) {
+        route_free(route);
+        return true;
+    }
+    *err = what;
+    return what.code ? parse_error(err, config->path, (uint32_t)what.code, "%s", what.message)
+                     : located(&config->source.section, err);
+}
+
+static bool check_listen(const struct config *config, struct error *err)
+{
+    const struct config_pipeline *pipeline = &config->pipeline;
+    struct http_address address;
+    struct error what;
+    return pipeline->http_line == 0 || bytes_is(pipeline->http_listen, "none") ||
+           http_address(pipeline->http_listen, &address, &what) ||
+           parse_error(err, config->path, pipeline->http_line, "pipeline: %s", what.message);
 }
 
 static bool build_sink(struct config *config, struct config_sink *sink, struct plan *plan,
@@ -335,9 +373,10 @@ static bool build_sink(struct config *config, struct config_sink *sink, struct p
                                   config->source.schema_changes };
     if (!build_change_bits(&names, plan->options.schema_behavior, &plan->options.schema_changes,
                            err))
-        return error_context(err, "%s:%u: %s", config->path, sink->section.line,
-                             sink->section.title);
-    return true;
+        return located(&sink->section, err);
+    if (plan->sink->valid && !plan->sink->valid(plan->sink_options, err))
+        return located(&sink->section, err);
+    return check_routes(config, plan, err);
 }
 
 bool build_plans(struct config *config, struct plan **plans, uint32_t *count, struct error *err)
@@ -349,6 +388,8 @@ bool build_plans(struct config *config, struct plan **plans, uint32_t *count, st
     if (!config_fill(config, &config->source.section, FLINK_SOURCE, config_source_settings,
                      source->settings, options, err))
         return false;
+    if (source->valid && !source->valid(options, err))
+        return located(&config->source.section, err);
     struct plan *all = arena_array(&config->arena, config->sink_count, sizeof *all);
     for (uint32_t i = 0; i < config->sink_count; i++) {
         if (!source_options(config, source, options, &all[i], i, err) ||
@@ -357,7 +398,7 @@ bool build_plans(struct config *config, struct plan **plans, uint32_t *count, st
     }
     *plans = all;
     *count = config->sink_count;
-    return true;
+    return check_listen(config, err);
 }
 
 void build_narrow(struct config *config, struct plan *plan, const char *pattern)

@@ -121,14 +121,14 @@ static bool agent_listen(struct agent *agent, struct error *err)
     const struct config_pipeline *pipeline = &agent->config.pipeline;
     struct http_address address;
     bool wanted = !bytes_is(pipeline->http_listen, "none") &&
-                  (!agent->backfill || pipeline->http_chosen);
+                  (!agent->backfill || pipeline->http_line > 0);
     if (!wanted)
         return true;
     if (!http_address(pipeline->http_listen, &address, err))
         return false;
     if (http_start(&address, &agent->set, &agent->http, err))
         return true;
-    if (pipeline->http_chosen)
+    if (pipeline->http_line > 0)
         return error_context(err, "%.*s", BYTES_ARGS(pipeline->http_listen));
     log_warn("%.*s: %s; going on without", BYTES_ARGS(pipeline->http_listen), err->message);
     return true;

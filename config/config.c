@@ -327,7 +327,8 @@ static bool read_pipeline(struct config *config, const struct node *node, struct
         pipeline->checkpoint_directory =
             arena_printf(arena, "/var/lib/millrace/%.*s", BYTES_ARGS(folder));
     }
-    pipeline->http_chosen = section_find(&section, "http.listen") != NULL;
+    const struct section_item *listen = section_find(&section, "http.listen");
+    pipeline->http_line = listen ? listen->line : 0;
     return true;
 }
 

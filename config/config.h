@@ -44,7 +44,7 @@ struct config_pipeline {
     int64_t snapshot_parallelism, memory_bytes;
     int64_t retry_initial_ms, retry_maximum_ms, retry_attempts;
     struct bytes http_listen;
-    bool http_chosen; /* the user wrote http.listen */
+    uint32_t http_line; /* where the user wrote http.listen; 0: nowhere */
     int log_level;    /* enum log_level */
     int log_format;   /* enum config_log_format */
 };

@@ -152,10 +152,11 @@ static bool rule_compile(struct route *route, const struct route_rule *from, str
     to->sink_table = arena_copy(&route->arena, from->sink_table);
     to->symbol = arena_copy(&route->arena, from->replace_symbol);
     if (to->sink_table.size == 0)
-        return error_set(err, ERROR_CONFIG, "route (line %u): sink-table is empty", from->line);
-    if (!pattern_compile(trim(from->source_table), "route source-table", &to->pattern, err))
-        return error_context(err, "line %u", from->line);
-    return true;
+        return error_code(err, ERROR_CONFIG, (int)from->line, "route: sink-table is empty");
+    if (pattern_compile(trim(from->source_table), "route: source-table", &to->pattern, err))
+        return true;
+    err->code = (int)from->line;
+    return false;
 }
 
 bool route_compile(const struct route_options *options, struct route **out, struct error *err)

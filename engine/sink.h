@@ -117,5 +117,9 @@ struct sink_driver {
     void (*interrupt)(struct sink *sink); /* any thread: a write under way soon fails */
     void (*close)(struct sink *sink);     /* half-built is fine; NULL too */
 
+    /* Options that cannot work, seen without a server; NULL: none. ERROR_CONFIG, whose text begins
+     * with the name of the setting: "url: ...". */
+    bool (*valid)(const void *options, struct error *err);
+
     bool (*check)(const void *options, struct findings *findings, struct error *err);
 };

@@ -125,6 +125,8 @@ struct source_driver {
     void (*reader_interrupt)(struct table_reader *reader);
     void (*reader_close)(struct table_reader *reader);
 
+    bool (*valid)(const void *options, struct error *err); /* as in struct sink_driver */
+
     /* Preflight: connects, looks at settings, rights and tables; adds a line each. */
     bool (*check)(const void *options, const struct table_filter *filter, struct findings *findings,
                   struct error *err);

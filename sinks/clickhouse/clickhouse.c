@@ -109,6 +109,11 @@ static void clickhouse_interrupt(struct sink *sink)
         http_interrupt(((struct clickhouse_sink *)sink)->server.http);
 }
 
+static bool clickhouse_valid(const void *options, struct error *err)
+{
+    return clickhouse_options_check(options, err);
+}
+
 const struct sink_driver sink_clickhouse = {
     .name = "clickhouse",
     .help = "tables in ClickHouse 23.2 or newer, over HTTP",
@@ -124,5 +129,6 @@ const struct sink_driver sink_clickhouse = {
     .truncate = clickhouse_truncate,
     .interrupt = clickhouse_interrupt,
     .close = clickhouse_close,
+    .valid = clickhouse_valid,
     .check = clickhouse_check,
 };

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The driver for MySQL and MariaDB: its settings, its table of functions, and the watermarks. */
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "config/setting.h"
 #include "sources/mysql/check.h"
@@ -72,6 +74,39 @@ const struct setting mysql_settings[] = {
     { .name = NULL },
 };
 #undef FIELD
+
+static bool readable(struct bytes path, const char *name, struct error *err)
+{
+    return path.size == 0 || access((const char *)path.data, R_OK) == 0 ||
+           error_code(err, ERROR_CONFIG, errno, "%s: '%.*s': %s", name, BYTES_ARGS(path),
+                      strerror(errno));
+}
+
+static bool start_valid(const struct mysql_options *options, struct error *err)
+{
+    static const char place[] = "scan.startup.specific-offset.gtid-set";
+    struct gtid_set set = { 0 };
+    bool specific = options->start_mode == START_SPECIFIC;
+    if (specific && options->start_gtid.size == 0 && options->start_file.size == 0)
+        return error_set(err, ERROR_CONFIG, "scan.startup.mode: specific-offset needs %s, or "
+                         "scan.startup.specific-offset.file and .pos", place);
+    if (options->start_mode == START_TIMESTAMP && options->start_timestamp_ms == 0)
+        return error_set(err, ERROR_CONFIG,
+                         "scan.startup.mode: timestamp needs scan.startup.timestamp-millis");
+    bool ok = gtid_set_parse(&set, options->start_gtid, err) || error_context(err, "%s", place);
+    gtid_set_done(&set);
+    return ok;
+}
+
+static bool options_valid(const void *raw, struct error *err)
+{
+    const struct mysql_options *options = raw;
+    return readable(options->tls_ca, "ssl.ca", err) &&
+           readable(options->tls_cert, "ssl.cert", err) &&
+           readable(options->tls_key, "ssl.key", err) &&
+           readable(options->server_public_key, "server.public-key", err) &&
+           start_valid(options, err);
+}
 
 static struct log_source *log_of(struct source *source) { return (struct log_source *)source; }
 
@@ -234,7 +269,8 @@ static void close_log(struct source *source)
     .close = close_log, .reader_open = reader_open, .reader_split = reader_split,                  \
     .reader_chunk = reader_chunk, .reader_scan_open = reader_scan_open,                            \
     .reader_scan_next = reader_scan_next, .reader_compare = reader_compare,                        \
-    .reader_interrupt = reader_interrupt, .reader_close = reader_close, .check = mysql_check
+    .reader_interrupt = reader_interrupt, .reader_close = reader_close, .check = mysql_check,  \
+    .valid = options_valid
 
 const struct source_driver mysql_source = {
     .name = "mysql", .help = "MySQL 5.7 to 9.x, by its binary log.", MYSQL_DRIVER };

@@ -101,7 +101,17 @@ static const struct { const char *name, *text, *message; } wrongs[] = {
     { "one id for two",
       "source: {type: fake, hostname: h, tables: a.b, server-id: 7}\n"
       "sinks: [{type: blackhole}, {type: stdout}]\n",
-      "x.yaml: source: 'server-id' must be a range of at least 2 numbers, one a sink" },
+      "x.yaml:1: source: server-id: must be a range of at least 2 numbers, one a sink" },
+    { "pattern of tables",
+      "source:\n  type: fake\n  hostname: h\n  tables: a.(b\nsink: {type: blackhole}\n",
+      "x.yaml:4: source: tables: pattern 'a.(b': missing closing parenthesis" },
+    { "pattern of a route",
+      HEAD "sink: {type: blackhole}\nroute:\n  - {source-table: 'a.[', sink-table: a.b}\n",
+      "x.yaml:4: route: source-table: pattern 'a.[': missing terminating ]" },
+    { "address", HEAD "sink:\n  type: clickhouse\n  url: ftp://nowhere\n",
+      "x.yaml:4: sink 'clickhouse': url: an address begins with http:// or https://" },
+    { "listen", HEAD "sink: {type: blackhole}\npipeline: {http.listen: everywhere}\n",
+      "x.yaml:3: pipeline: http.listen must be an address and a port" },
 };
 
 static void test_wrongs(void **state)

@@ -98,7 +98,7 @@ static void test_defaults(void **state)
     assert_int_equal(config.pipeline.checkpoint_interval_ms, 1000);
     assert_int_equal(config.pipeline.memory_bytes, 32 << 20);
     assert_true(bytes_is(config.pipeline.http_listen, "127.0.0.1:8040"));
-    assert_false(config.pipeline.http_chosen);
+    assert_int_equal(config.pipeline.http_line, 0);
     assert_int_equal(config.source.chunk_rows, 32768);
     assert_int_equal(config.sink_count, 1);
     assert_true(bytes_is(config.sinks[0].name, "blackhole"));
