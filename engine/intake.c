@@ -415,12 +415,16 @@ static bool intake_turn(struct intake *intake, struct error *err)
 
 /* ---- connecting ---- */
 
-static bool store_begin(struct intake *intake, const struct position *begin, struct error *err)
+static void note_begin(struct intake *intake, const struct position *begin)
 {
     buf_reset(&intake->position_text);
     buf_bytes(&intake->position_text, begin->token);
     intake->position = (struct position){ begin->mark, buf_view(&intake->position_text) };
     intake->stream_mark = begin->mark;
+}
+
+static bool store_begin(struct intake *intake, struct error *err)
+{
     if (!intake->checkpoint)
         return true;
     if (!intake_save_catalog(intake, err))
@@ -430,28 +434,51 @@ static bool store_begin(struct intake *intake, const struct position *begin, str
     return checkpoint_commit(write, true, err);
 }
 
-/* The position is gone from the server, and the user said what then. */
-static bool intake_begin_anew(struct intake *intake, struct position *begin, struct error *err)
+/* The position is gone from the server: did the user say what then? Some servers tell at the start,
+ * others in their first answer to it. */
+static bool note_lost(struct intake *intake, const struct error *err)
 {
+    enum lost_policy policy = intake->options->on_lost_position;
+    if (err->kind != ERROR_LOST || policy == LOST_STOP)
+        return false;
     log_warn("%s; on-lost-position is %s", err->message,
-             intake->options->on_lost_position == LOST_RESYNC ? "resync: all tables are read again"
-                                                              : "latest: what was missed is skipped");
+             policy == LOST_RESYNC ? "resync: all tables are read again"
+                                   : "latest: what was missed is skipped");
+    intake->lost = true;
+    return true;
+}
+
+static bool start_source(struct intake *intake, struct position *begin, struct error *err)
+{
+    if (!intake->lost &&
+        !intake->driver->start(intake->source, &intake->position, &intake->catalog,
+                               &intake->filter, begin, err) &&
+        !note_lost(intake, err))
+        return false;
     /* Marks above those that were applied: the workers would take new events for old ones. */
     uint64_t newest = intake->stream_mark > intake->replay_until ? intake->stream_mark
                                                                  : intake->replay_until;
     struct position none = { .mark = newest };
-    return intake->driver->start(intake->source, &none, &intake->catalog, &intake->filter, begin, err);
+    return !intake->lost || intake->driver->start(intake->source, &none, &intake->catalog,
+                                                  &intake->filter, begin, err);
 }
 
-static void intake_resync_all(struct intake *intake)
+static void set_first_gate(struct intake *intake, bool anew)
 {
-    struct snapshot *snapshot = intake->snapshot;
-    pthread_mutex_lock(&snapshot->lock);
-    for (uint32_t i = 0; i < snapshot->table_capacity; i++)
-        if (snapshot->tables[i])
-            snapshot->tables[i]->overflowed = true;
-    pthread_mutex_unlock(&snapshot->lock);
-    intake->resync_due = true;
+    pthread_mutex_lock(&intake->snapshot->lock);
+    intake->driver_mark = intake->stream_mark;
+    intake_set_gate(intake);
+    if (anew)
+        intake->snapshot->replaying = false;
+    pthread_mutex_unlock(&intake->snapshot->lock);
+}
+
+/* What was lost is made up for before the new position is stored: a crash in between finds the old
+ * one, and is told again that it is lost. */
+static bool begin_at(struct intake *intake, struct error *err)
+{
+    bool read_all = intake->options->on_lost_position == LOST_RESYNC;
+    return (!intake->lost || intake_make_up(intake, read_all, err)) && store_begin(intake, err);
 }
 
 static bool intake_connect(struct intake *intake, struct error *err)
@@ -459,45 +486,51 @@ static bool intake_connect(struct intake *intake, struct error *err)
     bool fresh = !intake->position.token.data;
     intake->driver_mark = 0;
     struct position begin = { 0 };
-    bool lost = false;
-    if (!intake->driver->start(intake->source, &intake->position, &intake->catalog,
-                               &intake->filter, &begin, err)) {
-        lost = err->kind == ERROR_LOST && intake->options->on_lost_position != LOST_STOP;
-        if (!lost || !intake_begin_anew(intake, &begin, err))
-            return false;
-    }
-    if ((fresh || lost) && !store_begin(intake, &begin, err))
+    if (!start_source(intake, &begin, err))
         return false;
-    if (fresh || lost || !intake->snapshot_stored) {
-        pthread_mutex_lock(&intake->snapshot->lock);
-        intake->driver_mark = intake->stream_mark;
-        intake_set_gate(intake);
-        if (fresh || lost)
-            intake->snapshot->replaying = false;
-        pthread_mutex_unlock(&intake->snapshot->lock);
-    }
+    bool anew = fresh || intake->lost;
+    if (anew)
+        note_begin(intake, &begin);
+    if (anew || !intake->snapshot_stored)
+        set_first_gate(intake, anew);
+    if (anew && !begin_at(intake, err))
+        return false;
+    if ((!intake->snapshot_stored || intake->lost) && !intake_adopt_tables(intake, fresh, err))
+        return false;
     if (!intake->snapshot_stored) {
-        if (!intake_adopt_tables(intake, fresh, err))
-            return false;
         intake->snapshot_stored = true;
         intake->resync_due = true; /* what the checkpoint left to do */
         snapshot_start(intake->snapshot);
     }
-    if (lost && intake->options->on_lost_position == LOST_RESYNC)
-        intake_resync_all(intake);
     fault_point("intake.connected");
+    intake->lost = false;
     intake->connected = true;
+    intake->begins = fresh;
+    return true;
+}
+
+/* The first turn after a connect went well: servers refuse a position only when it is read. */
+static void tell_connected(struct intake *intake)
+{
+    if (atomic_load(&intake->metrics->connected))
+        return;
     atomic_store(&intake->metrics->connected, true);
     metrics_trouble(intake->metrics, "");
-    log_info("%s", fresh ? "streaming begins" : "streaming goes on");
-    return true;
+    uint32_t tables = snapshot_table_count(intake->snapshot);
+    log_info("%s tables=%u", intake->begins ? "streaming begins" : "streaming goes on", tables);
+    if (tables == 0)
+        log_warn("no table matches `tables` yet; those to come will be followed");
 }
 
 /* The log reader was lost in the middle of things: what it gave stays valid, for a replay gives the
  * same events under the same marks. */
 static bool intake_back_off(struct intake *intake, struct retry *retry, struct error *err)
 {
-    if (err->kind != ERROR_RETRY)
+    atomic_store(&intake->metrics->connected, false);
+    if (err->kind == ERROR_LOST && intake->options->on_lost_position == LOST_STOP)
+        return error_cure(err, "set on-lost-position to resync (all tables are read again) or to "
+                               "latest (what was missed is skipped)");
+    if (err->kind != ERROR_RETRY && !note_lost(intake, err))
         return false;
     uint32_t attempts = intake->options->retry_attempts;
     if (attempts && retry->attempts >= attempts)
@@ -505,7 +538,6 @@ static bool intake_back_off(struct intake *intake, struct retry *retry, struct e
     uint32_t wait_ms = retry_next_ms(retry);
     log_warn("source: %s; trying again in %u ms", err->message, wait_ms);
     metrics_trouble(intake->metrics, err->message);
-    atomic_store(&intake->metrics->connected, false);
     atomic_fetch_add(&intake->metrics->reconnects, 1);
     for (uint32_t waited = 0; waited < wait_ms && !atomic_load(intake->stopping); waited += 20)
         clock_sleep_us(20 * 1000);
@@ -541,6 +573,7 @@ bool intake_run(struct intake *intake, struct error *err)
         bool ok = (intake->connected || intake_connect(intake, err)) && intake_turn(intake, err);
         if (ok) {
             retry_succeeded(&retry);
+            tell_connected(intake);
             if (backfill_is_over(intake))
                 return true;
             continue;

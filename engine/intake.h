@@ -43,6 +43,8 @@ struct intake {
     uint32_t idle_reads;
     bool connected;
     uint32_t chunk_reserved;   /* marks of chunks up to this number count as given */
+    bool begins;               /* at its own beginning, not after a restart */
+    bool lost;                 /* our position is gone from the server: begin anew */
     bool snapshot_stored;      /* table records are in the checkpoint */
     bool resync_due;           /* a table waits to be read anew */
     uint32_t sweeping;         /* tables whose sweep is with the workers */
@@ -80,5 +82,8 @@ bool intake_adopt_tables(struct intake *intake, bool fresh, struct error *err);
 bool intake_resync(struct intake *intake, struct error *err);
 /* What a chunk that opens now must contain: all that the log has given. Lock held. */
 void intake_set_gate(struct intake *intake);
+/* Part of the log is lost, and the catalog is as of what follows: tells the workers what became of
+ * the tables meanwhile, and reads those again whose rows are not whole (or all of them). */
+bool intake_make_up(struct intake *intake, bool read_all, struct error *err);
 bool intake_push(struct intake *intake, struct batch *batch, struct error *err);
 bool intake_save_catalog(struct intake *intake, struct error *err);

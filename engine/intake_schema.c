@@ -398,6 +398,67 @@ bool intake_schema(struct intake *intake, struct batch *batch, struct error *err
     return ok;
 }
 
+/* ---- after a gap in the log ---- */
+
+static void add_change(struct batch *batch, struct schema_change change, int64_t time_us)
+{
+    struct schema_change *copy = arena_zalloc(&batch->arena, sizeof *copy);
+    *copy = change;
+    *batch_add(batch) = (struct event){ .op = EVENT_SCHEMA, .change = copy, .time_us = time_us };
+}
+
+static void make_up_table(const struct intake *intake, const struct tracked *tracked,
+                          struct batch *batch)
+{
+    const struct table *old = tracked->table;
+    const struct table *now = catalog_find(&intake->catalog, old->database, old->schema, old->name);
+    int64_t time_us = intake->position_time_us;
+    if (!now || now->id != old->id) {
+        log_warn("table '%.*s.%.*s' is gone from the source; its target stays as it is",
+                 BYTES_ARGS(old->database), BYTES_ARGS(old->name));
+        add_change(batch, (struct schema_change){ .kind = CHANGE_DROP_TABLE, .before = old,
+                                                  .left = true }, time_us);
+    } else if (now != old) {
+        add_change(batch, (struct schema_change){ .kind = CHANGE_ALTER_TABLE, .before = old,
+                                                  .after = now }, time_us);
+    }
+}
+
+/* Those that were being read lack what the gap held, whatever the policy is. */
+static bool mark_unread(struct intake *intake, bool all, struct error *err)
+{
+    struct snapshot *snapshot = intake->snapshot;
+    bool ok = true;
+    pthread_mutex_lock(&snapshot->lock);
+    for (uint32_t i = 0; ok && i < snapshot->table_capacity; i++) {
+        struct tracked *tracked = snapshot->tables[i];
+        if (!tracked || (!all && tracked->state != TABLE_SNAPSHOT))
+            continue;
+        tracked->overflowed = true;
+        intake->resync_due = true;
+        ok = put_record(intake, tracked, err);
+    }
+    pthread_mutex_unlock(&snapshot->lock);
+    return ok;
+}
+
+bool intake_make_up(struct intake *intake, bool read_all, struct error *err)
+{
+    struct batch *batch = pool_take(&intake->pool, -1);
+    if (!batch)
+        return error_set(err, ERROR_STOP, "stopping");
+    for (uint32_t i = 0; i < intake->snapshot->table_capacity; i++)
+        if (intake->snapshot->tables[i])
+            make_up_table(intake, intake->snapshot->tables[i], batch);
+    for (uint32_t i = 0; i < batch->count; i++)
+        batch->events[i].mark = intake->stream_mark;
+    if (batch->count == 0)
+        batch_release(batch);
+    else if (!intake_schema(intake, batch, err))
+        return false;
+    return mark_unread(intake, read_all, err);
+}
+
 /* ---- tables at a start ---- */
 
 static bool adopt_table(struct intake *intake, const struct table *table, bool read,

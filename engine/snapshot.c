@@ -157,6 +157,14 @@ static void tracked_leave_snapshot(struct snapshot *snapshot, struct tracked *tr
         atomic_fetch_sub(&snapshot->active, 1);
 }
 
+uint32_t snapshot_table_count(const struct snapshot *snapshot)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < snapshot->table_capacity; i++)
+        count += snapshot->tables[i] != NULL;
+    return count;
+}
+
 void snapshot_remove(struct snapshot *snapshot, uint32_t table_id)
 {
     struct tracked *tracked = snapshot_find(snapshot, table_id);

@@ -140,6 +140,7 @@ void snapshot_done(struct snapshot *snapshot);
 struct tracked *snapshot_find(struct snapshot *snapshot, uint32_t table_id);
 struct tracked *snapshot_add(struct snapshot *snapshot, const struct table *table,
                              struct target *target);
+uint32_t snapshot_table_count(const struct snapshot *snapshot);
 void snapshot_remove(struct snapshot *snapshot, uint32_t table_id);
 void snapshot_begin_table(struct snapshot *snapshot, struct tracked *tracked); /* to TABLE_SNAPSHOT, anew */
 /* Windows that are open are thrown away: after a schema change, with `table` the new version. */

@@ -47,6 +47,17 @@ bool error_context(struct error *err, const char *format, ...)
     return false;
 }
 
+bool error_cure(struct error *err, const char *text)
+{
+    size_t room = sizeof err->message - 1, size = strlen(text) + 2, used = strlen(err->message);
+    if (size > room)
+        return false;
+    if (used + size > room)
+        used = room - size; /* the cure is worth more than the end of a long text */
+    snprintf(err->message + used, sizeof err->message - used, ": %s", text);
+    return false;
+}
+
 const char *error_kind_name(enum error_kind kind)
 {
     static const char *const names[] = {

@@ -34,4 +34,7 @@ __attribute__((format(printf, 4, 5))) bool error_code(struct error *err, enum er
 __attribute__((format(printf, 2, 3))) bool error_context(struct error *err, const char *format,
                                                          ...);
 
+/* Puts ": text" behind the message: what to do about it. Returns false. */
+bool error_cure(struct error *err, const char *text);
+
 const char *error_kind_name(enum error_kind kind); /* "retry", "config", ... */

@@ -185,6 +185,8 @@ bool log_statement_matters(struct log_source *self, const struct log_query *quer
 /* A shape that the log's rows told: a new table where there is no `before`. */
 void log_put_shape(struct log_source *self, struct batch *batch, const struct table *before,
                    const struct table *draft, int64_t time_us);
+/* Nothing that the sinks could tell differs. */
+bool log_same_shape(const struct table *a, const struct table *b, struct arena *arena);
 void log_put_resync(struct log_source *self, struct batch *batch, const struct table *draft,
                     int64_t time_us);
 void log_put_refusal(struct log_source *self, struct batch *batch);

@@ -54,7 +54,7 @@ static const struct table *tracked(const struct log_source *self, struct ddl_nam
     return catalog_find(self->catalog, name.database, (struct bytes){ 0 }, name.name);
 }
 
-static bool same_shape(const struct table *a, const struct table *b, struct arena *arena)
+bool log_same_shape(const struct table *a, const struct table *b, struct arena *arena)
 {
     const struct schema_change change = { .kind = CHANGE_ALTER_TABLE, .before = a, .after = b };
     size_t count;
@@ -238,7 +238,7 @@ static bool reread(struct statement *s, struct ddl_name name, struct error *err)
         return true; /* gone meanwhile: its DROP will come */
     if (!table)
         put_create(s, draft);
-    else if (!same_shape(table, draft, s->arena)) {
+    else if (!log_same_shape(table, draft, s->arena)) {
         struct reshaping shaping = { .before = table, .draft = draft, .guessed = true };
         put_reshaped(s->self, s->batch, &shaping, s->sql, s->time_us);
     }
@@ -320,7 +320,7 @@ static bool on_alter(struct statement *s, const struct ddl_statement *ddl, struc
         draft->name = table->name;
         tables_settle(draft, s->self->options, s->arena);
         shaping.draft = draft;
-        if (shaping.rename_count > 0 || shaping.fills || !same_shape(table, draft, s->arena))
+        if (shaping.rename_count > 0 || shaping.fills || !log_same_shape(table, draft, s->arena))
             put_reshaped(s->self, s->batch, &shaping, s->sql, s->time_us);
     }
     for (uint16_t i = 0; i < ddl->alter_count; i++)

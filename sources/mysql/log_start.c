@@ -103,8 +103,7 @@ static bool check_settings(struct log_source *self, struct arena *arena, struct 
 
 static bool lost(struct error *err, const char *what)
 {
-    return error_set(err, ERROR_LOST, "%s: the tables must be read again "
-                     "(on-lost-position, or a new checkpoint.directory)", what);
+    return error_set(err, ERROR_LOST, "%s", what);
 }
 
 /* MySQL: is everything that we miss still there, and everything that we have known to it? */
@@ -259,7 +258,32 @@ static bool resume(struct log_source *self, const struct position *from, struct 
     return gtid_set_parse(&self->executed, token.gtid, err);
 }
 
-static bool fill_catalog(struct log_source *self, struct error *err)
+static bool is_among(const struct table *table, struct table *const *drafts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (bytes_equal(table->database, drafts[i]->database) &&
+            bytes_equal(table->name, drafts[i]->name))
+            return true;
+    return false;
+}
+
+/* The log between what the catalog knows and now is lost: tables may be gone. */
+static void drop_absent(struct log_source *self, struct table *const *drafts, size_t count)
+{
+    struct map_entry *entry = map_next(&self->catalog->by_name, NULL);
+    while (entry) {
+        const struct table *table = entry->value;
+        if (is_among(table, drafts, count)) {
+            entry = map_next(&self->catalog->by_name, entry);
+        } else {
+            catalog_drop(self->catalog, table);
+            entry = map_next(&self->catalog->by_name, NULL); /* the map moved */
+        }
+    }
+}
+
+/* `anew`: what the catalog says of tables may be older than the place where the log begins. */
+static bool fill_catalog(struct log_source *self, bool anew, struct error *err)
 {
     struct table **drafts;
     size_t count;
@@ -267,9 +291,14 @@ static bool fill_catalog(struct log_source *self, struct error *err)
     bool ok = tables_fold_names(self->connection, &self->catalog->fold_names, err) &&
               tables_list(self->connection, self->options, self->filter, &arena, &drafts, &count,
                           err);
-    for (size_t i = 0; ok && i < count; i++)
-        if (!catalog_find(self->catalog, drafts[i]->database, drafts[i]->schema, drafts[i]->name))
-            catalog_put(self->catalog, drafts[i], NULL, mark_make(self->commit, MARK_ROW_LAST));
+    if (ok && anew)
+        drop_absent(self, drafts, count);
+    for (size_t i = 0; ok && i < count; i++) {
+        const struct table *known = catalog_find(self->catalog, drafts[i]->database,
+                                                 drafts[i]->schema, drafts[i]->name);
+        if (!known || (anew && !log_same_shape(known, drafts[i], &arena)))
+            catalog_put(self->catalog, drafts[i], known, mark_make(self->commit, MARK_ROW_LAST));
+    }
     arena_done(&arena);
     return ok;
 }
@@ -376,7 +405,7 @@ static bool connect_log(struct log_source *self, const struct position *from, bo
         return false;
     if (self->by_gtid && !self->mariadb && !check_gtids(self, arena, err))
         return false;
-    if (!self->catalog_filled && !fill_catalog(self, err))
+    if ((fresh || !self->catalog_filled) && !fill_catalog(self, fresh, err))
         return false;
     self->catalog_filled = true;
     memcpy(self->given_file, self->file, sizeof self->file);
