@@ -24,7 +24,7 @@
 enum { COM_STMT_PREPARE_COMMAND = 0x16, COM_STMT_EXECUTE_COMMAND = 0x17,
        COM_STMT_CLOSE_COMMAND = 0x19 };
 enum { DATABASE_DENIED = 1044, UNKNOWN_COLUMN = 1054, TABLE_DENIED = 1142, NO_SUCH_TABLE = 1146 };
-enum { ROWS_FIRST = 2048, ROWS_LEAST = 64,
+enum { ROWS_FIRST = 64, ROWS_GROWTH = 16, PASSED_BYTES_MAX = 256 << 20,
        COMPARE_AT_ONCE = 200, SPLIT_ROWS_MIN = 65536, SQL_LIMIT = 64 << 20 };
 
 struct mysql_reader {
@@ -40,6 +40,7 @@ struct mysql_reader {
     bool scanning;
     const struct table *measured; /* whose rows take row_bytes */
     size_t row_bytes;
+    uint32_t rows_before; /* of its chunk before, at most */
 };
 
 static struct mysql_reader *reader_of_base(struct table_reader *reader)
@@ -345,12 +346,11 @@ static void statement_close(struct mysql_reader *self)
     connection_command(self->connection, COM_STMT_CLOSE_COMMAND, (struct bytes){ id, sizeof id }, &err);
 }
 
-/* Rows up to the result's end, or until the batch is full when `until_full`. */
-static bool take_rows(struct mysql_reader *self, struct batch *batch, bool until_full, bool *end,
-                      struct error *err)
+/* Rows up to the result's end, or until the batch is full. */
+static bool take_rows(struct mysql_reader *self, struct batch *batch, bool *end, struct error *err)
 {
     *end = false;
-    while (!until_full || !batch_is_full(batch)) {
+    while (!batch_is_full(batch)) {
         struct bytes packet;
         if (!connection_packet(self->connection, &packet, err))
             return false;
@@ -382,13 +382,50 @@ static void rows_origin(struct mysql_reader *self, struct batch *batch, struct b
         batch->events[i].origin = origin;
 }
 
+/* By the rows of the chunk before; a table's first chunk is small, for its rows may be large. */
 static uint32_t rows_limit(const struct mysql_reader *self, const struct chunk_request *request)
 {
     uint64_t rows = ROWS_FIRST;
-    if (self->measured && self->measured->id == request->table->id && self->row_bytes > 0)
+    if (self->measured && self->measured->id == request->table->id) {
+        uint64_t most = (uint64_t)self->rows_before * ROWS_GROWTH;
         rows = request->bytes_max / self->row_bytes;
-    rows = rows < ROWS_LEAST ? ROWS_LEAST : rows;
+        rows = rows == 0 ? 1 : rows > most ? most : rows;
+    }
     return rows > request->rows_max ? request->rows_max : (uint32_t)rows;
+}
+
+/* What rows take in memory: their packets, cells and events. */
+static size_t rows_size(const struct table *table, const struct batch *batch)
+{
+    size_t row = table->column_count * sizeof(struct value) + sizeof(struct event);
+    return (size_t)batch->bytes + batch->count * row;
+}
+
+/* Rows up to the result's end. Where they are larger than those before made believe, the chunk ends
+ * earlier, and what else the server sends is passed over: *cut is then the largest row's size. */
+static bool take_chunk(struct mysql_reader *self, const struct chunk_request *request,
+                       struct batch *batch, size_t *cut, struct error *err)
+{
+    size_t passed = 0, largest = 0;
+    *cut = 0;
+    for (;;) {
+        struct bytes packet;
+        if (!connection_packet(self->connection, &packet, err))
+            return false;
+        if (packet.size == 0 || is_end(packet))
+            return true;
+        largest = packet.size > largest ? packet.size : largest;
+        if (rows_size(request->table, batch) > 2 * request->bytes_max) {
+            *cut = largest;
+            passed += packet.size;
+            if (passed > PASSED_BYTES_MAX) /* the reader that comes then begins with few rows */
+                return error_set(err, ERROR_RETRY, "its rows have become much larger");
+            continue;
+        }
+        batch->bytes += packet.size;
+        if (!cell_row(self->plan, packet, batch, err))
+            return false;
+    }
 }
 
 static bool chunk_rows(struct mysql_reader *self, const struct chunk_request *request,
@@ -409,18 +446,18 @@ static bool chunk_rows(struct mysql_reader *self, const struct chunk_request *re
         reader_sql_not_after(&sql, table, request->until);
     reader_sql_order(&sql, table);
     buf_printf(&sql, " LIMIT %u", limit);
-    size_t before = batch->arena.total;
-    bool end;
+    size_t cut;
     bool ok = execute(self, table, buf_view(&sql), err) &&
-              take_rows(self, batch, false, &end, err);
+              take_chunk(self, request, batch, &cut, err);
     buf_done(&sql);
     if (!ok)
         return false;
     statement_close(self);
-    result->last = batch->count < limit;
+    result->last = !cut && batch->count < limit;
     if (batch->count > 0) {
         self->measured = table;
-        self->row_bytes = (batch->arena.total - before) / batch->count + 1;
+        self->rows_before = cut ? batch->count : limit;
+        self->row_bytes = cut ? cut : rows_size(table, batch) / batch->count;
     }
     return true;
 }
@@ -454,7 +491,7 @@ bool reader_scan_next(struct table_reader *reader, struct batch *batch, bool *en
                       struct error *err)
 {
     struct mysql_reader *self = reader_of_base(reader);
-    if (!take_rows(self, batch, true, end, err))
+    if (!take_rows(self, batch, end, err))
         return false;
     rows_origin(self, batch, (struct bytes){ 0 });
     if (!*end)
