@@ -67,14 +67,14 @@ static void count_event(struct delivery_target *state, const struct event *event
         state->inserts++;
     else if (event->op == EVENT_UPDATE)
         state->updates++;
-    else
+    else if (event->op == EVENT_DELETE)
         state->deletes++;
     if (!event->snapshot)
         state->event_time_us = event->time_us;
 }
 
-static bool worker_encode(struct worker *worker, struct delivery_target *state,
-                          const struct event *event, struct error *err)
+bool worker_encode(struct worker *worker, struct delivery_target *state, const struct event *event,
+                   struct error *err)
 {
     if (!worker_prepare(worker, state, event->table, err))
         return false;

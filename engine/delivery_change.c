@@ -140,6 +140,21 @@ static bool change_done(struct worker *worker, const struct event *event, struct
     return checkpoint_commit(write, true, err);
 }
 
+/* A sink that passes changes on has them among the rows, under the same protocol. */
+static bool change_tell(struct worker *worker, const struct event *event, struct error *err)
+{
+    struct target *target = event->target;
+    if (!worker->shared->driver->tells_changes || !target || !event->table ||
+        is_own(event->change))
+        return true;
+    struct delivery_target *state = load_state(worker, target);
+    if (!worker_encode(worker, state, event, err))
+        return false;
+    if (event->mark > state->seen)
+        state->seen = event->mark;
+    return load_flush_all(worker, err);
+}
+
 static void change_log(const struct event *event)
 {
     const struct schema_change *change = event->change;
@@ -175,7 +190,7 @@ bool delivery_change(struct worker *worker, const struct event *event, struct er
         if (change_apply(worker, event, err)) {
             fault_point("delivery.after_change");
             change_log(event);
-            return change_done(worker, event, err);
+            return change_tell(worker, event, err) && change_done(worker, event, err);
         }
         if (err->kind == ERROR_DATA && options->schema_behavior == SCHEMA_TRY_EVOLVE && !is_own(change)) {
             log_warn("schema change left out, schema.change.behavior is 'try_evolve': %s: %.*s",

@@ -79,5 +79,9 @@ void load_count(struct worker *worker, const struct delivery_target *state); /* 
 void load_group_label(struct worker *worker); /* gives all open loads one new label */
 bool load_group_send(struct worker *worker, struct error *err);
 
+/* delivery.c: makes the sink ready for the event's table, opens a load and appends the event. */
+bool worker_encode(struct worker *worker, struct delivery_target *state, const struct event *event,
+                   struct error *err);
+
 /* delivery_change.c */
 bool delivery_change(struct worker *worker, const struct event *event, struct error *err);

@@ -57,6 +57,8 @@ struct sink_driver {
     const char *name, *help;
     const struct setting *settings;
     size_t options_size;
+    bool tells_changes; /* encode() gets schema changes too, as rows between the others; after
+                           change(), and it may append nothing */
     bool transient; /* keeps nothing (blackhole, stdout): no intents are written for it */
 
     /* Connects or at least checks options. `counters` lives as long as the sink. */

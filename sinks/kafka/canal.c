@@ -12,6 +12,7 @@
 #include "engine/base/json_write.h"
 #include "sinks/kafka/debezium_type.h"
 #include "sinks/kafka/flat.h"
+#include "sinks/kafka/jdbc.h"
 #include "sinks/kafka/json_text.h"
 
 static const json_put forms[FLAT_KINDS] = {
@@ -40,57 +41,6 @@ static const json_put forms[FLAT_KINDS] = {
     [FLAT_ONE_BIT] = put_uint_text,
 };
 
-/* Of java.sql.Types. */
-enum {
-    SQL_BIT = -7,
-    SQL_TINYINT = -6,
-    SQL_BIGINT = -5,
-    SQL_CHAR = 1,
-    SQL_DECIMAL = 3,
-    SQL_INTEGER = 4,
-    SQL_SMALLINT = 5,
-    SQL_REAL = 7,
-    SQL_DOUBLE = 8,
-    SQL_VARCHAR = 12,
-    SQL_DATE = 91,
-    SQL_TIME = 92,
-    SQL_TIMESTAMP = 93,
-    SQL_BLOB = 2004,
-    SQL_CLOB = 2005
-};
-
-static int text_type(const struct column *column)
-{
-    struct bytes name = column->source_type;
-    if (name.size >= 7 && memcmp(name.data, "varchar", 7) == 0)
-        return SQL_VARCHAR;
-    return name.size >= 4 && memcmp(name.data, "char", 4) == 0 ? SQL_CHAR : SQL_CLOB;
-}
-
-static int sql_type(const struct column *column)
-{
-    static const int by_kind[TYPE_KIND_COUNT] = {
-        [TYPE_FLOAT] = SQL_REAL,          [TYPE_DOUBLE] = SQL_DOUBLE,
-        [TYPE_DECIMAL] = SQL_DECIMAL,     [TYPE_BIT] = SQL_BIT,
-        [TYPE_YEAR] = SQL_VARCHAR,        [TYPE_DATE] = SQL_DATE,
-        [TYPE_TIME] = SQL_TIME,           [TYPE_DATETIME] = SQL_TIMESTAMP,
-        [TYPE_TIMESTAMP] = SQL_TIMESTAMP, [TYPE_BYTES] = SQL_BLOB,
-        [TYPE_JSON] = SQL_VARCHAR,        [TYPE_ENUM] = SQL_VARCHAR,
-        [TYPE_SET] = SQL_VARCHAR,         [TYPE_GEOMETRY] = SQL_BLOB,
-        [TYPE_VECTOR] = SQL_BLOB,         [TYPE_UUID] = SQL_VARCHAR,
-        [TYPE_INET4] = SQL_VARCHAR,       [TYPE_INET6] = SQL_VARCHAR,
-    };
-    const struct type *type = &column->type;
-    if (type->kind == TYPE_TEXT)
-        return text_type(column);
-    if (type->kind != TYPE_INT && type->kind != TYPE_UINT)
-        return by_kind[type->kind];
-    return type->bits <= 8    ? SQL_TINYINT
-           : type->bits <= 16 ? SQL_SMALLINT
-           : type->bits <= 32 ? SQL_INTEGER
-                              : SQL_BIGINT;
-}
-
 static void types_json(const struct table *table, bool sql, struct json_writer *json)
 {
     json_object(json);
@@ -98,7 +48,7 @@ static void types_json(const struct table *table, bool sql, struct json_writer *
         const struct column *column = &table->columns[i];
         json_key(json, column->name);
         if (sql)
-            json_int(json, sql_type(column));
+            json_int(json, jdbc_type(column));
         else
             json_string(json, column->source_type);
     }
@@ -191,4 +141,56 @@ static bool canal_encode(void *plan, const struct event *event, struct buf *out,
     return flat_encode(plan, event, put_value, out, err);
 }
 
-const struct format format_canal_json = { .plan = canal_plan, .encode = canal_encode };
+/* Canal's words for statements. */
+static const char *change_word(const struct schema_change *change)
+{
+    switch (change->kind) {
+    case CHANGE_CREATE_TABLE:
+        return "CREATE";
+    case CHANGE_DROP_TABLE:
+        return "ERASE";
+    case CHANGE_RENAME_TABLE:
+        return "RENAME";
+    case CHANGE_TRUNCATE_TABLE:
+        return "TRUNCATE";
+    default:
+        return "ALTER";
+    }
+}
+
+static void canal_change(void *context, const struct event *event, struct buf *out)
+{
+    const struct flat_plan *plan = context;
+    struct frame frame = { .null_key = true, .change = true };
+    size_t at = frame_open(out), value_at = out->size;
+    struct json_writer json = json_writer_of(out);
+    json_object(&json);
+    json_key(&json, bytes_from("data"));
+    json_null(&json);
+    json_member_string(&json, "database", plan->context.table->database);
+    json_member_int(&json, "es", flat_time_us(event) / 1000);
+    json_member_string(&json, "gtid",
+                       event->origin && event->origin->gtid.data ? event->origin->gtid
+                                                                 : BYTES_LITERAL(""));
+    json_member_uint(&json, "id", mark_commit(event->mark));
+    json_key(&json, bytes_from("isDdl"));
+    json_bool(&json, true);
+    static const char *const nothing[] = { "mysqlType", "old", "pkNames" };
+    for (size_t i = 0; i < 3; i++) {
+        json_key(&json, bytes_from(nothing[i]));
+        json_null(&json);
+    }
+    json_member_string(&json, "sql", event->change->sql);
+    json_key(&json, bytes_from("sqlType"));
+    json_null(&json);
+    json_member_string(&json, "table", plan->context.table->name);
+    json_member_int(&json, "ts", clock_wall_us() / 1000);
+    json_member_string(&json, "type", bytes_from(change_word(event->change)));
+    json_object_end(&json);
+    frame.value_size = (uint32_t)(out->size - value_at);
+    frame_close(out, at, &frame);
+}
+
+const struct format format_canal_json = { .plan = canal_plan,
+                                          .encode = canal_encode,
+                                          .change = canal_change };

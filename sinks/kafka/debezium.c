@@ -10,6 +10,7 @@
  * that names the other; a tombstone follows each DELETE. All that is alike for the rows of a table
  * version is written once, when the plan is made. */
 #include "engine/base/clock.h"
+#include "sinks/kafka/debezium_change.h"
 #include "sinks/kafka/debezium_schema.h"
 #include "sinks/kafka/row_key.h"
 
@@ -261,4 +262,42 @@ static bool debezium_encode(void *context, const struct event *event, struct buf
     return true;
 }
 
-const struct format format_debezium_json = { .plan = debezium_plan, .encode = debezium_encode };
+/* ---- schema changes ---- */
+
+static void debezium_change(void *context, const struct event *event, struct buf *out)
+{
+    struct debezium_plan *plan = context;
+    struct event placed = debezium_placed(event);
+    plan_connector(plan, placed.origin->connector);
+    const struct table *table = plan->context.table;
+    int64_t now_us = clock_wall_us();
+    struct frame frame = { .change = true };
+    size_t at = frame_open(out), key_at = out->size;
+    buf_text(out, "{\"databaseName\":");
+    json_put_text(out, table->database);
+    buf_u8(out, '}');
+    frame.key_size = (uint32_t)(out->size - key_at);
+    size_t value_at = out->size;
+    buf_u8(out, '{');
+    struct buf source;
+    buf_init(&source, 1 << 16);
+    put_source(plan, &placed, now_us, &source);
+    struct bytes block = buf_view(&source);
+    buf_bytes(out, (struct bytes){ block.data + 1, block.size - 1 }); /* without its comma */
+    buf_done(&source);
+    buf_text(out, ",\"ts_ms\":");
+    json_put_int(out, now_us / 1000);
+    buf_text(out, ",\"databaseName\":");
+    json_put_text(out, table->database);
+    put_text_or_null(",\"schemaName\":", table->schema, out);
+    put_text_or_null(",\"ddl\":", event->change->sql, out);
+    buf_text(out, ",\"tableChanges\":");
+    debezium_table_changes(event->change, out);
+    buf_u8(out, '}');
+    frame.value_size = (uint32_t)(out->size - value_at);
+    frame_close(out, at, &frame);
+}
+
+const struct format format_debezium_json = { .plan = debezium_plan,
+                                             .encode = debezium_encode,
+                                             .change = debezium_change };

@@ -27,6 +27,8 @@ struct format {
     /* Appends the frames of one event. ERROR_DATA: this row cannot be carried; what was appended is
      * then cut off by the caller. */
     bool (*encode)(void *plan, const struct event *event, struct buf *out, struct error *err);
+    /* Appends the frame of a schema change; NULL: the format has none. */
+    void (*change)(void *plan, const struct event *event, struct buf *out);
 };
 
 extern const struct format format_debezium_json, format_debezium_json_flink, format_canal_json,

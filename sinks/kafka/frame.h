@@ -12,6 +12,7 @@ struct frame {
     uint32_t headers_size; /* a list of: u32 size, name, u32 size, value */
     uint32_t hash;         /* decides the partition */
     bool null_key, null_value;
+    bool change; /* a schema change: it goes to the topic for these */
 };
 
 struct frame_view {

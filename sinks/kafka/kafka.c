@@ -61,6 +61,13 @@ static bool kafka_open(const void *options, struct arena *arena, struct sink_cou
 
 /* ---- targets ---- */
 
+static struct bytes own_name(struct kafka_sink *self, struct buf *name)
+{
+    struct bytes copy = arena_copy(self->arena, buf_view(name));
+    buf_reset(name);
+    return copy;
+}
+
 static struct kafka_target *target_of(struct kafka_sink *self, struct target *target,
                                       const struct table *table)
 {
@@ -71,21 +78,35 @@ static struct kafka_target *target_of(struct kafka_sink *self, struct target *ta
     struct buf name;
     buf_init(&name, 4096);
     topic_name(self->options, target, table, &name);
-    state->topic = arena_copy(self->arena, buf_view(&name));
+    state->rows.name = own_name(self, &name);
+    topic_name_by(self->options->ddl_topic, target, table, &name);
+    state->changes.name = own_name(self, &name);
     buf_done(&name);
     target->sink_data = state;
     return state;
 }
 
-static bool ensure_topic(struct kafka_sink *self, struct kafka_target *state, struct error *err)
+static bool ensure_topic(struct kafka_sink *self, struct target_topic *topic, struct error *err)
 {
-    if (state->ensured)
+    if (topic->ensured)
         return true;
-    if (state->topic.size == 0 || state->topic.size > TOPIC_NAME_MAX)
+    if (topic->name.size == 0 || topic->name.size > TOPIC_NAME_MAX)
         return error_set(err, ERROR_DATA, "the topic's name has %zu characters, %d are allowed",
-                         state->topic.size, TOPIC_NAME_MAX);
-    state->ensured = topic_ensure(&self->admin, (const char *)state->topic.data, 0, err);
-    return state->ensured;
+                         topic->name.size, TOPIC_NAME_MAX);
+    topic->ensured = topic_ensure(&self->admin, (const char *)topic->name.data, 0, err);
+    return topic->ensured;
+}
+
+/* Ready to be written to by the producer as it is now. */
+static bool open_topic(struct kafka_sink *self, struct target_topic *topic, struct error *err)
+{
+    if (!ensure_topic(self, topic, err))
+        return false;
+    if (topic->generation == self->producer.generation && topic->handle)
+        return true;
+    topic->handle = producer_topic(&self->producer, topic->name, err);
+    topic->generation = self->producer.generation;
+    return topic->handle != NULL;
 }
 
 static bool kafka_prepare(struct sink *sink, struct target *target, const struct table *table,
@@ -94,7 +115,7 @@ static bool kafka_prepare(struct sink *sink, struct target *target, const struct
     struct kafka_sink *self = kafka_of(sink);
     struct kafka_target *state = target_of(self, target, table);
     *parts = 1;
-    if (!ensure_topic(self, state, err))
+    if (!ensure_topic(self, &state->rows, err))
         return false;
     for (struct target_plan *plan = state->plans; plan; plan = plan->next) {
         if (plan->table == table) {
@@ -107,7 +128,7 @@ static bool kafka_prepare(struct sink *sink, struct target *target, const struct
                                       .arena = self->arena,
                                       .target = target,
                                       .table = table,
-                                      .topic = state->topic,
+                                      .topic = state->rows.name,
                                       .registry = self->registry };
     struct target_plan *plan = arena_zalloc(self->arena, sizeof *plan);
     if (!self->format->plan(&context, &plan->plan, err))
@@ -121,14 +142,23 @@ static bool kafka_prepare(struct sink *sink, struct target *target, const struct
 
 /* ---- loads ---- */
 
+static bool encode(struct kafka_sink *self, struct kafka_target *state, const struct event *event,
+                   struct buf *out, struct error *err)
+{
+    if (event->op != EVENT_SCHEMA)
+        return self->format->encode(state->plan, event, out, err);
+    if (self->format->change && state->changes.name.size > 0)
+        self->format->change(state->plan, event, out);
+    return true;
+}
+
 static bool kafka_encode(struct sink *sink, struct load *load, const struct event *event,
                          struct error *err)
 {
     struct kafka_sink *self = kafka_of(sink);
-    struct kafka_target *state = load->target->sink_data;
     struct buf *out = &load->parts[0];
     size_t before = out->size;
-    bool ok = self->format->encode(state->plan, event, out, err);
+    bool ok = encode(self, load->target->sink_data, event, out, err);
     if (ok && out->failed)
         ok = error_set(err, ERROR_DATA, "a row is larger than a load may be");
     if (!ok) {
@@ -136,7 +166,7 @@ static bool kafka_encode(struct sink *sink, struct load *load, const struct even
         out->failed = false;
         return false;
     }
-    load->rows++;
+    load->rows += out->size > before;
     return true;
 }
 
@@ -152,20 +182,15 @@ static bool kafka_write(struct sink *sink, const struct load *load, struct error
 {
     struct kafka_sink *self = kafka_of(sink);
     struct kafka_target *state = load->target->sink_data;
-    if (!ensure_topic(self, state, err))
-        return false;
-    if (state->generation != self->producer.generation || !state->handle) {
-        state->handle = producer_topic(&self->producer, state->topic, err);
-        state->generation = self->producer.generation;
-        if (!state->handle)
-            return false;
-    }
     buf_put(&self->sent, &load, sizeof load);
     struct bytes rest = buf_view(&load->parts[0]);
     struct frame_view message;
-    while (frame_next(&rest, &message))
-        if (!producer_send(&self->producer, state->handle, &message, err))
+    while (frame_next(&rest, &message)) {
+        struct target_topic *topic = message.frame.change ? &state->changes : &state->rows;
+        if (!open_topic(self, topic, err) ||
+            !producer_send(&self->producer, topic->handle, &message, err))
             return false;
+    }
     return true;
 }
 
@@ -190,8 +215,10 @@ static bool kafka_commit(struct sink *sink, const char *label, struct target **r
     if (producer_commit(&self->producer, label, &frame, err))
         return true;
     *refused = target_of_frame(self, frame);
-    if (*refused)
-        ((struct kafka_target *)(*refused)->sink_data)->ensured = false; /* it may be gone */
+    if (*refused) {
+        struct kafka_target *state = (*refused)->sink_data;
+        state->rows.ensured = state->changes.ensured = false; /* they may be gone */
+    }
     if (err->kind == ERROR_DATA && !*refused)
         err->kind = ERROR_CONFIG;
     return false;
@@ -242,6 +269,7 @@ const struct sink_driver sink_kafka = {
     .help = "Apache Kafka, exactly once by transactions",
     .settings = kafka_settings,
     .options_size = sizeof(struct kafka_options),
+    .tells_changes = true,
     .open = kafka_open,
     .prepare = kafka_prepare,
     .encode = kafka_encode,

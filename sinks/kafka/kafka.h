@@ -22,12 +22,17 @@ struct kafka_sink {
     struct buf sent;           /* pointers to the loads of the transaction under way */
 };
 
-/* What the sink knows of a target: target->sink_data. */
-struct kafka_target {
-    struct bytes topic;
+/* A topic that a target's messages go to. */
+struct target_topic {
+    struct bytes name;   /* size 0: none */
     bool ensured;        /* the topic was there */
     uint64_t generation; /* of `handle` */
     rd_kafka_topic_t *handle;
+};
+
+/* What the sink knows of a target: target->sink_data. */
+struct kafka_target {
+    struct target_topic rows, changes;
     struct target_plan {
         const struct table *table;
         void *plan;

@@ -98,4 +98,92 @@ static bool maxwell_encode(void *plan, const struct event *event, struct buf *ou
     return flat_encode(plan, event, put_value, out, err);
 }
 
-const struct format format_maxwell_json = { .plan = maxwell_plan, .encode = maxwell_encode };
+/* ---- schema changes ---- */
+
+static struct bytes base_type(struct bytes type)
+{
+    size_t size = 0;
+    while (size < type.size && type.data[size] != '(' && type.data[size] != ' ')
+        size++;
+    return (struct bytes){ type.data, size };
+}
+
+static void column_json(const struct column *column, struct json_writer *json)
+{
+    const struct type *type = &column->type;
+    bool fraction =
+        type->kind == TYPE_DATETIME || type->kind == TYPE_TIMESTAMP || type->kind == TYPE_TIME;
+    json_object(json);
+    json_member_string(json, "type", base_type(column->source_type));
+    json_member_string(json, "name", column->name);
+    if (type->kind == TYPE_INT || type->kind == TYPE_UINT) {
+        json_key(json, bytes_from("signed"));
+        json_bool(json, type->kind == TYPE_INT);
+    }
+    if (type->kind == TYPE_TEXT && column->charset.data)
+        json_member_string(json, "charset", column->charset);
+    if (fraction && type->scale > 0)
+        json_member_int(json, "column-length", type->scale);
+    if (type->member_count > 0) {
+        json_key(json, bytes_from("enum-values"));
+        json_array(json);
+        for (uint16_t i = 0; i < type->member_count; i++)
+            json_string(json, type->members[i]);
+        json_array_end(json);
+    }
+    json_object_end(json);
+}
+
+static void table_json(const char *key, const struct table *table, struct json_writer *json)
+{
+    if (!table)
+        return;
+    json_key(json, bytes_from(key));
+    json_object(json);
+    json_member_string(json, "database", table->database);
+    if (table->charset.data)
+        json_member_string(json, "charset", table->charset);
+    json_member_string(json, "table", table->name);
+    json_key(json, bytes_from("columns"));
+    json_array(json);
+    for (uint16_t i = 0; i < table->column_count; i++)
+        column_json(&table->columns[i], json);
+    json_array_end(json);
+    json_key(json, bytes_from("primary-key"));
+    json_array(json);
+    for (uint16_t i = 0; i < table->key_count; i++)
+        json_string(json, table->columns[table->key_columns[i]].name);
+    json_array_end(json);
+    json_object_end(json);
+}
+
+static void maxwell_change(void *context, const struct event *event, struct buf *out)
+{
+    const struct flat_plan *plan = context;
+    const struct schema_change *change = event->change;
+    struct frame frame = { .null_key = true, .change = true };
+    size_t at = frame_open(out), value_at = out->size;
+    struct json_writer json = json_writer_of(out);
+    bool create = change->kind == CHANGE_CREATE_TABLE, drop = change->kind == CHANGE_DROP_TABLE;
+    json_object(&json);
+    json_member_string(&json, "type",
+                       bytes_from(create ? "table-create"
+                                  : drop ? "table-drop"
+                                         : "table-alter"));
+    json_member_string(&json, "database", plan->context.table->database);
+    json_member_string(&json, "table",
+                       change->before ? change->before->name : plan->context.table->name);
+    if (!create && !drop)
+        table_json("old", change->before, &json);
+    if (!drop)
+        table_json("def", change->after, &json);
+    json_member_int(&json, "ts", flat_time_us(event) / 1000);
+    json_member_string(&json, "sql", change->sql);
+    json_object_end(&json);
+    frame.value_size = (uint32_t)(out->size - value_at);
+    frame_close(out, at, &frame);
+}
+
+const struct format format_maxwell_json = { .plan = maxwell_plan,
+                                            .encode = maxwell_encode,
+                                            .change = maxwell_change };

@@ -37,6 +37,12 @@ const struct setting kafka_settings[] = {
       .offset = FIELD(topic_prefix),
       .default_text = "",
       .help = "Begins the names of topics and schemas, with a dot behind it; also source.name." },
+    { .name = "ddl.topic",
+      .type = SETTING_TEXT,
+      .offset = FIELD(ddl_topic),
+      .default_text = "",
+      .help = "Topic of schema changes, in the form of debezium-json, canal-json or maxwell-json; "
+              "with placeholders as in topic. Left out: they are not told." },
     { .name = "value.format",
       .type = SETTING_CHOICE,
       .offset = FIELD(value_format),
@@ -238,5 +244,6 @@ bool kafka_options_check(const struct kafka_options *options, struct error *err)
     if (options->id_prefix.size == 0 || options->id_prefix.size > 100)
         return error_set(err, ERROR_CONFIG, "sink.transactional-id-prefix: 1 to 100 characters");
     return properties_check(&options->properties, err) && registry_check(options, err) &&
-           topic_pattern_check(options->topic, err);
+           topic_pattern_check("topic", options->topic, err) &&
+           topic_pattern_check("ddl.topic", options->ddl_topic, err);
 }

@@ -23,7 +23,7 @@ enum kafka_zero_date { ZERO_NULL, ZERO_EPOCH, ZERO_FAIL };
 
 struct kafka_options {
     struct setting_pairs properties; /* of librdkafka */
-    struct bytes topic, topic_prefix;
+    struct bytes topic, topic_prefix, ddl_topic;
     int value_format;
     bool include_schema;
     int partition_strategy;

@@ -25,7 +25,7 @@ static int placeholder_at(struct bytes rest)
     return -1;
 }
 
-bool topic_pattern_check(struct bytes pattern, struct error *err)
+bool topic_pattern_check(const char *setting, struct bytes pattern, struct error *err)
 {
     for (size_t i = 0; i < pattern.size; i++) {
         int known = placeholder_at((struct bytes){ pattern.data + i, pattern.size - i });
@@ -33,8 +33,9 @@ bool topic_pattern_check(struct bytes pattern, struct error *err)
             i += strlen(placeholders[known]) - 1;
         else if (!is_topic_byte(pattern.data[i]))
             return error_set(err, ERROR_CONFIG,
-                             "topic: a topic has letters, digits, '.', '_' and '-'; ${database}, "
-                             "${schema} and ${table} stand for names");
+                             "%s: a topic has letters, digits, '.', '_' and '-'; ${database}, "
+                             "${schema} and ${table} stand for names",
+                             setting);
     }
     return true;
 }
@@ -45,16 +46,9 @@ static void put_name(struct buf *out, struct bytes name)
         buf_u8(out, is_topic_byte(name.data[i]) ? name.data[i] : '_');
 }
 
-void topic_name(const struct kafka_options *options, const struct target *target,
-                const struct table *table, struct buf *out)
+void topic_name_by(struct bytes pattern, const struct target *target, const struct table *table,
+                   struct buf *out)
 {
-    struct bytes pattern = options->topic;
-    if (pattern.size == 0) {
-        pattern = BYTES_LITERAL("${database}.${table}");
-        put_name(out, options->topic_prefix);
-        if (options->topic_prefix.size > 0)
-            buf_u8(out, '.');
-    }
     const struct bytes names[] = { target->database, table->schema, target->name };
     for (size_t i = 0; i < pattern.size; i++) {
         int known = placeholder_at((struct bytes){ pattern.data + i, pattern.size - i });
@@ -65,6 +59,19 @@ void topic_name(const struct kafka_options *options, const struct target *target
         put_name(out, names[known]);
         i += strlen(placeholders[known]) - 1;
     }
+}
+
+void topic_name(const struct kafka_options *options, const struct target *target,
+                const struct table *table, struct buf *out)
+{
+    if (options->topic.size > 0) {
+        topic_name_by(options->topic, target, table, out);
+        return;
+    }
+    put_name(out, options->topic_prefix);
+    if (options->topic_prefix.size > 0)
+        buf_u8(out, '.');
+    topic_name_by(BYTES_LITERAL("${database}.${table}"), target, table, out);
 }
 
 static rd_kafka_NewTopic_t *new_topic(const struct kafka_client *client, const char *name,

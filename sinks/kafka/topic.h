@@ -11,11 +11,14 @@ struct table;
 enum { TOPIC_NAME_MAX = 249 };
 
 /* ERROR_CONFIG for a placeholder that is not known or a character that no topic has. */
-bool topic_pattern_check(struct bytes pattern, struct error *err);
+bool topic_pattern_check(const char *setting, struct bytes pattern, struct error *err);
 
 /* Appends the topic of a target. Characters that no topic may have become '_'. */
 void topic_name(const struct kafka_options *options, const struct target *target,
                 const struct table *table, struct buf *out);
+/* The same for a pattern of its own. */
+void topic_name_by(struct bytes pattern, const struct target *target, const struct table *table,
+                   struct buf *out);
 
 /* Makes the topic when it is missing and that is wanted; `partitions` 0: as the options say. Then
  * waits until the brokers know it. */

@@ -2,6 +2,7 @@
 """The Kafka sink against an Apache Kafka 4 broker: what the messages are, and that each change is
 there once, in the order of its key, whoever dies."""
 
+import json
 import os
 import shutil
 import signal
@@ -220,7 +221,11 @@ def test_a_second_agent_takes_over(feed_for, servers, tmp_path):
     counters.prepare()
     feed.start()
     counters.start()
-    wait_for(lambda: counters.rounds > 30, 60, "some rounds")
+    topics = {f"{feed.name}.a", f"{feed.name}.b"}
+    wait_for(lambda: topics <= set(feed.kafka.topics()) and all(
+        message.json["op"] == "u" for table in "ab" for message in feed.messages(table)[-1:]),
+        60, "changes of both tables", interval=0.3)
+    time.sleep(1)  # a position is stored: the copy goes on, it does not begin
     first = feed.agent
     os.kill(first.process.pid, signal.SIGSTOP)  # as a machine that is paused
     copy = os.path.join(tmp_path, "moved")
@@ -278,6 +283,7 @@ def test_tls_with_a_certificate_of_ours(maria_feed):
 
 def check(feed, sink):
     """What `check` says: (status, text)."""
+    feed.execute("CREATE TABLE t (id INT PRIMARY KEY)")
     feed.start(sink={"sink.delivery-guarantee": "exactly-once"})
     feed.agent.stop()
     feed.agent.configuration["sink"].update(sink)
@@ -327,4 +333,84 @@ def test_a_broker_that_calls_itself_otherwise(feed_for, servers, lab_folder):
         assert status != 0 and "calls itself 127.0.0.1:1, which does not answer" in text, text
     finally:
         broker.remove()
+
+
+# ---- schema changes ----
+
+def changes_told(feed, form):
+    """What the topic of schema changes holds after an ALTER, a TRUNCATE and a DROP."""
+    feed.execute(ORDERS, ORDER)
+    topic = f"{feed.name}-ddl"
+    feed.start(sink={"value.format": form, "ddl.topic": topic})
+    feed.wait_messages("orders", 1)
+    feed.execute("ALTER TABLE orders ADD COLUMN tag INT UNSIGNED NULL",
+                 "UPDATE orders SET tag = 5", "TRUNCATE TABLE orders", "DROP TABLE orders")
+
+    def told():
+        feed.agent.check_alive()
+        found = feed.kafka.messages(topic) if topic in feed.kafka.topics() else []
+        return found if len(found) >= 3 else None
+
+    found = wait_for(told, 60, "three schema changes", interval=0.3)
+    assert len(found) == 3, found
+    return sorted(found, key=lambda message: message.json.get("ts_ms", 0))
+
+
+def test_schema_changes_in_debezium_json(maria_feed):
+    alter, truncate, drop = changes_told(maria_feed, "debezium-json")
+    assert alter.json["ddl"] == "ALTER TABLE orders ADD COLUMN tag INT UNSIGNED NULL"
+    assert list(alter.json) == ["source", "ts_ms", "databaseName", "schemaName", "ddl",
+                                "tableChanges"]
+    assert json.loads(alter.key) == {"databaseName": maria_feed.name}
+    change, = alter.json["tableChanges"]
+    assert (change["type"], change["id"]) == ("ALTER", f'"{maria_feed.name}"."orders"')
+    assert change["table"]["primaryKeyColumnNames"] == ["id"]
+    assert [column["name"] for column in change["table"]["columns"]] == [
+        "id", "note", "price", "d", "at", "tag"]
+    assert change["table"]["columns"][5] == {
+        "name": "tag", "jdbcType": 4, "nativeType": None, "typeName": "INT UNSIGNED",
+        "typeExpression": "INT UNSIGNED", "charsetName": None, "length": None, "scale": None,
+        "position": 6, "optional": True, "autoIncremented": False, "generated": False,
+        "comment": None, "defaultValueExpression": None, "enumValues": None}
+    assert alter.json["source"]["table"] == "orders" and alter.json["source"]["pos"] > 0
+    assert truncate.json["tableChanges"] == [] and "TRUNCATE" in truncate.json["ddl"]
+    assert drop.json["tableChanges"][0]["type"] == "DROP"
+
+
+@pytest.mark.parametrize("form, member, words", [
+    ("canal-json", "type", {"ALTER", "TRUNCATE", "ERASE"}),
+    ("maxwell-json", "type", {"table-alter", "table-drop"}),
+])
+def test_schema_changes_in_other_formats(maria_feed, form, member, words):
+    found = [message.json for message in changes_told(maria_feed, form)]
+    assert {message[member] for message in found} == words
+    alter = next(message for message in found if "ADD COLUMN" in message["sql"])
+    assert (alter["database"], alter["table"]) == (maria_feed.name, "orders")
+    if form == "canal-json":
+        assert alter["isDdl"] is True and alter["data"] is None
+    else:
+        assert len(alter["def"]["columns"]) == len(alter["old"]["columns"]) + 1
+        assert alter["def"]["columns"][5] == {"type": "int", "name": "tag", "signed": False}
+
+
+@pytest.mark.parametrize("point", ["delivery.after_change", "kafka.after_commit",
+                                   "delivery.before_change_done"])
+def test_a_schema_change_is_told_once(maria_feed, point):
+    feed = maria_feed
+    topic = f"{feed.name}-ddl"
+    feed.execute(ORDERS, ORDER)
+    feed.start(sink={"ddl.topic": topic})
+    feed.wait_messages("orders", 1)
+    time.sleep(1)
+    feed.agent.kill()
+    feed.agent.environment["MILLRACE_FAULT"] = \
+        f"kill@{point}:{2 if point == 'kafka.after_commit' else 1}"
+    feed.agent.start(wait=False)
+    feed.execute("ALTER TABLE orders ADD COLUMN tag INT NULL")
+    wait_for(lambda: not feed.agent.process.alive(), 60, "the agent to die")
+    del feed.agent.environment["MILLRACE_FAULT"]
+    feed.agent.start()
+    feed.execute("UPDATE orders SET tag = 1")
+    feed.wait_messages("orders", 2)
+    assert len(feed.kafka.messages(topic)) == 1
 
