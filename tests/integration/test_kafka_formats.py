@@ -61,6 +61,24 @@ def test_each_format_is_the_source(feed, form):
                 kafka_rows.source_rows(feed.source, feed.name, "every", names))
 
 
+@pytest.mark.parametrize("form", kafka_rows.FORMATS)
+def test_flink_reads_each_format(maria_feed, form):
+    """Flink's own readers, on the messages of all kinds of changes."""
+    feed = maria_feed
+    write_rows(feed)
+    feed.start(sink={"value.format": form, "decimal.handling.mode": "string"})
+    feed.wait_messages("every", len(kafka_rows.ROWS))
+    change_rows(feed)
+    feed.execute("INSERT INTO every (id, part, word) VALUES (9, 'last', 'the last one')")
+    wait_for(lambda: any(b"the last one" in (message.raw_value or b"")
+                         for message in feed.messages("every")), 60, "the last change")
+    wanted = kafka_rows.source_rows(feed.source, feed.name, "every", kafka_rows.flink_names(form))
+    found = kafka_rows.fold_by_flink(form, feed.messages("every"))
+    assert found.keys() == wanted.keys()
+    for key, there in wanted.items():
+        assert found[key] == there, key
+
+
 def test_the_schema_in_each_message(maria_feed):
     feed = maria_feed
     feed.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, price DECIMAL(10,2) NOT NULL, "

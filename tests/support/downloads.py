@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from .process import StartError
 
 APICURIO = "3.0.9"
+FLINK = "1.20.3"
 FASTAVRO = "fastavro==1.13.1"
 KAFKA = "4.4.0"
 CHDB = "@chdb/lib-linux-x64-gnu@26.7.3-stable.1"
@@ -251,6 +252,25 @@ def maven_jars(name, pom):
 
 def kafka_jars():
     return maven_jars(f"kafka-{KAFKA}", _KAFKA_POM.replace("{version}", KAFKA))
+
+
+_FLINK_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>millrace.tests</groupId><artifactId>flink-formats</artifactId><version>1</version>
+  <dependencies>{dependencies}</dependencies>
+</project>
+"""
+
+
+def flink_jars():
+    """Flink's JSON formats and what they need to run outside of a cluster."""
+    wanted = [("org.apache.flink", name, FLINK) for name in
+              ("flink-json", "flink-table-api-java-bridge", "flink-table-runtime",
+               "flink-streaming-java")] + [("org.slf4j", "slf4j-nop", "1.7.36")]
+    dependencies = "".join(
+        f"<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>"
+        f"<version>{version}</version></dependency>" for group, artifact, version in wanted)
+    return maven_jars(f"flink-{FLINK}", _FLINK_POM.replace("{dependencies}", dependencies))
 
 
 def registry_program():

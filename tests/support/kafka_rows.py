@@ -5,9 +5,12 @@ import base64
 import datetime
 import io
 import json
+import os
+import struct
+import subprocess
 import sys
 
-from .downloads import FASTAVRO, python_packages
+from .downloads import FASTAVRO, flink_jars, python_packages
 
 EPOCH = datetime.date(1970, 1, 1)
 
@@ -106,7 +109,7 @@ FORMATS = ("debezium-json", "debezium-json-flink", "canal-json", "maxwell-json")
 # Rows of literals, in the order of COLUMNS.
 ROWS = [
     "-128, -9223372036854775808, 18446744073709551615, 1.5, 0.1, -12.50, "
-    "-123456789012345678901234567890.0123456789, 1, 524289, 2026, '2026-11-20', '-838:59:59.12', "
+    "-123456789012345678901234567890.0123456789, 1, 524289, 2026, '2026-11-20', '-838:59:58.12', "
     "'2026-11-20 08:30:00.120', '1000-01-01 00:00:00.000001', '2026-11-20 08:30:00.999', "
     "'h\u00e9 \"q\" \\\\ \U0001f600', 'line\\nnext\\ttab', X'00FF10E9', 'green', 'a,c', "
     "'{\"a\": [1, 2.5, null, \"x\"], \"b\": {}}'",
@@ -213,3 +216,77 @@ def avro_row(image):
     values = {name: None if image[name] is None else texts.get(name, _same)(image[name])
               for name in COLUMNS}
     return (image["part"], image["id"]), values
+
+
+# ---- Flink ----
+
+# How a Flink SQL table over each format declares the columns.
+_FLINK_COMMON = {"tiny": "TINYINT", "big": "BIGINT", "huge": "DECIMAL(20, 0)", "small": "FLOAT",
+                 "wide": "DOUBLE", "price": "DECIMAL(10, 2)", "exact": "DECIMAL(38, 10)",
+                 "y": "INT", "word": "STRING", "words": "STRING", "color": "STRING",
+                 "doc": "STRING"}
+_FLINK_TEXTS = {"d": "DATE", "t": "STRING", "at3": "TIMESTAMP(3)", "at6": "TIMESTAMP(6)"}
+FLINK_COLUMNS = {
+    "debezium-json": {**_FLINK_COMMON, "flag": "BOOLEAN", "bits": "BYTES", "d": "INT",
+                      "t": "BIGINT", "at3": "BIGINT", "at6": "BIGINT", "ts": "TIMESTAMP_LTZ(3)",
+                      "raw": "BYTES", "tags": "STRING"},
+    "debezium-json-flink": {**_FLINK_COMMON, **_FLINK_TEXTS, "flag": "BOOLEAN", "bits": "BYTES",
+                            "ts": "TIMESTAMP_LTZ(3)", "raw": "BYTES", "tags": "ARRAY<STRING>"},
+    "canal-json": {**_FLINK_COMMON, **_FLINK_TEXTS, "flag": "INT", "bits": "INT",
+                   "ts": "TIMESTAMP(3)", "tags": "STRING"},
+    "maxwell-json": {**_FLINK_COMMON, **_FLINK_TEXTS, "flag": "INT", "bits": "INT",
+                     "ts": "TIMESTAMP(3)", "raw": "BYTES", "tags": "ARRAY<STRING>"},
+}
+
+
+def _moment_text(digits):
+    """Flink's own print of a moment leaves out what is zero at its end."""
+    def read(text):
+        head, _, fraction = text.rstrip("Z").partition(".")
+        head = head if head.count(":") == 2 else head + ":00"
+        return f"{head}.{fraction.ljust(digits, '0')}"
+    return read
+
+
+def _flink_readers(form):
+    readers = {"small": _number, "wide": _number, "at3": _moment_text(3), "at6": _moment_text(6),
+               "ts": _moment_text(3), "doc": _document, "t": lambda text: _padded(text, 2),
+               "bits": lambda text: text}
+    if form.startswith("debezium"):
+        readers["bits"] = lambda text: str(int.from_bytes(bytes.fromhex(text), "little"))
+    if form == "debezium-json":
+        readers.update(d=lambda text: _days(int(text)), t=lambda text: _clock(int(text), 2),
+                       at3=lambda text: _moment(int(text) * 1000, 3),
+                       at6=lambda text: _moment(int(text), 6))
+    return readers
+
+
+def flink_names(form):
+    # Flink's DECIMAL ends at 38 digits.
+    return [name for name in COLUMNS if name in FLINK_COLUMNS[form] and name != "exact"]
+
+
+def fold_by_flink(form, messages):
+    """The rows that a Flink SQL table over these messages has."""
+    names = flink_names(form)
+    columns = ", ".join(f"`{name}` {FLINK_COLUMNS[form][name]}" for name in names)
+    data = b"".join(struct.pack(">I", len(message.raw_value)) + message.raw_value
+                    for message in messages if message.raw_value is not None)
+    reader = os.path.join(os.path.dirname(__file__), "flink", "FlinkReader.java")
+    done = subprocess.run(
+        ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", os.path.join(flink_jars(), "*"),
+         reader, form, f"ROW<id INT, part STRING, {columns}>"], input=data,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=200)
+    assert done.returncode == 0, done.stderr.decode(errors="replace")[-3000:]
+    readers, rows = _flink_readers(form), {}
+    for line in done.stdout.decode().splitlines():
+        kind, *cells = line.split(" ")
+        number, part, *values = [None if cell == "-" else base64.b64decode(cell).decode()
+                                 for cell in cells]
+        if kind == "-D":
+            rows.pop((part, int(number)), None)
+        elif kind != "-U":
+            rows[(part, int(number))] = {
+                name: None if value is None else readers.get(name, _same)(value)
+                for name, value in zip(names, values)}
+    return rows

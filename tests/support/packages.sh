@@ -43,8 +43,8 @@ done
 if [ "${1:-build}" != build ] && ! command -v npm >/dev/null; then
     missing+=(npm)
 fi
-if [ "${1:-build}" != build ] && ! command -v java >/dev/null; then
-    missing+=(default-jre-headless)
+if [ "${1:-build}" != build ] && ! command -v javac >/dev/null; then
+    missing+=(default-jdk-headless)
 fi
 if [ "${1:-build}" != build ] && ! command -v mvn >/dev/null; then
     missing+=(maven)
