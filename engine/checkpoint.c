@@ -192,7 +192,7 @@ static bool fall_back(struct checkpoint *checkpoint, struct checkpoint_image *im
         image->chunk_mark = any_chunk_mark();
         snprintf(image->note, sizeof image->note,
                  "checkpoint '%.150s' is damaged (%.150s): going on from its copy of %s; what was "
-                 "sent since is sent again where that changes nothing, or skipped",
+                 "sent since is sent again, unless the sink knows that it has it",
                  checkpoint->home.path, why.message, made);
         return true;
     }
