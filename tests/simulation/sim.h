@@ -123,7 +123,7 @@ struct faults {
 extern struct faults faults;
 bool fault_now(uint32_t one_in);
 extern const struct source_driver log_source;
-extern const struct sink_driver warehouse;
+extern const struct sink_driver warehouse, grouping_warehouse;
 void warehouse_begin(void);                             /* an empty one */
 bool warehouse_is_equal(char *difference, size_t size); /* to the database's end */
 void disk_begin(void);

@@ -21,6 +21,7 @@ enum { KILLS_MAX = 5, ENDS_MAX = 5, PATIENCE_US = 100 * 1000 * 1000 };
 struct plan {
     uint64_t seed;
     struct pipeline_options options;
+    const struct sink_driver *sink;
     uint32_t kills;
 };
 
@@ -59,6 +60,7 @@ static void plan_make(struct plan *plan, struct chance *chance)
         .retry_initial_ms = 1,
         .retry_maximum_ms = 20
     };
+    plan->sink = chance_one_in(chance, 3) ? &grouping_warehouse : &warehouse;
     plan->kills = chance_below(chance, KILLS_MAX + 1);
 }
 
@@ -97,8 +99,8 @@ static void live(void *context)
     struct life *life = context;
     struct error err;
     uint32_t parked;
-    if (!pipeline_open(&life->plan->options, &log_source, NULL, &warehouse, NULL, &life->pipeline,
-                       &err)) {
+    if (!pipeline_open(&life->plan->options, &log_source, NULL, life->plan->sink, NULL,
+                       &life->pipeline, &err)) {
         run_fail("opening: %s", err.message);
         return;
     }
@@ -139,7 +141,8 @@ static bool run_seed(uint64_t seed)
     for (uint32_t i = 0; i < plan.kills && !run_failed(); i++)
         if (live_once(&plan, &chance, false) == RUN_KILLED && chance_one_in(&chance, 8))
             disk_cut_power(&chance);
-    /* Stopped as soon as both are equal, which they may be by chance while the log is still read. */
+    /* Stopped as soon as both are equal, which they may be by chance while the log is still read.
+     */
     bool equal = false;
     for (uint32_t i = 0; i < ENDS_MAX && !equal && !run_failed(); i++) {
         live_once(&plan, &chance, true);

@@ -69,9 +69,12 @@ static struct {
 } house;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+enum { GROUP_MAX = 32 };
 struct sim_sink {
     struct sink base;
     atomic_bool interrupted;
+    const struct load *group[GROUP_MAX]; /* since begin() */
+    uint32_t group_count;
 };
 
 void warehouse_begin(void)
@@ -341,6 +344,53 @@ static bool write_load(struct sink *sink, const struct load *load, struct error 
     return ok;
 }
 
+/* ---- loads that become visible together, as in a transaction of Kafka ---- */
+
+static bool group_begin(struct sink *base, const char *text, struct error *err)
+{
+    struct sim_sink *sink = (struct sim_sink *)base;
+    (void)text;
+    pthread_mutex_lock(&lock);
+    sink->group_count = 0;
+    bool fails = fault_now(faults.sink);
+    pthread_mutex_unlock(&lock);
+    return !fails || error_set(err, ERROR_RETRY, "the log does not answer");
+}
+
+static bool group_write(struct sink *base, const struct load *load, struct error *err)
+{
+    struct sim_sink *sink = (struct sim_sink *)base;
+    (void)err;
+    if (sink->group_count == GROUP_MAX)
+        abort();
+    sink->group[sink->group_count++] = load;
+    return true;
+}
+
+static bool group_commit(struct sink *base, const char *text, struct target **refused,
+                         struct error *err)
+{
+    struct sim_sink *sink = (struct sim_sink *)base;
+    (void)refused;
+    clock_sleep_us(1 + chance_below(&faults.chance, 3000));
+    pthread_mutex_lock(&lock);
+    bool before = fault_now(faults.sink), after = !before && fault_now(faults.sink);
+    struct label *label = label_find(text);
+    if (!before && label && label->state == LABEL_VISIBLE)
+        run_fail("group %s was committed twice", text);
+    for (uint32_t i = 0; !before && i < sink->group_count; i++) {
+        const struct load *load = sink->group[i];
+        if (i == 0 && !label)
+            label = label_add(load, 0);
+        apply_records(stored_of(load->target->name),
+                      (const struct record *)(const void *)load->parts[0].data, load->rows);
+    }
+    if (!before && label)
+        label->state = LABEL_VISIBLE;
+    pthread_mutex_unlock(&lock);
+    return !(before || after) || error_set(err, ERROR_UNKNOWN, "the answer was lost");
+}
+
 static bool resolve(struct sink *sink, struct target *target, const char *text, uint64_t first,
                     uint64_t last, enum load_state *out, struct error *err)
 {
@@ -403,6 +453,22 @@ const struct sink_driver warehouse = {
     .prepare = prepare,
     .encode = encode,
     .write = write_load,
+    .resolve = resolve,
+    .change = change,
+    .truncate = truncate_target,
+    .interrupt = interrupt,
+    .close = close_sink,
+};
+
+const struct sink_driver grouping_warehouse = {
+    .name = "log",
+    .help = "a simulated log with transactions",
+    .open = open_sink,
+    .prepare = prepare,
+    .encode = encode,
+    .begin = group_begin,
+    .write = group_write,
+    .commit = group_commit,
     .resolve = resolve,
     .change = change,
     .truncate = truncate_target,
