@@ -394,9 +394,9 @@ def pg(pg_for):
 
 
 # What a run has shown to pass; the others wait for `--open` until one has.
-SHOWN = ("test_cli.py", "test_start.py", "test_rows_that_change_during_the_snapshot",
-         "test_savepoint.py", "test_disk.py", "test_a_damaged_checkpoint",
-         "test_killed_again_and_again",
+SHOWN = ("test_cli.py", "test_start.py", "test_schema_changes.py", "test_schema_values.py",
+         "test_rows_that_change_during_the_snapshot", "test_savepoint.py", "test_disk.py",
+         "test_a_damaged_checkpoint", "test_killed_again_and_again",
          "test_a_second_agent",
          "test_a_checkpoint_of_another_source", "test_wrong_password",
          "test_a_host_that_does_not_exist",
