@@ -299,6 +299,21 @@ static bool located(const struct section *section, struct error *err)
     return parse_error(err, section->file, line, "%s: %s", section->title, what.message);
 }
 
+/* A slot's name is made of small letters, digits and underscores. */
+static struct bytes slot_name(struct arena *arena, struct bytes slot, struct bytes reader)
+{
+    struct bytes name = arena_printf(arena, "%.*s_%.*s", BYTES_ARGS(slot), BYTES_ARGS(reader));
+    uint8_t *out = arena_raw(arena, name.size + 1);
+    for (size_t i = 0; i < name.size; i++) {
+        uint8_t c = name.data[i];
+        uint8_t small = c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
+        bool fits = (small >= 'a' && small <= 'z') || (c >= '0' && c <= '9');
+        out[i] = fits ? small : '_';
+    }
+    out[name.size] = '\0';
+    return (struct bytes){ out, name.size };
+}
+
 /* A source that serves one database, and keeps a slot on its server for each reader. */
 static bool fill_database(struct config *config, const struct source_driver *driver,
                           uint8_t *options, uint32_t index, struct error *err)
@@ -306,8 +321,7 @@ static bool fill_database(struct config *config, const struct source_driver *dri
     struct bytes *slot = text_setting(driver, "slot.name", options);
     struct bytes *database = text_setting(driver, "database", options);
     if (slot && config->sink_count > 1)
-        *slot = arena_printf(&config->arena, "%.*s_%.*s", BYTES_ARGS(*slot),
-                             BYTES_ARGS(config->sinks[index].folder));
+        *slot = slot_name(&config->arena, *slot, config->sinks[index].folder);
     if (!database || database->size > 0)
         return true;
     if (!build_database(config->source.tables.items[0], database, err))
@@ -410,4 +424,11 @@ void build_narrow(struct config *config, struct plan *plan, const char *pattern)
     plan->options.checkpoint_directory =
         arena_printf(&config->arena, "%.*s-backfill-%016" PRIx64,
                      BYTES_ARGS(plan->options.checkpoint_directory), bytes_hash(tables[0]));
+    struct bytes *slot = text_setting(plan->source, "slot.name", plan->source_options);
+    if (!slot)
+        return;
+    /* A slot of its own too, which goes when all is done: begun again, it begins anew. */
+    *slot = slot_name(&config->arena, *slot,
+                      arena_printf(&config->arena, "%08" PRIx32, (uint32_t)bytes_hash(tables[0])));
+    plan->options.on_lost_position = LOST_RESYNC;
 }

@@ -34,6 +34,7 @@ struct agent {
     uint32_t started; /* threads */
     struct http *http;
     struct progress *progress;
+    bool forget; /* all is done, and nobody reads on */
     bool backfill, stopping;
     int64_t watchdog_ms, watched_us, told_us;
 };
@@ -245,6 +246,17 @@ static void agent_join(struct agent *agent)
 
 /* ---- the end ---- */
 
+/* A reader for one backfill leaves nothing behind that its server would keep for it. */
+static void agent_forget(struct agent *agent)
+{
+    for (uint32_t i = 0; i < agent->set.count; i++) {
+        const struct plan *plan = &agent->plans[i];
+        struct error err;
+        if (plan->source->forget && !plan->source->forget(plan->source_options, &err))
+            log_warn("%s: drop the replication slot by hand", err.message);
+    }
+}
+
 static int agent_result(const struct agent *agent)
 {
     int code = EXIT_DONE;
@@ -275,6 +287,8 @@ static void agent_done(struct agent *agent)
     http_stop(agent->http);
     for (uint32_t i = 0; i < agent->set.count; i++)
         pipeline_close(agent->set.items[i].pipeline);
+    if (agent->forget)
+        agent_forget(agent);
     config_done(&agent->config);
 }
 
@@ -295,7 +309,9 @@ int run_pipelines(const struct arguments *arguments, bool backfill)
     agent_join(&agent);
     progress_end(agent.progress);
     tell_result(&agent);
-    return started ? agent_result(&agent) : command_failed(&err);
+    int result = started ? agent_result(&agent) : command_failed(&err);
+    agent.forget = arguments->table && result == EXIT_DONE;
+    return result;
 }
 
 int command_run(const struct arguments *arguments)

@@ -126,6 +126,8 @@ struct source_driver {
     void (*reader_close)(struct table_reader *reader);
 
     bool (*valid)(const void *options, struct error *err); /* as in struct sink_driver */
+    /* Nobody reads on with these options: what the server keeps for the reader goes. NULL: nothing. */
+    bool (*forget)(const void *options, struct error *err);
 
     /* Preflight: connects, looks at settings, rights and tables; adds a line each. */
     bool (*check)(const void *options, const struct table_filter *filter, struct findings *findings,

@@ -380,7 +380,7 @@ static const struct value *row_value(const struct native_column *column, const s
         return &other[column->source];
     error_set(err, ERROR_DATA,
               "column '%.*s' is not in the log's row image: set binlog_row_image=FULL at the "
-              "source, then read the table again",
+              "source (PostgreSQL: REPLICA IDENTITY FULL), then read the table again",
               BYTES_ARGS(column->column->name));
     return NULL;
 }

@@ -12,6 +12,8 @@
 #include "sources/postgres/token.h"
 #include "sources/sources.h"
 
+enum { FORGET_ATTEMPTS = 30, FORGET_PAUSE_US = 100000 };
+
 static const char *const start_modes[] = { "initial", "latest-offset", "committed-offset",
                                            "snapshot", NULL };
 const char *const postgres_tls_modes[] = { "disable", "allow", "prefer", "require", "verify-ca",
@@ -190,6 +192,32 @@ static void close_log(struct source *source)
     pthread_mutex_destroy(&self->lock);
 }
 
+static bool forget(const void *options, struct error *err)
+{
+    const struct postgres_options *self = options;
+    struct session *session;
+    if (!session_open(options, SESSION_PLAIN, NULL, &session, err))
+        return false;
+    struct arena arena = { 0 };
+    struct result result;
+    struct buf sql;
+    buf_init(&sql, 4096);
+    buf_text(&sql, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE "
+             "slot_name = ");
+    postgres_quote_text(&sql, self->slot);
+    bool ok = false;
+    /* The server notices only after a moment that the stream was closed. */
+    for (int attempt = 0; !ok && attempt < FORGET_ATTEMPTS; attempt++) {
+        if (attempt > 0)
+            clock_sleep_us(FORGET_PAUSE_US);
+        ok = session_query(session, buf_view(&sql), &arena, &result, err);
+    }
+    buf_done(&sql);
+    arena_done(&arena);
+    session_close(session);
+    return ok;
+}
+
 const struct source_driver postgres_source = {
     .name = "postgres",
     .help = "PostgreSQL 14 to 18, by logical decoding (pgoutput).",
@@ -214,5 +242,6 @@ const struct source_driver postgres_source = {
     .reader_compare = postgres_reader_compare,
     .reader_interrupt = postgres_reader_interrupt,
     .reader_close = postgres_reader_close,
+    .forget = forget,
     .check = postgres_check,
 };

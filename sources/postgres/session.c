@@ -76,10 +76,17 @@ static bool login_failed(PGconn *pg, struct error *err)
             memcpy(state, at + 3, 5);
             return session_failure(err, state, first_line(at + 10));
         }
+    /* A line an address, or with advice for users of the library: one line for ours. */
+    struct arena scratch = { 0 };
     struct bytes whole = bytes_from(text);
     while (whole.size > 0 && whole.data[whole.size - 1] == '\n')
         whole.size--;
-    return session_failure(err, "", whole);
+    char *line = arena_text(&scratch, whole);
+    for (char *at = line; (at = strchr(at, '\n'));)
+        *at = ' ';
+    session_failure(err, "", bytes_from(line));
+    arena_done(&scratch);
+    return false;
 }
 
 /* ---- opening ---- */

@@ -40,9 +40,9 @@ static const struct error_rule rules[] = {
 
 static const struct library_rule { const char *words; enum error_kind kind; const char *cure; }
 library_rules[] = {
+    { "root certificate file", ERROR_CONFIG, "set ssl.ca to the file of the authority that signed "
+                                             "the server's certificate" },
     { "certificate", ERROR_CONFIG, "check ssl.ca and the name in the server's certificate" },
-    { "root.crt", ERROR_CONFIG, "set ssl.ca to the file of the authority that signed the server's "
-                                "certificate" },
     { "server does not support SSL", ERROR_CONFIG, "turn on ssl in postgresql.conf, or set "
                                                    "ssl.mode: prefer" },
     { "private key", ERROR_CONFIG, "check ssl.key: its file must not be readable by others" },

@@ -68,6 +68,7 @@ struct wal_source {
 
     /* where we are */
     uint64_t lsn;           /* all commits that end up to here were given */
+    uint64_t change_lsn;    /* of the message under way */
     uint64_t wanted;        /* a watermark that somebody waits for */
     uint64_t commit;        /* transactions so far */
     uint32_t row;           /* in the one under way, in steps: each leaves room for schema changes */

@@ -122,5 +122,9 @@ bool wal_row(struct wal_source *self, struct batch *batch, struct bytes message,
     event->after = after;
     event->mark = wal_row_mark(self);
     event->time_us = self->time_us;
+    struct event_origin *origin = arena_alloc(&batch->arena, sizeof *origin);
+    *origin = (struct event_origin){ .connector = "postgresql", .position = self->change_lsn,
+                                     .transaction = self->xid, .first_mark = event->mark };
+    event->origin = origin;
     return true;
 }

@@ -241,6 +241,7 @@ static bool on_frame(struct wal_source *self, struct batch *batch, struct bytes 
         return on_keepalive(self, frame, err);
     if (!stream_data_parse(frame, &data))
         return malformed(self, frame.data[0], err);
+    self->change_lsn = data.start;
     if (!handle(self, batch, data.message, again, err))
         return false;
     if (*again) {

@@ -401,7 +401,8 @@ SHOWN = ("test_cli.py", "test_start.py", "test_schema_changes.py", "test_schema_
          "test_a_checkpoint_of_another_source", "test_wrong_password",
          "test_a_host_that_does_not_exist",
          "test_a_port_that_nobody_listens_on", "test_types.py", "test_log.py",
-         "test_differential.py", "test_kafka.py", "test_kafka_formats.py")
+         "test_differential.py", "test_kafka.py", "test_kafka_formats.py", "test_postgres.py",
+         "test_postgres_schema.py", "test_postgres_use.py")
 NOT_SHOWN = ("test_many_rows_arrive_quickly", "test_commands_that_look")
 
 

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PostgreSQL as its users meet it: check, TLS, passwords, wrong settings, several sinks, one-shot
+backfills, a sink that blocks for long."""
+
+import os
+import re
+import time
+
+import pytest
+
+
+def shop(pg, rows=100):
+    pg.execute("CREATE TABLE t (id int PRIMARY KEY, v text)",
+               f"INSERT INTO t SELECT n, 'v' || n FROM generate_series(1, {rows}) n")
+
+
+def test_check_names_what_is_wrong_and_its_cure(pg):
+    pg.execute("CREATE TABLE good (id int PRIMARY KEY)", "CREATE TABLE bare (v int)")
+    agent = pg.agent(source={"tables.exclude": rf"{pg.schema}.{pg.schema}.bare"})
+    status, text = agent.command("check")
+    assert status == 0, text
+    assert "connected to PostgreSQL 15" in text and "wal_level is logical" in text
+    assert f"slot '{pg.schema}' will be made" in text and "1 tables match" in text
+    status, text = pg.agent().command("check")
+    assert status == 2
+    assert f'{pg.schema}.bare: it has no primary key' in text
+    assert f'ALTER TABLE "{pg.schema}"."bare" REPLICA IDENTITY FULL' in text
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"password": "wrong"}, "password authentication failed.*check username and password"),
+    ({"username": "nobody"}, "check username and password"),
+    ({"database": "nowhere"}, "check the name of the database"),
+    ({"ssl.mode": "verify-full"}, "set ssl.ca"),
+    ({"port": 1}, "Connection refused.*is the server running"),
+])
+def test_what_a_user_can_get_wrong(pg, change, words):
+    shop(pg)
+    agent = pg.agent(source=change)
+    status, text = agent.command("check")
+    assert status == 2
+    assert re.search(words, text), text
+    assert "mill 'race" not in text
+
+
+def test_a_server_without_logical_decoding(pg_for, lab_folder):
+    from support.postgres import PostgreSQL
+    server = PostgreSQL(lab_folder, {"wal_level": "replica"}).start()
+    try:
+        pg = pg_for(server=server)
+        shop(pg)
+        status, text = pg.agent().command("check")
+        assert status == 2 and "ALTER SYSTEM SET wal_level = logical" in text
+        agent = pg.agent().start(wait=False)
+        assert agent.wait_end() == 2
+        assert "ALTER SYSTEM SET wal_level = logical" in agent.log()
+    finally:
+        server.remove()
+
+
+def test_tls_with_a_verified_name(pg):
+    shop(pg)
+    authority = os.path.join(pg.source.folder, "certificates", "ca.pem")
+    other = os.path.join(pg.source.folder, "certificates", "other-ca.pem")
+    agent = pg.agent(source={"hostname": "localhost", "ssl.mode": "verify-full", "ssl.ca": authority})
+    agent.start().wait_streaming()
+    encrypted = pg.source.query("SELECT count(*), count(*) FILTER (WHERE ssl) FROM pg_stat_ssl "
+                                "JOIN pg_stat_activity USING (pid) WHERE application_name = "
+                                "'millrace'")[0]
+    assert encrypted[0] >= 2 and encrypted[0] == encrypted[1]
+    pg.execute("UPDATE t SET v = 'x' WHERE id < 10")
+    pg.wait_equal()
+    status, text = pg.agent(source={"ssl.mode": "verify-full", "ssl.ca": other}).command("check")
+    assert status == 2 and "certificate" in text
+
+
+def test_a_password_from_a_passfile(pg, tmp_path):
+    shop(pg)
+    passfile = tmp_path / "passfile"
+    passfile.write_text("*:*:*:millrace:mill 'race\" \\\\$1\n")
+    passfile.chmod(0o600)
+    agent = pg.agent(source={"passfile": str(passfile), "password": ""})
+    agent.start().wait_streaming()
+    pg.wait_equal()
+
+
+def test_the_database_is_the_first_part_of_the_tables(pg):
+    agent = pg.agent(source={"tables": rf"{pg.schema}.\.*"})
+    status, text = agent.command("check")
+    assert status == 2 and "which database? Set 'database'" in text
+    shop(pg)
+    agent.configuration["source"]["database"] = pg.schema
+    agent.start().wait_streaming()
+    pg.wait_equal()
+
+
+def test_each_sink_has_a_slot_of_its_own(pg):
+    shop(pg)
+    agent = pg.agent()
+    sink = agent.configuration.pop("sink")
+    agent.configuration["sinks"] = [{**sink, "name": "Main"}, {"type": "blackhole", "name": "b-2"}]
+    agent.start().wait_streaming()
+    pg.execute("DELETE FROM t WHERE id = 1")
+    pg.wait_equal()
+    slots = pg.source.query("SELECT slot_name FROM pg_replication_slots WHERE database = "
+                            f"'{pg.schema}' ORDER BY 1")
+    assert [slot[0] for slot in slots] == [f"{pg.schema}_b_2", f"{pg.schema}_main"]
+
+
+def test_a_backfill_of_one_table_leaves_no_slot_behind(pg):
+    shop(pg)
+    pg.execute("CREATE TABLE other (id int PRIMARY KEY)")
+    agent = pg.agent()
+    for run in range(2):
+        pg.execute(f"INSERT INTO t VALUES ({1000 + run}, 'more')")
+        status, text = agent.command("backfill", "--table", rf"{pg.schema}.t")
+        assert status == 0, text
+        pg.wait_equal(tables=["t"])
+        assert pg.source.value("SELECT count(*) FROM pg_replication_slots WHERE database = "
+                               f"'{pg.schema}'") == 0
+    assert list(pg.clickhouse.tables(pg.schema)) == ["t"]
+
+
+def test_a_sink_that_blocks_for_longer_than_the_server_waits(pg_for, lab_folder):
+    """The stream is answered while the intake waits for the sink."""
+    from support.postgres import PostgreSQL
+    server = PostgreSQL(lab_folder, {"wal_sender_timeout": "3s"}).start()
+    try:
+        pg = pg_for(server=server)
+        pg.execute("CREATE TABLE t (id int PRIMARY KEY, v text)")
+        agent = pg.agent(pipeline={"memory.budget": "32mb"}).start()
+        agent.wait_streaming()
+        walsender = pg.slot("active_pid")
+        pg.clickhouse.stop()
+        pg.execute("INSERT INTO t SELECT n, repeat(md5(n::text), 20) FROM "
+                   "generate_series(1, 100000) n")
+        time.sleep(12)
+        assert pg.slot("active_pid") == walsender, agent.log(20)
+        pg.clickhouse.start()
+        pg.wait_equal(120)
+    finally:
+        for agent in pg.agents:
+            agent.stop()
+        server.remove()
+
+
+def test_the_publication_is_the_users(pg):
+    """publication.autocreate.mode: disabled. A table that is not in it is parked with the cure."""
+    shop(pg)
+    pg.execute("CREATE TABLE late (id int PRIMARY KEY)", "INSERT INTO late VALUES (1)")
+    agent = pg.agent(source={"publication.autocreate.mode": "disabled", "publication.name": "mine"})
+    agent.start(wait=False)
+    assert agent.wait_end() == 2
+    assert "there is no publication 'mine': run CREATE PUBLICATION" in agent.log()
+    pg.source.execute(f"CREATE PUBLICATION mine FOR TABLE {pg.schema}.t "
+                      "WITH (publish_via_partition_root = true)", database=pg.schema)
+    agent.start()
+    agent.wait_log(r"late.*parked.*ALTER PUBLICATION .*mine.* ADD TABLE")
+    pg.execute("UPDATE t SET v = 'x' WHERE id = 7")
+    pg.wait_equal(tables=["t"])
+
+
+def test_a_flink_cdc_pipeline_file(pg):
+    """The source part of a Flink CDC pipeline for PostgreSQL loads as it is."""
+    shop(pg)
+    agent = pg.agent(source={
+        "decoding.plugin.name": "pgoutput", "scan.include-partitioned-tables.enabled": "true",
+        "schema-change.enabled": "true", "jdbc.properties.ssl": "false", "server-time-zone": "UTC",
+        "scan.lsn-commit.checkpoints-num-delay": 3, "scan.snapshot.fetch.size": 512,
+        "debezium.snapshot.mode": "never", "heartbeat.interval": "30s"})
+    status, text = agent.command("check")
+    assert status == 0, text
+    agent.start().wait_streaming()
+    pg.wait_equal()
