@@ -114,8 +114,7 @@ bool intake_push(struct intake *intake, struct batch *batch, struct error *err)
     return ok || error_set(err, ERROR_STOP, "a sink worker has ended");
 }
 
-/* A chunk's mark is how its load is found again, so none is given twice, in no life of the agent. */
-static bool reserve_chunk_marks(struct intake *intake, struct error *err)
+bool intake_reserve_marks(struct intake *intake, struct error *err)
 {
     uint32_t given = intake->snapshot->chunk_counter;
     if (!intake->checkpoint || given <= intake->chunk_reserved)
@@ -138,7 +137,7 @@ static bool emit_chunk(void *context, struct batch *batch, struct error *err)
 {
     struct intake *intake = context;
     struct tracked *tracked = snapshot_find(intake->snapshot, batch->chunk_table->id);
-    if (!reserve_chunk_marks(intake, err)) {
+    if (!intake_reserve_marks(intake, err)) {
         batch_release(batch);
         return false;
     }

@@ -86,4 +86,7 @@ void intake_set_gate(struct intake *intake);
  * the tables meanwhile, and reads those again whose rows are not whole (or all of them). */
 bool intake_make_up(struct intake *intake, bool read_all, struct error *err);
 bool intake_push(struct intake *intake, struct batch *batch, struct error *err);
+/* A chunk's mark is how its load is found again, and a sweep's tells old rows from new: none is given
+ * twice, in no life of the agent. */
+bool intake_reserve_marks(struct intake *intake, struct error *err);
 bool intake_save_catalog(struct intake *intake, struct error *err);

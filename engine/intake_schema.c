@@ -190,7 +190,7 @@ static bool resync_begin(struct intake *intake, struct tracked *tracked, struct 
         tracked->sweep = mark_between(intake);
     log_info("table '%.*s.%.*s' is read again", BYTES_ARGS(tracked->table->database),
              BYTES_ARGS(tracked->table->name));
-    return put_record(intake, tracked, err) &&
+    return intake_reserve_marks(intake, err) && put_record(intake, tracked, err) &&
            push_own(intake, tracked, CHANGE_RESYNC_TABLE,
                     !sweeps && is_first_of_target(intake->snapshot, tracked), err);
 }
