@@ -572,6 +572,27 @@ static void restore_version(struct intake *intake, const struct table *saved)
     forget_from(intake, table->id, 0);
 }
 
+/* Tables that were made behind the position are made again when the log comes there, under another
+ * number. What is stored of them would then stand beside it, and win. */
+static bool forget_later_tables(struct intake *intake, const struct checkpoint_image *image,
+                                struct error *err)
+{
+    bool ok = true;
+    for (size_t i = 0; i < image->table_count && ok; i++) {
+        const struct table *table = image->tables[i]; /* in the order of ids, then versions */
+        uint32_t id = table->id;
+        if (id >= intake->catalog.next_id)
+            intake->catalog.next_id = id + 1;
+        bool first = i == 0 || image->tables[i - 1]->id != id;
+        if (!first || table->valid_from <= image->position.mark)
+            continue;
+        struct checkpoint_write *write = checkpoint_begin(intake->checkpoint);
+        checkpoint_forget_table(write, id);
+        ok = checkpoint_commit(write, false, err);
+    }
+    return ok;
+}
+
 void intake_restore_applied(struct intake *intake, const struct checkpoint_image *image)
 {
     for (size_t i = 0; i < image->target_count; i++) {
@@ -583,11 +604,12 @@ void intake_restore_applied(struct intake *intake, const struct checkpoint_image
 
 bool intake_restore(struct intake *intake, const struct checkpoint_image *image, struct error *err)
 {
-    (void)err;
     for (size_t i = 0; i < image->table_count; i++)
         if (image->tables[i]->valid_from <= image->position.mark)
             restore_version(intake, image->tables[i]);
     catalog_settle(&intake->catalog);
+    if (!forget_later_tables(intake, image, err))
+        return false;
     intake->saved_versions = (uint32_t)intake->catalog.all_count;
     if (image->position.token.data) {
         buf_bytes(&intake->position_text, image->position.token);
