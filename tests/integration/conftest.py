@@ -18,7 +18,7 @@ from support.agent import Agent  # noqa: E402
 from support.clickhouse_server import ClickHouse, ClickHouseError, OldClickHouse  # noqa: E402
 from support.compare import Comparison  # noqa: E402
 from support.compare_postgres import PostgresComparison, PostgresDatabase  # noqa: E402
-from support.database import FLAVORS  # noqa: E402
+from support.database import Database, FLAVORS  # noqa: E402
 from support.feed import Feed  # noqa: E402
 from support.kafka_server import Kafka  # noqa: E402
 from support.postgres import POSTGRES  # noqa: E402
@@ -33,8 +33,6 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_addoption(parser):
-    parser.addoption("--open", action="store_true",
-                     help="run the tests too that no run has shown to pass yet")
     parser.addoption("--full", action="store_true",
                      help="repeat races and crashes as often as a release asks for")
 
@@ -67,6 +65,7 @@ class Servers:
 @pytest.fixture(scope="session")
 def lab_folder():
     folder = tempfile.mkdtemp(prefix="mr-tests-")
+    Database.templates = os.path.join(folder, "templates")
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -391,25 +390,3 @@ def pg_for(request, servers, clickhouse, tmp_path):
 def pg(pg_for):
     """A PostgresSync on PostgreSQL 15, for what does not depend on the version."""
     return pg_for()
-
-
-# What a run has shown to pass; the others wait for `--open` until one has.
-SHOWN = ("test_cli.py", "test_start.py", "test_schema_changes.py", "test_schema_values.py",
-         "test_rows_that_change_during_the_snapshot", "test_savepoint.py", "test_disk.py",
-         "test_a_damaged_checkpoint", "test_killed_again_and_again",
-         "test_a_second_agent",
-         "test_a_checkpoint_of_another_source", "test_wrong_password",
-         "test_a_host_that_does_not_exist",
-         "test_a_port_that_nobody_listens_on", "test_types.py", "test_log.py",
-         "test_differential.py", "test_kafka.py", "test_kafka_formats.py", "test_postgres.py",
-         "test_postgres_schema.py", "test_postgres_use.py")
-NOT_SHOWN = ("test_many_rows_arrive_quickly", "test_commands_that_look")
-
-
-def pytest_collection_modifyitems(config, items):
-    if config.getoption("--open"):
-        return
-    for item in items:
-        shown = any(name in item.nodeid for name in SHOWN)
-        if not shown or any(name in item.nodeid for name in NOT_SHOWN):
-            item.add_marker(pytest.mark.skip(reason="not shown to pass yet: run it with --open"))

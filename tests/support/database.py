@@ -50,6 +50,7 @@ class Database:
     source_type = None
     label = None
     server_id = 1
+    templates = None  # a folder: system tables are made once a kind, and copied from there
 
     def __init__(self, folder, settings=None, port=None):
         self.folder = os.path.abspath(folder)
@@ -98,7 +99,7 @@ class Database:
         self._write_configuration()
         if new:
             shutil.rmtree(self.data, ignore_errors=True)
-            self.install()
+            self._install_or_copy()
         for name in glob.glob(self.socket + "*"):
             os.unlink(name)
         self.process = Process(self.command() + [f"--defaults-file={self.configuration}"],
@@ -108,6 +109,21 @@ class Database:
         if new:
             self._make_users()
         return self
+
+    def _install_or_copy(self):
+        if not self.templates:
+            self.install()
+            return
+        basic = [f"{key}={value}" for key, value in sorted(self.settings.items())
+                 if key.startswith("lower_case") or key.startswith("innodb_page")]
+        template = os.path.join(self.templates, "-".join([type(self).__name__, *basic]))
+        # A log's index names files by their whole path, and a copy is another server.
+        ignored = shutil.ignore_patterns("binlog.*", "auto.cnf")
+        if not os.path.isdir(template):
+            self.install()
+            shutil.copytree(self.data, template, ignore=ignored)
+        else:
+            shutil.copytree(template, self.data)
 
     def _ready(self):
         if not self.process.alive():
