@@ -2,6 +2,7 @@
 """Runs each program over the same log and the same tables, and prints what it cost."""
 
 import argparse
+import itertools
 import os
 import random
 import re
@@ -15,8 +16,7 @@ from dataclasses import dataclass
 
 from support import process
 from support.agent import ROOT, Agent
-from support.clickhouse_server import ClickHouse
-from support.compare import Comparison, explain
+from support.clickhouse_server import ClickHouse, ClickHouseError
 from support.database import FLAVORS
 from support.process import wait_for
 from support.sample_shop import numbers
@@ -41,6 +41,9 @@ _WIDE_VALUES = ["IF(n % 4, n, NULL)", "n * 1000003", "CONCAT('some text of row '
 WIDE = (["id INT PRIMARY KEY"] + [f"c{i} {_WIDE[i % 8]}" for i in range(39)],
         ["n"] + [_WIDE_VALUES[i % 8] for i in range(39)])
 TABLES = {"narrow": (NARROW, 5), "mixed": (MIXED, 4), "wide": (WIDE, 3)}
+CHANGED = {"narrow": "v", "mixed": "customer", "wide": "c1"}  # the column that UPDATEs change
+MINUTES = 20  # for all of it
+IDLE_SECONDS = 20
 
 
 @dataclass
@@ -104,6 +107,7 @@ class Bench:
         self.clickhouse = ClickHouse(os.path.join(folder, "clickhouse")).start()
         self.agents = 0
         self.events = 0
+        self.new_rows = itertools.count(10 ** 8)
 
     def remove(self):
         self.source.remove()
@@ -113,7 +117,9 @@ class Bench:
 
     def fill(self):
         """Makes the tables and a log of inserts, updates and deletes."""
-        self.source.execute(f"CREATE DATABASE {SCHEMA}")
+        self.source.execute(f"CREATE DATABASE {SCHEMA}", f"CREATE DATABASE {SCHEMA}_numbers",
+                            f"CREATE TABLE {SCHEMA}_numbers.n (n INT PRIMARY KEY)",
+                            f"INSERT INTO {SCHEMA}_numbers.n SELECT n FROM {numbers(1000)}")
         for name, ((columns, _), _) in TABLES.items():
             self.source.execute(f"CREATE TABLE {SCHEMA}.{name} ({', '.join(columns)})")
         self.source.execute("FLUSH BINARY LOGS")
@@ -122,7 +128,9 @@ class Bench:
             cursor = connection.cursor()
             cursor.execute("SET time_zone = '+00:00'")
             for piece in self._pieces():
+                cursor.execute("BEGIN")
                 self._write_piece(cursor, *piece)
+                cursor.execute("COMMIT")
 
     def _pieces(self):
         """(table, first row, rows) for each transaction: of 1 to 1000 rows, small ones mostly."""
@@ -142,8 +150,8 @@ class Bench:
         (_, values), _ = TABLES[name]
         self.events += cursor.execute(
             f"INSERT INTO {name} SELECT {', '.join(values)} FROM (SELECT n + {first} AS n FROM "
-            f"{numbers(count)}) numbers")
-        column = {"narrow": "v", "mixed": "customer", "wide": "c1"}[name]
+            f"{SCHEMA}_numbers.n WHERE n <= {count}) numbers")
+        column = CHANGED[name]
         between = f"id BETWEEN {first + 1} AND {first + count}"
         self.events += cursor.execute(
             f"UPDATE {name} SET {column} = {column} + 1 WHERE {between} AND id % 7 < 2")
@@ -214,11 +222,46 @@ class Bench:
     def into_clickhouse(self, read):
         self.clickhouse.execute(f"DROP DATABASE IF EXISTS {SCHEMA}")
         cost = read(self.clickhouse.sink_options())
-        bad = [result for result in Comparison(self.source, self.clickhouse).all_tables(SCHEMA)
-               if not result.equal]
-        if bad:
-            raise RuntimeError(explain(bad))
+        for name, column in CHANGED.items():
+            query = f"SELECT count(*), sum(id), sum({column}) FROM {SCHEMA}.{name}"
+            there = self.clickhouse.text(f"{query} FINAL").decode().split()
+            here = [str(number) for number in self.source.query(query)[0]]
+            if there != here:
+                raise RuntimeError(f"{name} is {there} in ClickHouse and {here} in the source")
         return cost
+
+    # ---- what is not a rate ----
+
+    def following(self):
+        """An agent that has nothing to read, started again on its checkpoint: (agent, seconds from
+        its start to its going on, CPU seconds until then)."""
+        self.clickhouse.execute(f"DROP DATABASE IF EXISTS {SCHEMA}")
+        sink = self.clickhouse.sink_options(**{"sink.buffer-flush.interval": "100ms"})
+        agent = self.agent(sink, {"scan.startup.mode": "latest-offset"})
+        agent.start().wait_log("streaming begins")
+        agent.stop()
+        began = time.monotonic()
+        agent.start(wait=False)
+        wait_for(lambda: "streaming goes on" in agent.log(), 60, "the agent", interval=0.001)
+        return agent, time.monotonic() - began, agent.cpu_seconds()
+
+    def latencies(self, count):
+        """Seconds from the return of a COMMIT to the row's being seen in ClickHouse."""
+        seconds = []
+        for _ in range(count):
+            row = next(self.new_rows)
+            self.source.execute(f"INSERT INTO {SCHEMA}.narrow VALUES ({row}, 0)")
+            began = time.monotonic()
+            query = f"SELECT count() FROM {SCHEMA}.narrow WHERE id = {row}"
+            wait_for(lambda: self.seen(query), 60, "a row in ClickHouse", interval=0.001)
+            seconds.append(time.monotonic() - began)
+        return sorted(seconds)
+
+    def seen(self, query):
+        try:
+            return self.clickhouse.text(query).strip() == b"1"
+        except ClickHouseError:
+            return False  # the table is not there yet
 
 
 def print_header():
@@ -261,15 +304,36 @@ def measure(bench, repeat):
                    plain, by="speed")
     print_line("snapshot into ClickHouse", bench.into_clickhouse(bench.snapshot), plain,
                by="speed")
+    measure_rest(bench)
+
+
+def measure_rest(bench):
+    agent, seconds, cpu = bench.following()
+    bench.latencies(2)
+    times = bench.latencies(20)
+    before = agent.cpu_seconds()
+    time.sleep(IDLE_SECONDS)
+    idle = agent.cpu_seconds() - before
+    agent.stop()
+    print(f"\nStart with a checkpoint: {seconds * 1000:.0f} ms, {cpu * 1000:.0f} ms of CPU")
+    print(f"Committed to seen in ClickHouse, flushed each 100 ms: median "
+          f"{times[len(times) // 2] * 1000:.0f} ms, longest {times[-1] * 1000:.0f} ms")
+    print(f"Idle: {idle / IDLE_SECONDS * 100:.2f} % of a core", flush=True)
+
+
+def out_of_time(_signal, _frame):
+    raise TimeoutError(f"not done within {MINUTES} minutes")
 
 
 def main():
     parser = argparse.ArgumentParser(prog="tests/bench/run")
     parser.add_argument("--source", choices=sorted(FLAVORS), default="mariadb")
-    parser.add_argument("--rows", type=int, default=1800000, help="row events, about")
+    parser.add_argument("--rows", type=int, default=1200000, help="row events, about")
     parser.add_argument("--repeat", type=int, default=3, help="runs of which the median is shown")
     options = parser.parse_args()
     process.die_with_us = True
+    signal.signal(signal.SIGALRM, out_of_time)
+    signal.alarm(MINUTES * 60)
     folder = tempfile.mkdtemp(prefix="mr-bench-")
     bench = None
     try:
