@@ -45,6 +45,12 @@ bool connection_wait(struct connection *connection, int timeout_ms)
     return !lab_is_empty();
 }
 
+bool connection_is_silent(const struct connection *connection)
+{
+    (void)connection;
+    return false;
+}
+
 bool connection_packet(struct connection *connection, struct bytes *packet, struct error *err)
 {
     (void)connection;
