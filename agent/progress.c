@@ -184,7 +184,7 @@ static void put_line(struct buf *out, const char *line, unsigned columns)
 static void put_head(const struct progress *progress, const struct running *running,
                      struct buf *out, unsigned columns)
 {
-    char line[WIDTH_MAX], rows[32], rate[32];
+    char line[WIDTH_MAX], rows[32], rate[32], aside[32] = "";
     unsigned tables = 0, done = 0, parked = 0;
     double all = 0;
     for (const struct row *row = progress->rows; row; row = row->next) {
@@ -195,16 +195,18 @@ static void put_head(const struct progress *progress, const struct running *runn
         parked += row->state == TABLE_PARKED;
         all += row->rate;
     }
+    if (parked > 0)
+        snprintf(aside, sizeof aside, ", %u parked", parked);
     progress_number(atomic_load(&running->metrics->rows_durable), rows, sizeof rows);
     progress_number((uint64_t)all, rate, sizeof rate);
     snprintf(line, sizeof line,
-             "%s -> %s: %u of %u tables streaming, %u parked; %s rows, %s/s, lag %" PRId64 " ms",
-             running->pipeline_name, running->sink_name, done, tables, parked, rows, rate,
+             "%s -> %s: %u of %u tables streaming%s; %s rows, %s/s, lag %" PRId64 " ms",
+             running->pipeline_name, running->sink_name, done, tables, aside, rows, rate,
              metrics_lag_ms(running->metrics));
     put_line(out, line, columns);
 }
 
-static void put_row(const struct row *row, struct buf *out, unsigned columns)
+static void put_row(const struct row *row, struct buf *out, unsigned columns, int width)
 {
     char line[WIDTH_MAX], rows[32], estimate[40] = "", rate[32], left[32];
     uint64_t done = atomic_load(&row->table->snapshot_rows);
@@ -217,8 +219,9 @@ static void put_row(const struct row *row, struct buf *out, unsigned columns)
     }
     progress_number((uint64_t)row->rate, rate, sizeof rate);
     progress_time(snapshot ? progress_left(done, guess, row->rate) : -1, left, sizeof left);
-    snprintf(line, sizeof line, "  %-36.60s %-9s %s%s rows, %s/s, eta %s", row->table->source,
-             table_state_name(row->state), rows, estimate, rate, left);
+    snprintf(line, sizeof line, "  %-*.60s  %-9s  %s%s rows, %s/s%s%s", width, row->table->source,
+             table_state_name(row->state), rows, estimate, rate, snapshot ? ", eta " : "",
+             snapshot ? left : "");
     put_line(out, line, columns);
 }
 
@@ -227,6 +230,18 @@ static bool is_shown(const struct row *row)
 {
     return row->state == TABLE_SNAPSHOT || row->state == TABLE_RESYNC ||
            row->state == TABLE_PARKED || row->rate >= 1;
+}
+
+/* Of the names that may be shown: rate and time must still fit into the line. */
+static int name_width(const struct progress *progress, const struct running *running)
+{
+    enum { NAME_MAX_SHOWN = 36 };
+    size_t width = 0;
+    for (const struct row *row = progress->rows; row; row = row->next) {
+        size_t size = row->running == running && is_shown(row) ? strlen(row->table->source) : 0;
+        width = size > width ? size : width;
+    }
+    return width > NAME_MAX_SHOWN ? NAME_MAX_SHOWN : (int)width;
 }
 
 static void draw(const struct progress *progress)
@@ -239,11 +254,12 @@ static void draw(const struct progress *progress)
     for (uint32_t i = 0; i < progress->set->count; i++) {
         const struct running *running = &progress->set->items[i];
         put_head(progress, running, &out, columns);
+        int width = name_width(progress, running);
         lines++;
         for (const struct row *row = progress->rows; row && lines < most; row = row->next) {
             if (row->running != running || !is_shown(row))
                 continue;
-            put_row(row, &out, columns);
+            put_row(row, &out, columns, width);
             lines++;
         }
     }
