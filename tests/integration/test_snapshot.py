@@ -206,7 +206,8 @@ def test_snapshot_shows_its_progress(maria):
                   f"INSERT INTO t SELECT n FROM {numbers(1000)}")
     agent = maria.agent().start()
     agent.wait_streaming()
-    table = agent.sink_status()["tables"][0]
-    assert table["snapshot_rows"] == 1000 and table["state"] == "streaming"
+    # A table streams once its last chunk is handed on; its rows count once they are durable.
+    wait_for(lambda: agent.sink_status()["tables"][0]["snapshot_rows"] == 1000, 30, "all rows")
+    assert agent.sink_status()["tables"][0]["state"] == "streaming"
     assert any(name.startswith("millrace_table_snapshot_rows{") and value == 1000
                for name, value in agent.metrics().items())
