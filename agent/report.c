@@ -108,6 +108,8 @@ static const struct counter {
       COUNTER(changed.zero_dates), "zero-date" },
     { "millrace_values_changed_total", NULL, COUNTER(changed.out_of_range), "out-of-range" },
     { "millrace_values_changed_total", NULL, COUNTER(replaced_text), "replaced-text" },
+    { "millrace_dead_letters_total", "Messages too large for the sink, noted instead.",
+      COUNTER(changed.dead_letters), NULL },
 };
 
 static void put_counters(const struct running_set *set, struct buf *out)
@@ -304,6 +306,7 @@ static void put_numbers(struct json_writer *json, struct pipeline_metrics *metri
     json_member_uint(json, "zero_dates", count_of(&metrics->changed.zero_dates));
     json_member_uint(json, "out_of_range", count_of(&metrics->changed.out_of_range));
     json_member_uint(json, "replaced_text", count_of(&metrics->replaced_text));
+    json_member_uint(json, "dead_letters", count_of(&metrics->changed.dead_letters));
 }
 
 static void put_running(struct json_writer *json, const struct running *running)

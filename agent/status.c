@@ -72,6 +72,9 @@ static void print_numbers(const json_t *sink)
                       inspect_number(sink, "replaced_text");
     if (changed > 0)
         printf("    changed   %" PRId64 " values by the chosen policies\n", changed);
+    if (inspect_number(sink, "dead_letters") > 0)
+        printf("    too large %" PRId64 " messages, noted in the topic of dead letters\n",
+               inspect_number(sink, "dead_letters"));
 }
 
 static void print_sink(const json_t *sink, bool live)

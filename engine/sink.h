@@ -50,7 +50,7 @@ struct load {
 enum load_state { LOAD_VISIBLE, LOAD_ABSENT, LOAD_RUNNING };
 
 struct sink_counters { /* values that a policy changed; never silent */
-    atomic_ullong zero_dates, out_of_range;
+    atomic_ullong zero_dates, out_of_range, dead_letters;
 };
 
 struct sink_driver {

@@ -161,7 +161,7 @@ static const char *change_word(const struct schema_change *change)
 static void canal_change(void *context, const struct event *event, struct buf *out)
 {
     const struct flat_plan *plan = context;
-    struct frame frame = { .null_key = true, .change = true };
+    struct frame frame = { .null_key = true, .to = FRAME_CHANGES };
     size_t at = frame_open(out), value_at = out->size;
     struct json_writer json = json_writer_of(out);
     json_object(&json);

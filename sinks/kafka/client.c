@@ -5,6 +5,7 @@
 #include "sinks/kafka/client.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
 #include <syslog.h>
 
@@ -128,6 +129,15 @@ bool client_open(struct kafka_client *client, const struct client_role *role, st
         return true;
     rd_kafka_conf_destroy(conf);
     return error_set(err, ERROR_CONFIG, "properties: %s", text);
+}
+
+size_t client_size(const struct kafka_client *client, const char *property)
+{
+    char text[32];
+    size_t size = sizeof text;
+    ASSERT(rd_kafka_conf_get(rd_kafka_conf(client->handle), property, text, &size) ==
+           RD_KAFKA_CONF_OK);
+    return strtoull(text, NULL, 10);
 }
 
 void client_close(struct kafka_client *client)

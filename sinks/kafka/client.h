@@ -32,6 +32,8 @@ struct client_role {
 void client_init(struct kafka_client *client, const struct kafka_options *options);
 /* ERROR_CONFIG in librdkafka's own words when it refuses a property. Does not connect. */
 bool client_open(struct kafka_client *client, const struct client_role *role, struct error *err);
+/* A property that is a number, as it stands or by default. */
+size_t client_size(const struct kafka_client *client, const char *property);
 void client_close(struct kafka_client *client); /* at once; what is in flight is given up */
 void client_done(struct kafka_client *client);
 

@@ -271,7 +271,7 @@ static void debezium_change(void *context, const struct event *event, struct buf
     plan_connector(plan, placed.origin->connector);
     const struct table *table = plan->context.table;
     int64_t now_us = clock_wall_us();
-    struct frame frame = { .change = true };
+    struct frame frame = { .to = FRAME_CHANGES };
     size_t at = frame_open(out), key_at = out->size;
     buf_text(out, "{\"databaseName\":");
     json_put_text(out, table->database);

@@ -6,13 +6,15 @@
 
 #include "engine/base/buf.h"
 
+enum frame_topic { FRAME_ROWS, FRAME_CHANGES, FRAME_DEAD_LETTERS };
+
 /* What stands before each message's key, value and headers. */
 struct frame {
     uint32_t key_size, value_size;
     uint32_t headers_size; /* a list of: u32 size, name, u32 size, value */
     uint32_t hash;         /* decides the partition */
     bool null_key, null_value;
-    bool change; /* a schema change: it goes to the topic for these */
+    uint8_t to; /* enum frame_topic */
 };
 
 struct frame_view {

@@ -6,10 +6,14 @@
  * worker's group (see producer.h), never guessed. */
 #include "sinks/kafka/kafka.h"
 
+#include "engine/base/assert.h"
 #include "sinks/drivers.h"
+#include "sinks/kafka/oversize.h"
 #include "sinks/kafka/topic.h"
 
-enum { SENT_LIMIT = 64 << 20 };
+/* What a broker counts beside key, value and headers; properties.message.max.bytes has 1000 at
+ * least. */
+enum { SENT_LIMIT = 64 << 20, MESSAGE_OVERHEAD = 512 };
 
 static const struct format *const formats[] = {
     [FORMAT_DEBEZIUM_JSON] = &format_debezium_json,
@@ -55,6 +59,7 @@ static bool kafka_open(const void *options, struct arena *arena, struct sink_cou
         kafka_close(&self->base);
         return false;
     }
+    self->message_limit = client_size(&self->admin, "message.max.bytes") - MESSAGE_OVERHEAD;
     *out = &self->base;
     return true;
 }
@@ -78,9 +83,11 @@ static struct kafka_target *target_of(struct kafka_sink *self, struct target *ta
     struct buf name;
     buf_init(&name, 4096);
     topic_name(self->options, target, table, &name);
-    state->rows.name = own_name(self, &name);
+    state->topics[FRAME_ROWS].name = own_name(self, &name);
     topic_name_by(self->options->ddl_topic, target, table, &name);
-    state->changes.name = own_name(self, &name);
+    state->topics[FRAME_CHANGES].name = own_name(self, &name);
+    topic_name_by(self->options->dead_letter_topic, target, table, &name);
+    state->topics[FRAME_DEAD_LETTERS].name = own_name(self, &name);
     buf_done(&name);
     target->sink_data = state;
     return state;
@@ -115,7 +122,7 @@ static bool kafka_prepare(struct sink *sink, struct target *target, const struct
     struct kafka_sink *self = kafka_of(sink);
     struct kafka_target *state = target_of(self, target, table);
     *parts = 1;
-    if (!ensure_topic(self, &state->rows, err))
+    if (!ensure_topic(self, &state->topics[FRAME_ROWS], err))
         return false;
     for (struct target_plan *plan = state->plans; plan; plan = plan->next) {
         if (plan->table == table) {
@@ -128,7 +135,7 @@ static bool kafka_prepare(struct sink *sink, struct target *target, const struct
                                       .arena = self->arena,
                                       .target = target,
                                       .table = table,
-                                      .topic = state->rows.name,
+                                      .topic = state->topics[FRAME_ROWS].name,
                                       .registry = self->registry };
     struct target_plan *plan = arena_zalloc(self->arena, sizeof *plan);
     if (!self->format->plan(&context, &plan->plan, err))
@@ -147,7 +154,7 @@ static bool encode(struct kafka_sink *self, struct kafka_target *state, const st
 {
     if (event->op != EVENT_SCHEMA)
         return self->format->encode(state->plan, event, out, err);
-    if (self->format->change && state->changes.name.size > 0)
+    if (self->format->change && state->topics[FRAME_CHANGES].name.size > 0)
         self->format->change(state->plan, event, out);
     return true;
 }
@@ -156,9 +163,15 @@ static bool kafka_encode(struct sink *sink, struct load *load, const struct even
                          struct error *err)
 {
     struct kafka_sink *self = kafka_of(sink);
+    struct kafka_target *state = load->target->sink_data;
     struct buf *out = &load->parts[0];
     size_t before = out->size;
-    bool ok = encode(self, load->target->sink_data, event, out, err);
+    struct oversize oversize = { .policy = self->options->on_oversize,
+                                 .limit = self->message_limit,
+                                 .topic = state->topics[FRAME_ROWS].name,
+                                 .counters = self->counters };
+    bool ok = encode(self, state, event, out, err) &&
+              (out->failed || oversize_check(&oversize, event, out, before, err));
     if (ok && out->failed)
         ok = error_set(err, ERROR_DATA, "a row is larger than a load may be");
     if (!ok) {
@@ -186,7 +199,7 @@ static bool kafka_write(struct sink *sink, const struct load *load, struct error
     struct bytes rest = buf_view(&load->parts[0]);
     struct frame_view message;
     while (frame_next(&rest, &message)) {
-        struct target_topic *topic = message.frame.change ? &state->changes : &state->rows;
+        struct target_topic *topic = &state->topics[message.frame.to];
         if (!open_topic(self, topic, err) ||
             !producer_send(&self->producer, topic->handle, &message, err))
             return false;
@@ -217,7 +230,8 @@ static bool kafka_commit(struct sink *sink, const char *label, struct target **r
     *refused = target_of_frame(self, frame);
     if (*refused) {
         struct kafka_target *state = (*refused)->sink_data;
-        state->rows.ensured = state->changes.ensured = false; /* they may be gone */
+        for (size_t i = 0; i < ARRAY_SIZE(state->topics); i++)
+            state->topics[i].ensured = false; /* they may be gone */
     }
     if (err->kind == ERROR_DATA && !*refused)
         err->kind = ERROR_CONFIG;

@@ -18,6 +18,7 @@ struct kafka_sink {
     const struct format *format;
     struct kafka_client admin;
     struct producer producer;
+    size_t message_limit;
     struct registry *registry; /* NULL: the format needs none */
     struct buf sent;           /* pointers to the loads of the transaction under way */
 };
@@ -32,7 +33,7 @@ struct target_topic {
 
 /* What the sink knows of a target: target->sink_data. */
 struct kafka_target {
-    struct target_topic rows, changes;
+    struct target_topic topics[3]; /* by enum frame_topic */
     struct target_plan {
         const struct table *table;
         void *plan;

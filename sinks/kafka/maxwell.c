@@ -161,7 +161,7 @@ static void maxwell_change(void *context, const struct event *event, struct buf 
 {
     const struct flat_plan *plan = context;
     const struct schema_change *change = event->change;
-    struct frame frame = { .null_key = true, .change = true };
+    struct frame frame = { .null_key = true, .to = FRAME_CHANGES };
     size_t at = frame_open(out), value_at = out->size;
     struct json_writer json = json_writer_of(out);
     bool create = change->kind == CHANGE_CREATE_TABLE, drop = change->kind == CHANGE_DROP_TABLE;

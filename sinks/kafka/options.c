@@ -15,6 +15,7 @@ static const char *const unsigned_modes[] = { "long", "precise", NULL };
 static const char *const time_modes[] = { "adaptive_time_microseconds", "adaptive", "connect",
                                           NULL };
 static const char *const binary_modes[] = { "bytes", "base64", "base64-url-safe", "hex", NULL };
+static const char *const oversize_policies[] = { "fail", "dead-letter", NULL };
 static const char *const verifications[] = { "full", "none", NULL };
 static const char *const zero_date_modes[] = { "null", "epoch", "fail", NULL };
 
@@ -43,6 +44,18 @@ const struct setting kafka_settings[] = {
       .default_text = "",
       .help = "Topic of schema changes, in the form of debezium-json, canal-json or maxwell-json; "
               "with placeholders as in topic. Left out: they are not told." },
+    { .name = "on-oversize",
+      .type = SETTING_CHOICE,
+      .offset = FIELD(on_oversize),
+      .default_text = "fail",
+      .choices = oversize_policies,
+      .help = "A message larger than properties.message.max.bytes: fail parks its table, "
+              "dead-letter sends a note of it instead. Counted." },
+    { .name = "dead-letter.topic",
+      .type = SETTING_TEXT,
+      .offset = FIELD(dead_letter_topic),
+      .default_text = "millrace-dead-letters",
+      .help = "Topic of these notes, with placeholders as in topic." },
     { .name = "value.format",
       .type = SETTING_CHOICE,
       .offset = FIELD(value_format),
@@ -245,5 +258,6 @@ bool kafka_options_check(const struct kafka_options *options, struct error *err)
         return error_set(err, ERROR_CONFIG, "sink.transactional-id-prefix: 1 to 100 characters");
     return properties_check(&options->properties, err) && registry_check(options, err) &&
            topic_pattern_check("topic", options->topic, err) &&
-           topic_pattern_check("ddl.topic", options->ddl_topic, err);
+           topic_pattern_check("ddl.topic", options->ddl_topic, err) &&
+           topic_pattern_check("dead-letter.topic", options->dead_letter_topic, err);
 }

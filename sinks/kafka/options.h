@@ -21,9 +21,12 @@ enum time_mode { TIME_ADAPTIVE_MICROSECONDS, TIME_ADAPTIVE, TIME_CONNECT };
 enum binary_mode { BINARY_BYTES, BINARY_BASE64, BINARY_BASE64_URL_SAFE, BINARY_HEX };
 enum kafka_zero_date { ZERO_NULL, ZERO_EPOCH, ZERO_FAIL };
 
+enum oversize_policy { OVERSIZE_FAIL, OVERSIZE_DEAD_LETTER };
+
 struct kafka_options {
     struct setting_pairs properties; /* of librdkafka */
-    struct bytes topic, topic_prefix, ddl_topic;
+    struct bytes topic, topic_prefix, ddl_topic, dead_letter_topic;
+    int on_oversize;
     int value_format;
     bool include_schema;
     int partition_strategy;

@@ -414,3 +414,39 @@ def test_a_schema_change_is_told_once(maria_feed, point):
     feed.wait_messages("orders", 2)
     assert len(feed.kafka.messages(topic)) == 1
 
+
+# ---- messages that are too large ----
+
+def test_a_message_that_is_too_large_parks_its_table(maria_feed):
+    feed = maria_feed
+    feed.execute("CREATE TABLE t (id INT PRIMARY KEY, v LONGTEXT)", "CREATE TABLE other LIKE t")
+    feed.start()
+    feed.execute("INSERT INTO t VALUES (1, 'small'), (2, REPEAT('x', 1500000))",
+                 "INSERT INTO other VALUES (1, 'small')")
+    feed.wait_messages("other", 1)
+    wait_for(lambda: "is parked" in feed.agent.log(), 30, "the table to be parked")
+    assert "is larger than" in feed.agent.log() and "on-oversize" in feed.agent.log()
+    assert [message.json["after"]["id"] for message in feed.messages("t")] in ([], [1])
+
+
+def test_a_message_that_is_too_large_becomes_a_note(maria_feed):
+    feed = maria_feed
+    topic = f"{feed.name}-dead"
+    feed.execute("CREATE TABLE t (id INT PRIMARY KEY, v LONGTEXT)")
+    feed.start(sink={"on-oversize": "dead-letter", "dead-letter.topic": topic})
+    feed.execute("INSERT INTO t VALUES (1, 'small'), (2, REPEAT('x', 1500000)), (3, 'small')")
+    assert [message.key for message in sorted(feed.wait_messages("t", 2),
+                                              key=lambda m: m.key)] == ['{"id":1}', '{"id":3}']
+    note, = feed.kafka.messages(topic)
+    assert note.key == '{"id":2}' and note.json["topic"] == f"{feed.name}.t"
+    assert note.json["bytes"] > 1500000 and note.json["pos"] > 0
+    assert feed.agent.sink_status()["dead_letters"] == 1
+
+
+def test_larger_messages_where_they_are_allowed(maria_feed):
+    feed = maria_feed
+    feed.execute("CREATE TABLE t (id INT PRIMARY KEY, v LONGTEXT)")
+    feed.start(sink={"properties.message.max.bytes": "2000000"})
+    feed.execute("INSERT INTO t VALUES (1, REPEAT('x', 1500000))")
+    assert len(feed.wait_messages("t", 1)[0].json["after"]["v"]) == 1500000
+
