@@ -64,6 +64,13 @@ static void put_optional_long(struct buf *out, int64_t number)
     put_long(out, number);
 }
 
+static void put_number_or_null(struct buf *out, uint64_t number)
+{
+    put_long(out, number ? 1 : 0);
+    if (number)
+        put_long(out, (int64_t)number);
+}
+
 static bool avro_int(const struct json_column *column, const struct value *value, struct buf *out)
 {
     (void)column;
@@ -496,8 +503,8 @@ static void put_place(const struct event *event, bool wal, struct buf *out)
     if (wal) {
         put_bytes(out, event->table->schema);
         put_bytes(out, event->table->name);
-        put_optional_long(out, (int64_t)origin->transaction);
-        put_optional_long(out, (int64_t)origin->position);
+        put_number_or_null(out, origin->transaction);
+        put_number_or_null(out, origin->position);
         buf_put(out, (const uint8_t[3]){ 0 }, 3); /* xmin, origin, origin_lsn */
         return;
     }
@@ -507,9 +514,7 @@ static void put_place(const struct event *event, bool wal, struct buf *out)
     put_bytes(out, origin->file);
     put_long(out, (int64_t)origin->position);
     put_long(out, event_row(event));
-    put_long(out, origin->thread ? 1 : 0);
-    if (origin->thread)
-        put_long(out, (int64_t)origin->thread);
+    put_number_or_null(out, origin->thread);
     put_long(out, 0); /* query */
 }
 

@@ -119,6 +119,15 @@ static void put_text_or_null(const char *key, struct bytes text, struct buf *out
         buf_put(out, "null", 4);
 }
 
+static void put_number_or_null(const char *key, uint64_t number, struct buf *out)
+{
+    buf_text(out, key);
+    if (number)
+        json_put_uint(out, number);
+    else
+        buf_put(out, "null", 4);
+}
+
 static void put_binlog_place(const struct debezium_plan *plan, const struct event *event,
                              struct buf *out)
 {
@@ -132,11 +141,7 @@ static void put_binlog_place(const struct debezium_plan *plan, const struct even
     json_put_uint(out, origin->position);
     buf_text(out, ",\"row\":");
     json_put_uint(out, event_row(event));
-    buf_text(out, ",\"thread\":");
-    if (origin->thread)
-        json_put_uint(out, origin->thread);
-    else
-        buf_put(out, "null", 4);
+    put_number_or_null(",\"thread\":", origin->thread, out);
     buf_text(out, ",\"query\":null}");
 }
 
@@ -147,10 +152,8 @@ static void put_wal_place(const struct debezium_plan *plan, const struct event *
     const struct table *table = plan->context.table;
     put_text_or_null(",\"schema\":", table->schema, out);
     put_text_or_null(",\"table\":", table->name, out);
-    buf_text(out, ",\"txId\":");
-    json_put_uint(out, origin->transaction);
-    buf_text(out, ",\"lsn\":");
-    json_put_uint(out, origin->position);
+    put_number_or_null(",\"txId\":", origin->transaction, out);
+    put_number_or_null(",\"lsn\":", origin->position, out);
     buf_text(out, ",\"xmin\":null,\"origin\":null,\"origin_lsn\":null}");
 }
 
@@ -164,7 +167,7 @@ static void put_source(const struct debezium_plan *plan, const struct event *eve
     json_put_int(out, time_us / 1000);
     buf_text(out, event->snapshot ? ",\"snapshot\":\"true\"" : ",\"snapshot\":\"false\"");
     buf_bytes(out, plan->source_db);
-    if (wal) {
+    if (wal && event->origin->position) {
         buf_text(out, "\"[null,\\\"");
         json_put_uint(out, event->origin->position);
         buf_text(out, "\\\"]\"");
