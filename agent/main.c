@@ -3,6 +3,7 @@
  * The command line: a table of commands, and the things that must be done once before any thread
  * exists. Secrets are in the config or in what it points to, never among the arguments, where `ps`
  * would show them. */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -173,6 +174,9 @@ int main(int argc, char **argv)
     int code = read_arguments(command, argc - 2, argv + 2, &arguments);
     if (code != EXIT_DONE)
         return code;
+    /* Fixed, or the C library takes the first large buffers that are freed for a sign to keep all of
+     * their size: what a load held would stay with us. */
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
     if (command->run)
         code = run_command(command, &arguments);
     else if (strcmp(command->name, "version") == 0)
