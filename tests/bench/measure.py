@@ -204,7 +204,7 @@ class Bench:
             except (OSError, LookupError):
                 return False
             return (status["rows"] if flushed else status["source_events"]) >= self.events
-        wait_for(done, 600, "the log to be read", interval=0.05)
+        wait_for(done, 600, "the log to be read", interval=0.1)
         seconds, peak = time.monotonic() - began, agent.peak_rss()
         os.kill(agent.process.pid, signal.SIGTERM)
         _, status, usage = os.wait4(agent.process.pid, 0)
@@ -328,7 +328,7 @@ def out_of_time(_signal, _frame):
 def main():
     parser = argparse.ArgumentParser(prog="tests/bench/run")
     parser.add_argument("--source", choices=sorted(FLAVORS), default="mariadb")
-    parser.add_argument("--rows", type=int, default=1200000, help="row events, about")
+    parser.add_argument("--rows", type=int, default=2000000, help="row events, about")
     parser.add_argument("--repeat", type=int, default=3, help="runs of which the median is shown")
     options = parser.parse_args()
     process.die_with_us = True
