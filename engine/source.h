@@ -117,11 +117,6 @@ struct source_driver {
                              struct arena *arena, struct chunk_result *result, struct error *err);
     bool (*reader_scan_next)(struct table_reader *reader, struct batch *batch, bool *end,
                              struct error *err);
-    /* Asks the database: keys[i] <= bound, for each of `count` keys (key_count values each)? */
-    bool (*reader_compare)(struct table_reader *reader, const struct table *table,
-                           const struct value *const *keys, uint32_t count,
-                           const struct value *bound, bool *not_after, struct error *err);
-    /* The rows of the tables that match, by the server's estimate or exactly: for checks and tests. */
     void (*reader_interrupt)(struct table_reader *reader);
     void (*reader_close)(struct table_reader *reader);
 

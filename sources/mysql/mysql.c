@@ -268,7 +268,7 @@ static void close_log(struct source *source)
     .passed = passed, .member = member, .describe = describe, .interrupt = interrupt,              \
     .close = close_log, .reader_open = reader_open, .reader_split = reader_split,                  \
     .reader_chunk = reader_chunk, .reader_scan_open = reader_scan_open,                            \
-    .reader_scan_next = reader_scan_next, .reader_compare = reader_compare,                        \
+    .reader_scan_next = reader_scan_next,                                                          \
     .reader_interrupt = reader_interrupt, .reader_close = reader_close, .check = mysql_check,  \
     .valid = options_valid
 

@@ -25,7 +25,7 @@ enum { COM_STMT_PREPARE_COMMAND = 0x16, COM_STMT_EXECUTE_COMMAND = 0x17,
        COM_STMT_CLOSE_COMMAND = 0x19 };
 enum { DATABASE_DENIED = 1044, UNKNOWN_COLUMN = 1054, TABLE_DENIED = 1142, NO_SUCH_TABLE = 1146 };
 enum { ROWS_FIRST = 64, ROWS_GROWTH = 16, PASSED_BYTES_MAX = 256 << 20,
-       COMPARE_AT_ONCE = 200, SPLIT_ROWS_MIN = 65536, SQL_LIMIT = 64 << 20 };
+       SPLIT_ROWS_MIN = 65536, SQL_LIMIT = 64 << 20 };
 
 struct mysql_reader {
     struct table_reader base;
@@ -569,31 +569,4 @@ bool reader_split(struct table_reader *reader, const struct table *table, uint32
         (*bounds)[(*count)++] = bound;
     }
     return true;
-}
-
-bool reader_compare(struct table_reader *reader, const struct table *table,
-                    const struct value *const *keys, uint32_t count, const struct value *bound,
-                    bool *not_after, struct error *err)
-{
-    struct mysql_reader *self = reader_of_base(reader);
-    bool ok = true;
-    for (uint32_t done = 0; ok && done < count; done += COMPARE_AT_ONCE) {
-        uint32_t some = count - done < COMPARE_AT_ONCE ? count - done : COMPARE_AT_ONCE;
-        struct arena scratch = { 0 };
-        struct buf sql;
-        buf_init(&sql, SQL_LIMIT);
-        buf_text(&sql, "SELECT ");
-        for (uint32_t i = 0; i < some; i++) {
-            if (i > 0)
-                buf_text(&sql, ", ");
-            reader_sql_compare(&sql, table, keys[done + i], bound);
-        }
-        struct result result;
-        ok = connection_query(self->connection, buf_view(&sql), 1, &scratch, &result, err);
-        for (uint32_t i = 0; ok && i < some; i++)
-            not_after[done + i] = bytes_is(result.cells[i], "1");
-        buf_done(&sql);
-        arena_done(&scratch);
-    }
-    return ok;
 }

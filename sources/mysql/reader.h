@@ -16,8 +16,5 @@ bool reader_scan_open(struct table_reader *reader, const struct chunk_request *r
                       struct arena *arena, struct chunk_result *result, struct error *err);
 bool reader_scan_next(struct table_reader *reader, struct batch *batch, bool *end,
                       struct error *err);
-bool reader_compare(struct table_reader *reader, const struct table *table,
-                    const struct value *const *keys, uint32_t count, const struct value *bound,
-                    bool *not_after, struct error *err);
 void reader_interrupt(struct table_reader *reader);
 void reader_close(struct table_reader *reader);

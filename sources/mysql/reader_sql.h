@@ -15,6 +15,3 @@ void reader_sql_select(struct buf *out, const struct table *table); /* SELECT ev
 void reader_sql_after(struct buf *out, const struct table *table, const struct value *bound);
 void reader_sql_not_after(struct buf *out, const struct table *table, const struct value *bound);
 void reader_sql_order(struct buf *out, const struct table *table);
-/* literal-tuple <= bound, compared as the columns compare. */
-void reader_sql_compare(struct buf *out, const struct table *table, const struct value *key,
-                 const struct value *bound);

@@ -239,7 +239,6 @@ const struct source_driver postgres_source = {
     .reader_chunk = postgres_reader_chunk,
     .reader_scan_open = postgres_reader_scan_open,
     .reader_scan_next = postgres_reader_scan_next,
-    .reader_compare = postgres_reader_compare,
     .reader_interrupt = postgres_reader_interrupt,
     .reader_close = postgres_reader_close,
     .forget = forget,

@@ -19,7 +19,7 @@
 #include "sources/postgres/token.h"
 #include "sources/sources.h"
 
-enum { ROWS_FIRST = 2048, ROWS_LEAST = 64, SPLIT_ROWS_MIN = 65536, COMPARE_AT_ONCE = 200,
+enum { ROWS_FIRST = 2048, ROWS_LEAST = 64, SPLIT_ROWS_MIN = 65536,
        SQL_LIMIT = 64 << 20, GATE_TICK_US = 2000, PAGE = 8192, PAGE_HEADER = 24,
        SEGMENT_HEADER = 40 };
 
@@ -375,30 +375,4 @@ bool postgres_reader_split(struct table_reader *reader, const struct table *tabl
         (*bounds)[(*count)++] = bound;
     }
     return true;
-}
-
-bool postgres_reader_compare(struct table_reader *reader, const struct table *table,
-                    const struct value *const *keys, uint32_t count, const struct value *bound,
-                    bool *not_after, struct error *err)
-{
-    struct postgres_reader *self = reader_of_base(reader);
-    bool ok = true;
-    for (uint32_t done = 0; ok && done < count; done += COMPARE_AT_ONCE) {
-        uint32_t some = count - done < COMPARE_AT_ONCE ? count - done : COMPARE_AT_ONCE;
-        struct arena scratch = { 0 };
-        struct result result;
-        struct buf sql;
-        buf_init(&sql, SQL_LIMIT);
-        buf_text(&sql, "SELECT ");
-        for (uint32_t i = 0; i < some; i++) {
-            buf_text(&sql, i ? ", " : "");
-            table_sql_compare(&sql, table, keys[done + i], bound);
-        }
-        ok = session_query(self->connection, buf_view(&sql), &scratch, &result, err);
-        for (uint32_t i = 0; ok && i < some; i++)
-            not_after[done + i] = bytes_is(result.cells[i], "t");
-        buf_done(&sql);
-        arena_done(&scratch);
-    }
-    return ok;
 }

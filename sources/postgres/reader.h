@@ -16,8 +16,5 @@ bool postgres_reader_scan_open(struct table_reader *reader, const struct chunk_r
                       struct arena *arena, struct chunk_result *result, struct error *err);
 bool postgres_reader_scan_next(struct table_reader *reader, struct batch *batch, bool *end,
                       struct error *err);
-bool postgres_reader_compare(struct table_reader *reader, const struct table *table,
-                    const struct value *const *keys, uint32_t count, const struct value *bound,
-                    bool *not_after, struct error *err);
 void postgres_reader_interrupt(struct table_reader *reader);
 void postgres_reader_close(struct table_reader *reader);

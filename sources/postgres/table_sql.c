@@ -72,25 +72,3 @@ void table_sql_copy(struct buf *out, const struct table *table, const struct rea
     }
     buf_text(out, ") TO STDOUT");
 }
-
-static void put_typed_row(struct buf *out, const struct table *table, const struct value *values)
-{
-    buf_text(out, "ROW(");
-    for (uint16_t i = 0; i < table->key_count; i++) {
-        const struct column *column = key_column(table, i);
-        buf_text(out, i ? ", " : "");
-        put_literal(out, column, &values[i]);
-        buf_printf(out, "::%.*s", BYTES_ARGS(column->source_type));
-        if (column->collation.size > 0)
-            buf_printf(out, " COLLATE %.*s", BYTES_ARGS(column->collation));
-    }
-    buf_u8(out, ')');
-}
-
-void table_sql_compare(struct buf *out, const struct table *table, const struct value *key,
-                        const struct value *bound)
-{
-    put_typed_row(out, table, key);
-    buf_text(out, " <= ");
-    put_typed_row(out, table, bound);
-}

@@ -15,7 +15,3 @@ struct reader_range {
     bool only;
 };
 void table_sql_copy(struct buf *out, const struct table *table, const struct reader_range *range);
-
-/* (key) <= (bound), as the columns of the table compare. */
-void table_sql_compare(struct buf *out, const struct table *table, const struct value *key,
-                        const struct value *bound);

@@ -535,19 +535,6 @@ static bool scan_next(struct table_reader *base, struct batch *batch, bool *end,
     return true;
 }
 
-static bool reader_compare(struct table_reader *base, const struct table *table,
-                           const struct value *const *keys, uint32_t count,
-                           const struct value *bound, bool *not_after, struct error *err)
-{
-    (void)base, (void)table;
-    if (fails(faults.reader))
-        return error_set(err, ERROR_RETRY, "the connection is lost");
-    clock_sleep_us(1 + dice(3000));
-    for (uint32_t i = 0; i < count; i++)
-        not_after[i] = key_value(keys[i]) <= key_value(bound);
-    return true;
-}
-
 static void reader_interrupt(struct table_reader *reader)
 {
     atomic_store(&((struct log_reader *)reader)->interrupted, true);
@@ -573,7 +560,6 @@ const struct source_driver log_source = {
     .reader_chunk = reader_chunk,
     .reader_scan_open = scan_open,
     .reader_scan_next = scan_next,
-    .reader_compare = reader_compare,
     .reader_interrupt = reader_interrupt,
     .reader_close = reader_close,
 };
