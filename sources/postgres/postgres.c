@@ -12,7 +12,7 @@
 #include "sources/postgres/token.h"
 #include "sources/sources.h"
 
-enum { FORGET_ATTEMPTS = 30, FORGET_PAUSE_US = 100000 };
+enum { FORGET_ATTEMPTS = 100, FORGET_PAUSE_US = 100000 };
 
 static const char *const start_modes[] = { "initial", "latest-offset", "committed-offset",
                                            "snapshot", NULL };
@@ -205,11 +205,16 @@ static bool forget(const void *options, struct error *err)
     buf_text(&sql, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE "
              "slot_name = ");
     postgres_quote_text(&sql, self->slot);
+    struct error ignored;
     bool ok = false;
     /* The server notices only after a moment that the stream was closed. */
     for (int attempt = 0; !ok && attempt < FORGET_ATTEMPTS; attempt++) {
         if (attempt > 0)
             clock_sleep_us(FORGET_PAUSE_US);
+        if (attempt > 0)
+            session_execute(session, &ignored, "SELECT pg_terminate_backend(active_pid) FROM "
+                            "pg_replication_slots WHERE slot_name = '%.*s' AND active",
+                            BYTES_ARGS(self->slot)); /* a name without quotes: the server took it */
         ok = session_query(session, buf_view(&sql), &arena, &result, err);
     }
     buf_done(&sql);

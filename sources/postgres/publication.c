@@ -77,7 +77,8 @@ static bool create(struct session *connection, const struct postgres_options *op
                       "with publish_via_partition_root = true)", BYTES_ARGS(options->publication));
     buf_done(&sql);
     arena_done(&arena);
-    return ok || err->code == sqlstate_code("42710");
+    /* Another pipeline of the same config was faster. */
+    return ok || err->code == sqlstate_code("42710") || err->code == sqlstate_code("23505");
 }
 
 bool publication_add(struct session *connection, const struct postgres_options *options,

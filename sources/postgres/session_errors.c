@@ -35,6 +35,7 @@ static const struct error_rule rules[] = {
     { "25006", ERROR_CONFIG, "the server is read only: a standby" },
     { "0A000", ERROR_CONFIG, NULL },
     { "42", ERROR_CONFIG, NULL },
+    { "22023", ERROR_RETRY, NULL }, /* a snapshot that is gone with its session */
     { "22", ERROR_DATA, NULL },
 };
 

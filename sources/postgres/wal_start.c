@@ -344,7 +344,9 @@ static bool connect_log(struct wal_source *self, const struct position *from,
                            "was, or begin with a new checkpoint.directory",
                            BYTES_ARGS(self->options->publication));
     }
-    ok = ok && (self->catalog_filled || fill_catalog(self, err)) &&
+    /* Only from nothing: later the names in the catalog are those of the log's place, and tables that
+     * were made or renamed since are met in the log. */
+    ok = ok && (!fresh || self->catalog_filled || fill_catalog(self, err)) &&
          session_execute(self->metadata, err, "ROLLBACK") && wal_raise_floor(self, err);
     self->catalog_filled |= ok;
     self->flushed = self->lsn;

@@ -80,6 +80,24 @@ def test_tables_come_and_go(pg):
     assert "going" not in pg.clickhouse.tables(pg.schema)
 
 
+def test_what_happens_while_the_agent_is_down(pg):
+    pg.execute("CREATE TABLE old (id int PRIMARY KEY, v int)", "INSERT INTO old VALUES (1, 1)",
+               "CREATE TABLE going (id int PRIMARY KEY)", "INSERT INTO going VALUES (1)")
+    agent = pg.agent().start()
+    agent.wait_streaming()
+    pg.wait_equal()
+    agent.stop()
+    pg.execute("ALTER TABLE old RENAME TO renamed", "INSERT INTO renamed VALUES (2, 2)",
+               "ALTER TABLE renamed ADD w int", "UPDATE renamed SET w = 1 WHERE id = 1",
+               "DROP TABLE going", "CREATE TABLE fresh (id int PRIMARY KEY)",
+               "INSERT INTO fresh SELECT n FROM generate_series(1, 100) n")
+    agent.start()
+    wait_for(lambda: "fresh" in pg.clickhouse.tables(pg.schema), 30, "the new table")
+    pg.execute("DELETE FROM fresh WHERE id > 50", "INSERT INTO renamed VALUES (3)")
+    pg.wait_equal()
+    assert sorted(pg.clickhouse.tables(pg.schema)) == ["fresh", "renamed"]
+
+
 def test_a_new_table_with_a_writer_under_way(pg):
     """Rows that a transaction wrote before the table was in the publication, and commits later."""
     pg.execute("CREATE TABLE t (id int PRIMARY KEY)")
