@@ -95,7 +95,8 @@ struct wal_source {
     struct map asked; /* u32 oid -> what was asked of it by a message in the log */
 
     bool behind; /* much is coming: wake up for large mouthfuls only */
-    size_t taken_bytes;
+    size_t taken_bytes;  /* since window_us */
+    int64_t window_us;
 };
 
 /* wal_start.c */

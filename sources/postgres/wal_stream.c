@@ -7,8 +7,9 @@
  * and an idle publication does not hold back the server's log. An idle stream asks for one now and
  * then.
  *
- * Wake-ups cost more than rows: a server under load sends a packet a change. While much is coming the
- * socket reports itself readable only from a mouthful on (SO_RCVLOWAT), for a moment at most. */
+ * Wake-ups cost more than rows: a server under load sends a packet a change. While much is coming,
+ * judged over a short window, for we drain the socket faster than it fills, the socket reports itself
+ * readable only from a mouthful on (SO_RCVLOWAT), for a moment at most. */
 #include "sources/postgres/wal.h"
 
 #include <stdlib.h>
@@ -18,7 +19,7 @@
 #include "engine/base/wait.h"
 #include "sources/postgres/token.h"
 
-enum { MOUTHFUL = 64 * 1024, MUCH = 32 * 1024, MOUTHFUL_WAIT_MS = 5, ASK_FOR_MARK_MS = 10,
+enum { MOUTHFUL = 64 * 1024, MUCH = 32 * 1024, WINDOW_US = 20000, MOUTHFUL_WAIT_MS = 5, ASK_FOR_MARK_MS = 10,
        RECENT_LEAST = 1024, MARK_STEP = 16, PRUNE_EVERY_MS = 500, KEEPER_TICK_MS = 500, CONFIRM_EVERY_MS = 100 };
 
 /* ---- marks ---- */
@@ -268,8 +269,12 @@ static bool is_time_to_return(const struct wal_source *self, const struct batch 
 /* Nothing is there: waits for more. False: nothing came. Called and returns with the lock held. */
 static bool wait_more(struct wal_source *self, struct batch *batch, int timeout_ms)
 {
-    self->behind = self->taken_bytes >= MUCH;
-    self->taken_bytes = 0;
+    int64_t now_us = clock_now_us();
+    if (now_us - self->window_us >= WINDOW_US) {
+        self->behind = self->taken_bytes >= MUCH && now_us - self->window_us < 4 * WINDOW_US;
+        self->taken_bytes = 0;
+        self->window_us = now_us;
+    }
     bool some = batch->count > 0 || self->moved;
     int patience_ms = self->behind ? MOUTHFUL_WAIT_MS : some ? 0 : timeout_ms;
     struct session *stream = self->stream;
