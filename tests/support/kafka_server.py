@@ -163,15 +163,16 @@ class Kafka:
              "%p %o %K %S %h\\n%k%s\\n", "-X", f"isolation.level={level}", "-m", "60"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
         assert done.returncode == 0, done.stderr.decode(errors="replace")[-1000:]
-        found, rest = [], done.stdout
-        while rest:
-            line, rest = rest.split(b"\n", 1)
+        found, text, at = [], done.stdout, 0
+        while at < len(text):
+            key_at = text.index(b"\n", at) + 1
+            line = text[at:key_at - 1]
             key_size, size = (int(word) for word in line.split()[2:4])  # -1: null
-            key = rest[:key_size] if key_size >= 0 else None
-            rest = rest[max(key_size, 0):]
-            value = rest[:size] if size >= 0 else None
-            rest = rest[max(size, 0) + 1:]
-            found.append(Message(topic, line.decode(), key, value))
+            value_at = key_at + max(key_size, 0)
+            at = value_at + max(size, 0) + 1
+            found.append(Message(topic, line.decode(),
+                                 text[key_at:value_at] if key_size >= 0 else None,
+                                 text[value_at:at - 1] if size >= 0 else None))
         return sorted(found, key=lambda message: (message.partition, message.offset))
 
     def sink_options(self, **more):
