@@ -156,12 +156,15 @@ class Kafka:
                 for topic in json.loads(done.stdout)["topics"]}
 
     def messages(self, topic, committed=True):
-        """All of a topic, partition by partition in the order of their offsets."""
+        """All of a topic, partition by partition in the order of their offsets; none before it is
+        made."""
         level = "read_committed" if committed else "read_uncommitted"
         done = subprocess.run(
             ["kcat", "-b", self.address, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-f",
              "%p %o %K %S %h\\n%k%s\\n", "-X", f"isolation.level={level}", "-m", "60"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+        if b"Unknown topic or partition" in done.stderr:
+            return []
         assert done.returncode == 0, done.stderr.decode(errors="replace")[-1000:]
         found, text, at = [], done.stdout, 0
         while at < len(text):
