@@ -57,9 +57,12 @@ def test_on_another_machine(maria, tmp_path):
     agent.stop()
     change(maria)
     agent.configuration["pipeline"]["checkpoint.directory"] += "-elsewhere"
+    before = len(agent.log())
     agent.start(arguments=["--from-savepoint", path])
     maria.wait_equal()
-    assert "is read again" not in agent.log()
+    # A table that is new to the savepoint may be read; those that it knows are not.
+    assert ".key" not in "".join(line for line in agent.log()[before:].splitlines()
+                                 if "is read again" in line)
 
 
 def test_retention(maria):

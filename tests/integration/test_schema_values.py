@@ -260,6 +260,7 @@ def test_tables_that_share_a_target(maria):
     maria.execute("TRUNCATE TABLE s0", "DROP TABLE s1", "ALTER TABLE s0 ADD COLUMN c INT DEFAULT 4",
                   "INSERT INTO s0 VALUES (5, 5, 50)", "ALTER TABLE s2 ADD COLUMN c INT DEFAULT 6",
                   "UPDATE s2 SET v = 20 WHERE id = 22")
+    wait_for(lambda: "c" in maria.clickhouse.columns(maria.schema, "merged"), 30, "the column")
     wait_for(lambda: maria.rows("SELECT id, v, c FROM {db}.merged FINAL WHERE id IN (5, 22) "
                                 "ORDER BY id") == [["5", "5", "50"], ["22", "20", "6"]], 30,
              "the rows of s0 and s2")
