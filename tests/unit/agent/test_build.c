@@ -64,7 +64,8 @@ static void test_plans(void **state)
     assert_int_equal(one->start, START_SNAPSHOT);
     assert_true(one->until_snapshot_done);
     assert_int_equal(one->schema_changes,
-                     CHANGE_BITS_ALL & ~(CHANGE_BIT_DROP_TABLE | CHANGE_BIT_TRUNCATE_TABLE));
+                     CHANGE_BITS_ALL & ~(CHANGE_BIT_DROP_TABLE | CHANGE_BIT_TRUNCATE_TABLE |
+                                         CHANGE_BIT_DROP_COLUMN));
     assert_int_equal(two->schema_changes, CHANGE_BIT_ADD_COLUMN);
     assert_int_equal(one->routes.table_count, 2);
     assert_int_equal(one->routes.exclude_count, 1);
@@ -209,7 +210,7 @@ static void test_start_modes(void **state)
         { "initial", START_INITIAL },          { "earliest-offset", START_EARLIEST },
         { "latest-offset", START_LATEST },     { "specific-offset", START_SPECIFIC },
         { "timestamp", START_TIMESTAMP },      { "snapshot", START_SNAPSHOT },
-        { "committed-offset", START_INITIAL },
+        { "committed-offset", START_SPECIFIC }, { "nonsense", START_INITIAL },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
         assert_int_equal(build_start_mode(cases[i].word), cases[i].mode);
