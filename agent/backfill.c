@@ -5,7 +5,4 @@
  * on from there too, without a gap. */
 #include "agent/run.h"
 
-int command_backfill(const struct arguments *arguments)
-{
-    return run_pipelines(arguments, true);
-}
+int command_backfill(const struct arguments *arguments) { return run_pipelines(arguments, true); }

@@ -54,8 +54,7 @@ static bool list_bits(struct setting_list list, uint32_t *bits, struct error *er
             }
         }
         if (!found)
-            return error_set(err, ERROR_CONFIG,
-                             "'%.*s' is no schema change; the nearest is '%s'",
+            return error_set(err, ERROR_CONFIG, "'%.*s' is no schema change; the nearest is '%s'",
                              BYTES_ARGS(list.items[i]), nearest);
         all |= found;
     }
@@ -86,9 +85,9 @@ bool build_change_bits(const struct change_names *names, enum schema_behavior be
 enum start_mode build_start_mode(const char *word)
 {
     static const char *const words[] = {
-        [START_INITIAL] = "initial",           [START_EARLIEST] = "earliest-offset",
-        [START_LATEST] = "latest-offset",      [START_SPECIFIC] = "specific-offset",
-        [START_TIMESTAMP] = "timestamp",       [START_SNAPSHOT] = "snapshot",
+        [START_INITIAL] = "initial",      [START_EARLIEST] = "earliest-offset",
+        [START_LATEST] = "latest-offset", [START_SPECIFIC] = "specific-offset",
+        [START_TIMESTAMP] = "timestamp",  [START_SNAPSHOT] = "snapshot",
     };
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
         if (strcmp(words[i], word) == 0)
@@ -99,8 +98,7 @@ enum start_mode build_start_mode(const char *word)
 
 static enum start_mode start_of(const struct source_driver *driver, const void *options)
 {
-    const struct setting *row =
-        setting_find(driver->settings, BYTES_LITERAL("scan.startup.mode"));
+    const struct setting *row = setting_find(driver->settings, BYTES_LITERAL("scan.startup.mode"));
     if (!row || row->type != SETTING_CHOICE)
         return START_INITIAL;
     int index = 0;
@@ -119,8 +117,7 @@ static bool find_type(const struct section *section, struct bytes type, const ch
             *index = i;
             return true;
         }
-        int length =
-            snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", names[i]);
+        int length = snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", names[i]);
         if (length > 0 && used + (size_t)length < sizeof known)
             used += (size_t)length;
     }
@@ -162,17 +159,17 @@ static bool find_sink(const struct config_sink *sink, const struct sink_driver *
 
 static struct route_options routes_for(struct config *config, const struct config_sink *sink)
 {
-    struct route_rule *rules =
-        arena_array(&config->arena, config->route_count + 1, sizeof *rules);
+    struct route_rule *rules = arena_array(&config->arena, config->route_count + 1, sizeof *rules);
     uint32_t count = 0;
     for (uint32_t i = 0; i < config->route_count; i++) {
         const struct config_route *route = &config->routes[i];
         if (route->sink.size > 0 && !bytes_equal(route->sink, sink->name))
             continue;
         rules[count++] = (struct route_rule){
-            .source_table = route->source_table, .sink_table = route->sink_table,
-            .replace_symbol = route->replace_symbol.size ? route->replace_symbol
-                                                         : (struct bytes){ 0 },
+            .source_table = route->source_table,
+            .sink_table = route->sink_table,
+            .replace_symbol =
+                route->replace_symbol.size ? route->replace_symbol : (struct bytes){ 0 },
             .line = route->line,
         };
     }
@@ -181,7 +178,8 @@ static struct route_options routes_for(struct config *config, const struct confi
                                    .table_count = (uint32_t)source->tables.count,
                                    .exclude = source->exclude.items,
                                    .exclude_count = (uint32_t)source->exclude.count,
-                                   .rules = rules, .rule_count = count };
+                                   .rules = rules,
+                                   .rule_count = count };
 }
 
 static void fill_options(struct config *config, struct plan *plan)
@@ -191,10 +189,10 @@ static void fill_options(struct config *config, struct plan *plan)
     struct pipeline_options *options = &plan->options;
     struct bytes name = config_folder(&config->arena, pipeline->name);
     /* It stands in log lines and labels, which must tell the pipelines of a config apart. */
-    options->name = config->sink_count == 1
-                        ? name
-                        : arena_printf(&config->arena, "%.*s.%.*s", BYTES_ARGS(name),
-                                       BYTES_ARGS(sink->folder));
+    options->name =
+        config->sink_count == 1
+            ? name
+            : arena_printf(&config->arena, "%.*s.%.*s", BYTES_ARGS(name), BYTES_ARGS(sink->folder));
     options->checkpoint_directory =
         arena_printf(&config->arena, "%.*s/%.*s", BYTES_ARGS(pipeline->checkpoint_directory),
                      BYTES_ARGS(sink->folder));
@@ -279,7 +277,8 @@ bool build_database(struct bytes pattern, struct bytes *out, struct error *err)
         i += pattern.data[i] == '\\';
     }
     if (end == 0 || end == pattern.size || pattern.data[end] != '.' || dots < 2)
-        return error_set(err, ERROR_CONFIG, "tables: of which database? Set 'database', or write "
+        return error_set(err, ERROR_CONFIG,
+                         "tables: of which database? Set 'database', or write "
                          "database.schema.table, as in shop.public.\\.*");
     *out = (struct bytes){ pattern.data, end };
     return true;
@@ -379,8 +378,8 @@ static bool build_sink(struct config *config, struct config_sink *sink, struct p
     if (!find_sink(sink, &plan->sink, err))
         return false;
     plan->sink_options = arena_zalloc(&config->arena, plan->sink->options_size + 1);
-    if (!config_fill(config, &sink->section, FLINK_SINK, config_sink_settings,
-                     plan->sink->settings, plan->sink_options, err))
+    if (!config_fill(config, &sink->section, FLINK_SINK, config_sink_settings, plan->sink->settings,
+                     plan->sink_options, err))
         return false;
     fill_options(config, plan);
     struct change_names names = { sink->include_changes, sink->exclude_changes,

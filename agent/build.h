@@ -25,7 +25,10 @@ void build_narrow(struct config *config, struct plan *plan, const char *pattern)
 
 /* The bits of the schema changes that are let through. `names` are Flink CDC's, or their prefixes
  * up to a dot. ERROR_CONFIG names an unknown one. */
-struct change_names { struct setting_list include, exclude; bool enabled; };
+struct change_names {
+    struct setting_list include, exclude;
+    bool enabled;
+};
 bool build_change_bits(const struct change_names *names, enum schema_behavior behavior,
                        uint32_t *bits, struct error *err);
 

@@ -34,7 +34,8 @@ static void print_line(const char *level, const char *part, const char *text, co
 static void print_findings(struct check *check, const char *part, const struct findings *findings)
 {
     static const char *const levels[] = {
-        [FINDING_OK] = "OK", [FINDING_WARN] = "WARN", [FINDING_FAIL] = "FAIL" };
+        [FINDING_OK] = "OK", [FINDING_WARN] = "WARN", [FINDING_FAIL] = "FAIL"
+    };
     for (size_t i = 0; i < findings->count; i++) {
         const struct finding *finding = &findings->items[i];
         check->warnings += finding->level == FINDING_WARN;

@@ -17,8 +17,8 @@ enum exit_code {
 };
 
 struct arguments {
-    const char *config; /* NULL where the command takes none */
-    const char *table;  /* --table PATTERN; NULL: all */
+    const char *config;    /* NULL where the command takes none */
+    const char *table;     /* --table PATTERN; NULL: all */
     const char *savepoint; /* --from-savepoint PATH; NULL: none */
     const char *path;      /* behind the config; NULL: none */
     bool json, markdown;

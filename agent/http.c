@@ -19,8 +19,12 @@
 #include "engine/base/cleanup.h"
 #include "engine/base/log.h"
 
-enum { CONNECTIONS_MAX = 32, TIMEOUT_S = 10, CONNECTION_MEMORY = 16 * 1024,
-       BODY_MAX = 64 * 1024 * 1024 };
+enum {
+    CONNECTIONS_MAX = 32,
+    TIMEOUT_S = 10,
+    CONNECTION_MEMORY = 16 * 1024,
+    BODY_MAX = 64 * 1024 * 1024
+};
 
 struct http {
     struct MHD_Daemon *daemon;
@@ -92,13 +96,14 @@ bool http_address(struct bytes text, struct http_address *out, struct error *err
     snprintf(whole, sizeof whole, "%.*s", BYTES_ARGS(text));
     if (port_read(whole, &port) && ip_read("127.0.0.1", port, out))
         return true;
-    if (text.size < sizeof whole && host_split(whole, host, sizeof host, &port_text) &&
-        port_text && port_read(port_text, &port) &&
+    if (text.size < sizeof whole && host_split(whole, host, sizeof host, &port_text) && port_text &&
+        port_read(port_text, &port) &&
         ip_read(strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, port, out))
         return true;
     return error_set(err, ERROR_CONFIG,
                      "http.listen must be an address and a port like 127.0.0.1:8040, or none, but "
-                     "is '%s'", whole);
+                     "is '%s'",
+                     whole);
 }
 
 bool http_host_allowed(const char *host_header, bool loopback)

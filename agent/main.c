@@ -31,8 +31,8 @@ static const struct command {
       .table = true },
     { "check", "check CONFIG", "look for what would stop a run, with the cure of each",
       command_check, .config = true },
-    { "status", "status CONFIG [--json]", "position, lag and trouble of each sink",
-      command_status, .config = true, .json = true },
+    { "status", "status CONFIG [--json]", "position, lag and trouble of each sink", command_status,
+      .config = true, .json = true },
     { "tables", "tables CONFIG [--json]", "state, target and rows of each table", command_tables,
       .config = true, .json = true },
     { "savepoint", "savepoint CONFIG [PATH]", "copy the state, to go back to it one day",
@@ -174,8 +174,8 @@ int main(int argc, char **argv)
     int code = read_arguments(command, argc - 2, argv + 2, &arguments);
     if (code != EXIT_DONE)
         return code;
-    /* Fixed, or the C library takes the first large buffers that are freed for a sign to keep all of
-     * their size: what a load held would stay with us. */
+    /* Fixed, or the C library takes the first large buffers that are freed for a sign to keep all
+     * of their size: what a load held would stay with us. */
     mallopt(M_MMAP_THRESHOLD, 128 << 10);
     if (command->run)
         code = run_command(command, &arguments);

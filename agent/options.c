@@ -42,8 +42,9 @@ static void print_driver(const char *part, const char *name, const char *help,
     if (settings && settings->name)
         print_part(title, help, settings, markdown, out);
     else
-        buf_printf(out, markdown ? "\n## %s\n\n%s No settings of its own.\n"
-                                 : "\n%s\n%s No settings of its own.\n",
+        buf_printf(out,
+                   markdown ? "\n## %s\n\n%s No settings of its own.\n"
+                            : "\n%s\n%s No settings of its own.\n",
                    title, help);
 }
 
@@ -59,8 +60,7 @@ int command_options(const struct arguments *arguments)
                      markdown);
     print_part("sink", "For every type.", config_sink_settings, markdown, &out);
     for (const struct sink_driver *const *driver = sink_drivers; *driver; driver++)
-        print_driver("sink", (*driver)->name, (*driver)->help, (*driver)->settings, &out,
-                     markdown);
+        print_driver("sink", (*driver)->name, (*driver)->help, (*driver)->settings, &out, markdown);
     print_part("route", "A list of rules; the first that matches a table decides.",
                config_route_settings, markdown, &out);
     print_part("pipeline", "", config_pipeline_settings, markdown, &out);

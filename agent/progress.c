@@ -89,9 +89,12 @@ static struct row *row_of(struct progress *progress, const struct running *runni
         if (row->table == table)
             return row;
     struct row *row = arena_zalloc(progress->arena, sizeof *row);
-    *row = (struct row){ .next = progress->rows, .table = table, .running = running,
+    *row = (struct row){ .next = progress->rows,
+                         .table = table,
+                         .running = running,
                          .state = (enum table_state)atomic_load(&table->state),
-                         .rows = rows_of(table), .fresh = true };
+                         .rows = rows_of(table),
+                         .fresh = true };
     progress->rows = row;
     return row;
 }
@@ -289,9 +292,12 @@ struct progress *progress_begin(const struct running_set *set, struct arena *are
 {
     struct progress *progress = arena_zalloc(arena, sizeof *progress);
     bool terminal = isatty(STDERR_FILENO) == 1;
-    *progress = (struct progress){ .set = set, .arena = arena, .block = block && terminal,
+    *progress = (struct progress){ .set = set,
+                                   .arena = arena,
+                                   .block = block && terminal,
                                    .lines = lines && !terminal,
-                                   .ticked_us = clock_now_us(), .said_us = clock_now_us() };
+                                   .ticked_us = clock_now_us(),
+                                   .said_us = clock_now_us() };
     if (progress->block)
         log_before(erase);
     return progress;

@@ -15,7 +15,9 @@
 const char *running_state_name(enum running_state state)
 {
     static const char *const names[] = {
-        [RUNNING_LIVE] = "running", [RUNNING_DONE] = "done", [RUNNING_FAILED] = "failed",
+        [RUNNING_LIVE] = "running",
+        [RUNNING_DONE] = "done",
+        [RUNNING_FAILED] = "failed",
     };
     ASSERT(state < ARRAY_SIZE(names));
     return names[state];
@@ -122,15 +124,24 @@ static void put_counters(const struct running_set *set, struct buf *out)
             put_sample(out, counters[i].name, &set->items[k]);
             if (counters[i].reason)
                 put_label(out, ",reason", counters[i].reason);
-            buf_printf(out, "} %llu\n",
-                       count_of((const atomic_ullong *)(const void *)(metrics +
-                                                                      counters[i].offset)));
+            buf_printf(
+                out, "} %llu\n",
+                count_of((const atomic_ullong *)(const void *)(metrics + counters[i].offset)));
         }
     }
 }
 
-enum gauge_kind { GAUGE_UP, GAUGE_CONNECTED, GAUGE_LAG, GAUGE_SNAPSHOTTING, GAUGE_STREAMING,
-                  GAUGE_TABLES_DONE, GAUGE_TABLES_LEFT, GAUGE_FETCH_LAG, GAUGE_EMIT_LAG };
+enum gauge_kind {
+    GAUGE_UP,
+    GAUGE_CONNECTED,
+    GAUGE_LAG,
+    GAUGE_SNAPSHOTTING,
+    GAUGE_STREAMING,
+    GAUGE_TABLES_DONE,
+    GAUGE_TABLES_LEFT,
+    GAUGE_FETCH_LAG,
+    GAUGE_EMIT_LAG
+};
 static const struct gauge {
     const char *name, *help;
     enum gauge_kind kind;
@@ -191,8 +202,8 @@ static const struct table_counter {
       "insert" },
     { "millrace_table_rows_total", NULL, NULL, TABLE(updates), "update" },
     { "millrace_table_rows_total", NULL, NULL, TABLE(deletes), "delete" },
-    { "millrace_table_snapshot_rows", "gauge", "Rows of the snapshot so far.",
-      TABLE(snapshot_rows), NULL },
+    { "millrace_table_snapshot_rows", "gauge", "Rows of the snapshot so far.", TABLE(snapshot_rows),
+      NULL },
     { "millrace_table_snapshot_estimate_rows", "gauge", "Rows that the source guesses it has.",
       TABLE(snapshot_estimate), NULL },
     { "millrace_table_bytes_total", "counter", "Bytes durable in the target.", TABLE(bytes), NULL },

@@ -60,8 +60,7 @@ static void setup_log(const struct config_pipeline *pipeline)
     log_setup((enum log_level)pipeline->log_level, format);
 }
 
-static bool agent_build(struct agent *agent, const char *path, const char *table,
-                        struct error *err)
+static bool agent_build(struct agent *agent, const char *path, const char *table, struct error *err)
 {
     uint32_t count = 0;
     if (!config_load(path, false, &agent->config, err))
@@ -98,7 +97,8 @@ static bool agent_restore(struct agent *agent, const char *path, struct error *e
 {
     struct config *config = &agent->config;
     for (uint32_t i = 0; i < agent->set.count; i++) {
-        const char *file = (const char *)savepoint_file(&config->arena, path, &config->sinks[i]).data;
+        const char *file =
+            (const char *)savepoint_file(&config->arena, path, &config->sinks[i]).data;
         if (access(file, R_OK) != 0)
             return error_code(err, ERROR_CONFIG, errno, "savepoint '%s': %s", file,
                               strerror(errno));
@@ -122,8 +122,8 @@ static bool agent_listen(struct agent *agent, struct error *err)
 {
     const struct config_pipeline *pipeline = &agent->config.pipeline;
     struct http_address address;
-    bool wanted = !bytes_is(pipeline->http_listen, "none") &&
-                  (!agent->backfill || pipeline->http_line > 0);
+    bool wanted =
+        !bytes_is(pipeline->http_listen, "none") && (!agent->backfill || pipeline->http_line > 0);
     if (!wanted)
         return true;
     if (!http_address(pipeline->http_listen, &address, err))
@@ -229,8 +229,8 @@ static void tell_systemd(struct agent *agent)
 static void agent_watch(struct agent *agent)
 {
     agent->watchdog_ms = service_watchdog_ms();
-    int64_t wait_ms = agent->watchdog_ms > 0 && agent->watchdog_ms < WAIT_MS ? agent->watchdog_ms
-                                                                            : WAIT_MS;
+    int64_t wait_ms =
+        agent->watchdog_ms > 0 && agent->watchdog_ms < WAIT_MS ? agent->watchdog_ms : WAIT_MS;
     service_notify("READY=1");
     while (live_count(agent) > 0) {
         on_signal(agent, service_wait_signal((int)wait_ms));
@@ -276,8 +276,8 @@ static void tell_result(const struct agent *agent)
     for (uint32_t i = 0; i < agent->set.count; i++) {
         const struct running *running = &agent->set.items[i];
         if (atomic_load(&running->state) == RUNNING_DONE)
-            log_info("%s sink=%s rows=%llu parked=%u",
-                     agent->stopping ? "stopped" : "all is done", running->sink_name,
+            log_info("%s sink=%s rows=%llu parked=%u", agent->stopping ? "stopped" : "all is done",
+                     running->sink_name,
                      (unsigned long long)atomic_load(&running->metrics->rows_durable),
                      running->parked_tables);
     }
@@ -315,7 +315,4 @@ int run_pipelines(const struct arguments *arguments, bool backfill)
     return result;
 }
 
-int command_run(const struct arguments *arguments)
-{
-    return run_pipelines(arguments, false);
-}
+int command_run(const struct arguments *arguments) { return run_pipelines(arguments, false); }

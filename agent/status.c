@@ -14,8 +14,8 @@ static unsigned count_state(const json_t *sink, const char *state)
     unsigned count = 0;
     size_t index = 0;
     json_t *table = NULL;
-    json_array_foreach(json_object_get(sink, "tables"), index, table)
-        count += strcmp(inspect_text(table, "state"), state) == 0;
+    json_array_foreach(json_object_get(sink, "tables"), index, table) count +=
+        strcmp(inspect_text(table, "state"), state) == 0;
     return count;
 }
 
@@ -30,8 +30,8 @@ static void print_member(const json_t *sink, const char *key)
 
 static void print_states(const json_t *sink)
 {
-    static const char *const states[] = { "streaming", "snapshot", "waiting", "resync", "paused",
-                                          "parked" };
+    static const char *const states[] = { "streaming", "snapshot", "waiting",
+                                          "resync",    "paused",   "parked" };
     bool any = false;
     printf("    tables   ");
     for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
@@ -47,7 +47,8 @@ static void print_parked(const json_t *sink)
 {
     size_t index = 0;
     json_t *table = NULL;
-    json_array_foreach(json_object_get(sink, "tables"), index, table) {
+    json_array_foreach(json_object_get(sink, "tables"), index, table)
+    {
         if (strcmp(inspect_text(table, "state"), "parked") != 0)
             continue;
         printf("      parked ");
@@ -113,7 +114,8 @@ int command_status(const struct arguments *arguments)
         inspect_print(stdout, 0, inspect_text(document, "pipeline"));
         printf(live ? ": running\n" : ": no agent answers, this is what the checkpoint holds\n");
     }
-    json_array_foreach(json_object_get(document, "sinks"), index, sink) {
+    json_array_foreach(json_object_get(document, "sinks"), index, sink)
+    {
         if (!arguments->json)
             print_sink(sink, live);
         if (count_state(sink, "parked") > 0 || *inspect_text(sink, "error"))

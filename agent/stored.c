@@ -39,7 +39,8 @@ static void put_pair(struct json_writer *json, const char *key, struct arena *ar
                        arena_printf(arena, "%.*s.%.*s", BYTES_ARGS(database), BYTES_ARGS(name)));
 }
 
-/* The end of a snapshot has no record of its own: all ranges of the table are there and complete. */
+/* The end of a snapshot has no record of its own: all ranges of the table are there and complete.
+ */
 static enum table_state current_state(const struct checkpoint_image *image,
                                       const struct table_record *record)
 {
@@ -97,8 +98,7 @@ static void put_image(struct look *look)
     json_array(&look->json);
     for (size_t i = 0; i < image->table_count; i++) {
         const struct table_record *record = checkpoint_record_of(image, image->tables[i]->id);
-        if (record && image->tables[i]->version != TABLE_DROPPED_VERSION &&
-            is_newest(image, i))
+        if (record && image->tables[i]->version != TABLE_DROPPED_VERSION && is_newest(image, i))
             put_stored_table(look, image->tables[i], record);
     }
     json_array_end(&look->json);

@@ -7,16 +7,16 @@
 
 #include "engine/base/assert.h"
 
-#define SOURCE(field) SETTING_FIELD(config_source, field)
-#define SINK(field) SETTING_FIELD(config_sink, field)
-#define ROUTE(field) SETTING_FIELD(config_route, field)
+#define SOURCE(field)   SETTING_FIELD(config_source, field)
+#define SINK(field)     SETTING_FIELD(config_sink, field)
+#define ROUTE(field)    SETTING_FIELD(config_route, field)
 #define PIPELINE(field) SETTING_FIELD(config_pipeline, field)
 
 enum { NAME_MAX_SIZE = 90 };
 
 const struct setting config_source_settings[] = {
-    { "type", SETTING_TEXT, SOURCE(type), NULL, "The driver that reads: mysql, mariadb or postgres.", 0, 0,
-      NULL },
+    { "type", SETTING_TEXT, SOURCE(type), NULL,
+      "The driver that reads: mysql, mariadb or postgres.", 0, 0, NULL },
     { "name", SETTING_TEXT, SOURCE(name), "", "A name of your own for the source.", 0, 0, NULL },
     { "tables", SETTING_LIST, SOURCE(tables), NULL,
       "Patterns database.table, a list or separated by commas: an unescaped dot separates, `\\.` "
@@ -51,7 +51,8 @@ const struct setting config_sink_settings[] = {
       "such as `drop`; empty: all.",
       0, 0, NULL },
     { "exclude.schema.changes", SETTING_LIST, SINK(exclude_changes), "",
-      "These schema changes are not applied; lenient keeps drop.column out, and where both lists are "
+      "These schema changes are not applied; lenient keeps drop.column out, and where both lists "
+      "are "
       "empty drop.table and truncate.table. What is left out: add.column: the column's values; "
       "alter.column.type: the target's type stays, and the table parks at a value that does not "
       "fit; create.table: a table parks that has no target; drop.column: the column stays, without "
@@ -69,13 +70,15 @@ const struct setting config_route_settings[] = {
       0, 0, NULL },
     { "replace-symbol", SETTING_TEXT, ROUTE(replace_symbol), "",
       "A text in sink-table that stands for the source table's name.", 0, 0, NULL },
-    { "sink", SETTING_TEXT, ROUTE(sink), "", "The name of the sink that the rule holds for; empty: "
-      "all.", 0, 0, NULL },
+    { "sink", SETTING_TEXT, ROUTE(sink), "",
+      "The name of the sink that the rule holds for; empty: "
+      "all.",
+      0, 0, NULL },
     { 0 },
 };
 
-static const char *const schema_behaviors[] = { "evolve", "try_evolve", "lenient", "ignore",
-                                                "exception", NULL };
+static const char *const schema_behaviors[] = { "evolve", "try_evolve", "lenient",
+                                                "ignore", "exception",  NULL };
 static const char *const lost_policies[] = { "stop", "resync", "latest", NULL };
 static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
 static const char *const log_formats[] = { "auto", "text", "journal", "json", NULL };
@@ -91,12 +94,14 @@ const struct setting config_pipeline_settings[] = {
     { "savepoint.num-retained", SETTING_INT, PIPELINE(savepoints_retained), "10",
       "How many savepoints are kept of those made without a path of their own.", 1, 10000, NULL },
     { "schema.change.behavior", SETTING_CHOICE, PIPELINE(schema_behavior), "lenient",
-      "What happens to a schema change of the source. evolve: the target follows, and a table parks "
+      "What happens to a schema change of the source. evolve: the target follows, and a table "
+      "parks "
       "where it cannot. try_evolve: a change that the target refuses is left out with a warning. "
       "lenient: as evolve, but columns, tables and rows that the source drops or truncates stay in "
       "the target. ignore: targets stay as they are; rows bring the columns that both sides have, "
       "and a table parks when a value does not fit. exception: the pipeline ends at the first "
-      "change, before the rows behind it.", 0, 0, schema_behaviors },
+      "change, before the rows behind it.",
+      0, 0, schema_behaviors },
     { "snapshot.parallelism", SETTING_INT, PIPELINE(snapshot_parallelism), "2",
       "Connections that read the snapshot.", 1, 32, NULL },
     { "memory.budget", SETTING_SIZE, PIPELINE(memory_bytes), "32mb",
@@ -141,9 +146,9 @@ static bool leftover(struct config *config, const struct section *section, enum 
         const char *why = flink_ignored(part, item->key);
         if (why) {
             if (*why)
-                warn(config, arena_printf(&config->arena, "%s:%u: %s: '%.*s' is ignored: %s",
-                                          section->file, item->line, section->title,
-                                          BYTES_ARGS(item->key), why));
+                warn(config,
+                     arena_printf(&config->arena, "%s:%u: %s: '%.*s' is ignored: %s", section->file,
+                                  item->line, section->title, BYTES_ARGS(item->key), why));
             continue;
         }
         const char *nearest = setting_nearest(tables, count, item->key);
@@ -341,13 +346,23 @@ static bool read_transform(const struct config *config, const struct node *node,
 
 /* ---- the whole ---- */
 
-enum part { PART_SOURCE, PART_SINK, PART_SINKS, PART_ROUTE, PART_TRANSFORM, PART_PIPELINE,
-            PART_COUNT };
+enum part {
+    PART_SOURCE,
+    PART_SINK,
+    PART_SINKS,
+    PART_ROUTE,
+    PART_TRANSFORM,
+    PART_PIPELINE,
+    PART_COUNT
+};
 static const struct setting parts[] = {
-    [PART_SOURCE] = { .name = "source" }, [PART_SINK] = { .name = "sink" },
-    [PART_SINKS] = { .name = "sinks" },   [PART_ROUTE] = { .name = "route" },
+    [PART_SOURCE] = { .name = "source" },
+    [PART_SINK] = { .name = "sink" },
+    [PART_SINKS] = { .name = "sinks" },
+    [PART_ROUTE] = { .name = "route" },
     [PART_TRANSFORM] = { .name = "transform" },
-    [PART_PIPELINE] = { .name = "pipeline" }, [PART_COUNT] = { 0 },
+    [PART_PIPELINE] = { .name = "pipeline" },
+    [PART_COUNT] = { 0 },
 };
 
 static bool find_parts(const struct config *config, const struct node **found, struct error *err)
@@ -363,8 +378,10 @@ static bool find_parts(const struct config *config, const struct node **found, s
         if (!part) {
             const char *nearest = setting_nearest(tables, 1, entry->key);
             return parse_error(err, config->path, entry->line, "unknown part '%.*s'; %s%s%s",
-                               BYTES_ARGS(entry->key), nearest ? "did you mean '" : "there are "
-                               "source, sink, sinks, route, transform and pipeline",
+                               BYTES_ARGS(entry->key),
+                               nearest ? "did you mean '"
+                                       : "there are "
+                                         "source, sink, sinks, route, transform and pipeline",
                                nearest ? nearest : "", nearest ? "'?" : "");
         }
         found[part - parts] = entry->value;

@@ -45,8 +45,8 @@ struct config_pipeline {
     int64_t retry_initial_ms, retry_maximum_ms, retry_attempts;
     struct bytes http_listen;
     uint32_t http_line; /* where the user wrote http.listen; 0: nowhere */
-    int log_level;    /* enum log_level */
-    int log_format;   /* enum config_log_format */
+    int log_level;      /* enum log_level */
+    int log_format;     /* enum config_log_format */
 };
 
 enum config_log_format { CONFIG_LOG_AUTO, CONFIG_LOG_TEXT, CONFIG_LOG_JOURNAL, CONFIG_LOG_JSON };

@@ -88,8 +88,8 @@ static bool yaml_failed(struct parser *parser)
         return parse_error(parser->err, parser->file, line,
                            "a tab in the indentation: YAML wants spaces");
     return parse_error(parser->err, parser->file, line, "not valid YAML: %s%s%s",
-                       yaml->problem ? yaml->problem : "out of memory",
-                       yaml->context ? " " : "", yaml->context ? yaml->context : "");
+                       yaml->problem ? yaml->problem : "out of memory", yaml->context ? " " : "",
+                       yaml->context ? yaml->context : "");
 }
 
 /* Values may be secrets: they do not stay behind in freed memory. */
@@ -140,8 +140,7 @@ static bool read_whole(const char *path, uint8_t *out, size_t limit, size_t *siz
     return true;
 }
 
-static bool secret_file(const char *path, struct arena *arena, struct bytes *out,
-                        struct error *err)
+static bool secret_file(const char *path, struct arena *arena, struct bytes *out, struct error *err)
 {
     uint8_t *data = arena_raw(arena, PARSE_SECRET_MAX + 1);
     size_t size = 0;
@@ -366,8 +365,8 @@ static bool key_read(struct parser *parser, const struct node *map, const yaml_e
         return parse_error(parser->err, parser->file, line, "a key must be a plain text");
     struct bytes key = { event->data.scalar.value, event->data.scalar.length };
     if (key.size == 0 || key.size > KEY_MAX || memchr(key.data, 0, key.size))
-        return parse_error(parser->err, parser->file, line,
-                           "a key must be a text of 1 to %d bytes", KEY_MAX);
+        return parse_error(parser->err, parser->file, line, "a key must be a text of 1 to %d bytes",
+                           KEY_MAX);
     if (bytes_is(key, "<<"))
         return parse_error(parser->err, parser->file, line, "merge keys (<<) are not supported");
     for (uint32_t i = 0; i < map->count; i++)
@@ -409,8 +408,8 @@ static bool build_alias(struct parser *parser, const yaml_event_t *event, struct
             continue;
         struct node *node = parser->anchors[i].node;
         if (node->weight > PARSE_NODES_MAX - parser->nodes)
-            return parse_error(parser->err, parser->file, line,
-                               "aliases make more than %d values", PARSE_NODES_MAX);
+            return parse_error(parser->err, parser->file, line, "aliases make more than %d values",
+                               PARSE_NODES_MAX);
         parser->nodes += node->weight;
         *out = node;
         return true;
@@ -465,8 +464,9 @@ static bool node_build(struct parser *parser, const yaml_event_t *event, struct 
 /* stream := STREAM-START (DOCUMENT-START node DOCUMENT-END)? STREAM-END */
 static bool build_document(struct parser *parser, struct node **root)
 {
-    CLEANUP(event_done) yaml_event_t stream = { 0 }, start = { 0 }, first = { 0 }, end = { 0 },
-                                     next = { 0 };
+    CLEANUP(event_done)
+    yaml_event_t stream = { 0 },
+                 start = { 0 }, first = { 0 }, end = { 0 }, next = { 0 };
     struct node *node = NULL;
     if (!next_event(parser, &stream) || !next_event(parser, &start))
         return false;
@@ -522,8 +522,9 @@ bool parse_file(const char *path, bool lenient, struct arena *arena, struct node
         return false;
     if (size > PARSE_FILE_MAX)
         return error_set(err, ERROR_CONFIG, "%s: larger than %d bytes", path, PARSE_FILE_MAX);
-    struct parser parser = { .file = path, .text = { data, size }, .arena = arena, .err = err,
-                             .lenient = lenient };
+    struct parser parser = {
+        .file = path, .text = { data, size }, .arena = arena, .err = err, .lenient = lenient
+    };
     bool ok = parse(&parser, root);
     explicit_bzero(data, size);
     return ok;

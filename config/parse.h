@@ -12,7 +12,7 @@
 enum {
     PARSE_FILE_MAX = 1024 * 1024,
     PARSE_DEPTH_MAX = 32,
-    PARSE_NODES_MAX = 65536, /* aliases counted as often as they are used */
+    PARSE_NODES_MAX = 65536,  /* aliases counted as often as they are used */
     PARSE_ENTRIES_MAX = 4096, /* of one list or map */
     PARSE_VALUE_MAX = 65536,
     PARSE_SECRET_MAX = 4096,
@@ -28,9 +28,9 @@ struct node_entry {
 
 struct node {
     enum node_kind kind;
-    uint32_t line;   /* from 1 */
-    uint32_t weight; /* nodes below and itself */
-    bool hidden;     /* the text came (in part) from outside of the file */
+    uint32_t line;     /* from 1 */
+    uint32_t weight;   /* nodes below and itself */
+    bool hidden;       /* the text came (in part) from outside of the file */
     struct bytes text; /* SCALAR: NUL-terminated; ${env:NAME} and ${file:PATH} are replaced */
     struct node_entry *entries; /* LIST, MAP */
     uint32_t count, capacity;
@@ -52,7 +52,7 @@ __attribute__((format(printf, 4, 5))) bool parse_error(struct error *err, const 
                                                        uint32_t line, const char *format, ...);
 
 struct section_item {
-    struct bytes key; /* "scan.startup.mode", whether written flat or nested */
+    struct bytes key;         /* "scan.startup.mode", whether written flat or nested */
     const struct node *value; /* never a map */
     uint32_t line;
     bool used; /* a table of settings knows it */

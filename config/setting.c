@@ -23,23 +23,22 @@ struct unit {
 
 /* Largest last: a limit is printed in the largest unit that divides it. */
 static const struct unit duration_units[] = {
-    { "ms", 1 },          { "milli", 1 },        { "s", 1000 },         { "sec", 1000 },
-    { "second", 1000 },   { "seconds", 1000 },   { "m", 60000 },        { "min", 60000 },
-    { "minute", 60000 },  { "minutes", 60000 },  { "h", 3600000 },      { "hour", 3600000 },
-    { "hours", 3600000 }, { "d", 86400000 },     { "day", 86400000 },   { "days", 86400000 },
+    { "ms", 1 },          { "milli", 1 },       { "s", 1000 },       { "sec", 1000 },
+    { "second", 1000 },   { "seconds", 1000 },  { "m", 60000 },      { "min", 60000 },
+    { "minute", 60000 },  { "minutes", 60000 }, { "h", 3600000 },    { "hour", 3600000 },
+    { "hours", 3600000 }, { "d", 86400000 },    { "day", 86400000 }, { "days", 86400000 },
 };
 static const struct unit size_units[] = {
-    { "b", 1 },         { "bytes", 1 },      { "k", 1 << 10 },   { "kb", 1 << 10 },
-    { "kib", 1 << 10 }, { "m", 1 << 20 },    { "mb", 1 << 20 },  { "mib", 1 << 20 },
-    { "g", 1 << 30 },   { "gb", 1 << 30 },   { "gib", 1 << 30 },
+    { "b", 1 },         { "bytes", 1 },    { "k", 1 << 10 },   { "kb", 1 << 10 },
+    { "kib", 1 << 10 }, { "m", 1 << 20 },  { "mb", 1 << 20 },  { "mib", 1 << 20 },
+    { "g", 1 << 30 },   { "gb", 1 << 30 }, { "gib", 1 << 30 },
 };
-static const struct unit shown_durations[] = { { "ms", 1 },       { "s", 1000 },
-                                               { "min", 60000 },  { "h", 3600000 },
-                                               { "d", 86400000 } };
-static const struct unit shown_sizes[] = { { "b", 1 },
-                                           { "kb", 1 << 10 },
-                                           { "mb", 1 << 20 },
-                                           { "gb", 1 << 30 } };
+static const struct unit shown_durations[] = {
+    { "ms", 1 }, { "s", 1000 }, { "min", 60000 }, { "h", 3600000 }, { "d", 86400000 }
+};
+static const struct unit shown_sizes[] = {
+    { "b", 1 }, { "kb", 1 << 10 }, { "mb", 1 << 20 }, { "gb", 1 << 30 }
+};
 
 /* What one value is read for. */
 struct context {
@@ -71,8 +70,7 @@ static bool wrong(const struct context *context, const char *expected)
     char value[80];
     return parse_error(context->err, context->section->file, context->node->line,
                        "%s: '%s' must be %s, but is %s", context->section->title,
-                       context->setting->name, expected,
-                       shown_value(context, value, sizeof value));
+                       context->setting->name, expected, shown_value(context, value, sizeof value));
 }
 
 static void print_amount(enum setting_type type, int64_t amount, char *out, size_t size)
@@ -161,8 +159,8 @@ static bool set_number(const struct context *context, int64_t *out)
     size_t used = (size_t)(end - start);
     struct bytes unit = trimmed((struct bytes){ text.data + used, text.size - used });
     int64_t factor = 1, amount = 0;
-    bool known = setting->type == SETTING_INT ? unit.size == 0
-                                              : unit_factor(setting->type, unit, &factor);
+    bool known =
+        setting->type == SETTING_INT ? unit.size == 0 : unit_factor(setting->type, unit, &factor);
     if (!known || __builtin_mul_overflow((int64_t)number, factor, &amount))
         return wrong(context, number_words(setting->type));
     if (has_limits(setting) && (amount < setting->minimum || amount > setting->maximum)) {

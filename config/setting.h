@@ -22,16 +22,21 @@ enum setting_type {
     SETTING_PAIRS,    /* struct setting_pairs: every key that begins with name, "a." */
 };
 
-struct setting_list { const struct bytes *items; size_t count; };
+struct setting_list {
+    const struct bytes *items;
+    size_t count;
+};
 struct setting_pairs {
-    const struct setting_pair { struct bytes key, value; } *items;
+    const struct setting_pair {
+        struct bytes key, value;
+    } * items;
     size_t count;
 };
 
 struct setting {
     const char *name; /* as in the file, dots and all: "scan.startup.mode"; NULL ends a table */
     enum setting_type type;
-    size_t offset; /* of the field in the options struct */
+    size_t offset;            /* of the field in the options struct */
     const char *default_text; /* parsed as if the user wrote it; NULL: must be given; "" = empty */
     const char *help;         /* one sentence */
     int64_t minimum, maximum; /* INT, DURATION (ms), SIZE (bytes); both 0: any */

@@ -34,8 +34,7 @@ struct transaction *batch_add_transaction(struct batch *batch)
     return transaction;
 }
 
-const struct event_origin *event_origin_copy(struct arena *arena,
-                                             const struct event_origin *origin)
+const struct event_origin *event_origin_copy(struct arena *arena, const struct event_origin *origin)
 {
     if (!origin)
         return NULL;

@@ -38,14 +38,15 @@ struct batch {
     uint32_t count, capacity;
     struct transaction *transactions;
     uint32_t transaction_count, transaction_capacity;
-    uint64_t bytes;       /* of the source's packets, for metrics */
-    uint64_t replaced;    /* texts that were invalid in their character set, for metrics */
-    struct position end;  /* token.data NULL: the batch ends inside a transaction */
-    uint64_t stream_mark; /* set by the intake: all events up to here were delivered, held or dropped */
-    uint64_t sequence;    /* set by the intake: place in the ring */
+    uint64_t bytes;      /* of the source's packets, for metrics */
+    uint64_t replaced;   /* texts that were invalid in their character set, for metrics */
+    struct position end; /* token.data NULL: the batch ends inside a transaction */
+    uint64_t
+        stream_mark; /* set by the intake: all events up to here were delivered, held or dropped */
+    uint64_t sequence;           /* set by the intake: place in the ring */
     struct target *chunk_target; /* a batch of snapshot rows: where they go; else NULL */
     const struct table *chunk_table;
-    struct chunk_record *chunk;  /* what is done once these rows are durable; may be NULL */
+    struct chunk_record *chunk; /* what is done once these rows are durable; may be NULL */
     atomic_uint holders;
     struct pool *pool;
     struct batch *next_free;

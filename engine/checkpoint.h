@@ -12,8 +12,14 @@
 #include "schema/catalog.h"
 
 /* Progress of a table's snapshot: the state of the table, and of each of its ranges. */
-enum table_state { TABLE_WAITING, TABLE_SNAPSHOT, TABLE_STREAMING, TABLE_PAUSED, TABLE_PARKED,
-                   TABLE_RESYNC };
+enum table_state {
+    TABLE_WAITING,
+    TABLE_SNAPSHOT,
+    TABLE_STREAMING,
+    TABLE_PAUSED,
+    TABLE_PARKED,
+    TABLE_RESYNC
+};
 const char *table_state_name(enum table_state state); /* "waiting", "snapshot", ... */
 
 struct table_record {
@@ -38,8 +44,8 @@ struct chunk_record {
 struct intent {
     struct bytes database, name; /* the target */
     struct bytes label;
-    uint64_t first, last;        /* marks of its events */
-    uint64_t applied;            /* the target's applied mark once it is done */
+    uint64_t first, last; /* marks of its events */
+    uint64_t applied;     /* the target's applied mark once it is done */
     uint32_t rows;
     const struct chunk_record *chunks; /* that become durable with it */
     uint32_t chunk_count;
@@ -53,18 +59,23 @@ struct target_record {
 /* Everything that a checkpoint holds, in one arena. */
 struct checkpoint_image {
     struct arena arena;
-    bool fresh; /* nothing was ever stored */
+    bool fresh;     /* nothing was ever stored */
     char note[480]; /* what a person should know of how it was opened; empty: nothing */
     struct bytes identity;
-    struct bytes origin; /* the savepoint that it was restored from */
+    struct bytes origin;      /* the savepoint that it was restored from */
     struct position position; /* token.data NULL: none yet */
     uint64_t chunk_mark; /* the highest mark given to a snapshot chunk: not to be given again */
     uint64_t epoch;      /* grows by one with each open: part of every label */
-    struct table **tables; size_t table_count;
-    struct table_record *records; size_t record_count;
-    struct chunk_record *ranges; size_t range_count; /* one a (table, range): the newest */
-    struct intent *intents; size_t intent_count;
-    struct target_record *targets; size_t target_count;
+    struct table **tables;
+    size_t table_count;
+    struct table_record *records;
+    size_t record_count;
+    struct chunk_record *ranges;
+    size_t range_count; /* one a (table, range): the newest */
+    struct intent *intents;
+    size_t intent_count;
+    struct target_record *targets;
+    size_t target_count;
 };
 
 struct checkpoint;
@@ -87,8 +98,8 @@ void checkpoint_close(struct checkpoint *checkpoint); /* NULL is fine */
 
 /* A copy of all records in one file, proven, whether an agent has the checkpoint or not. */
 bool checkpoint_save(const char *directory, const char *path, struct error *err);
-/* Before checkpoint_open: replaces what `directory` holds, if anything, which is set aside. *done is
- * false when it descends from this very savepoint already: then it is left as it is, so that a
+/* Before checkpoint_open: replaces what `directory` holds, if anything, which is set aside. *done
+ * is false when it descends from this very savepoint already: then it is left as it is, so that a
  * service that starts again goes on instead of back. */
 bool checkpoint_restore(const char *directory, struct bytes identity, const char *savepoint,
                         bool *done, struct error *err);
@@ -96,7 +107,8 @@ bool checkpoint_restore(const char *directory, struct bytes identity, const char
 struct checkpoint_write *checkpoint_begin(struct checkpoint *checkpoint);
 void checkpoint_put_position(struct checkpoint_write *write, const struct position *position);
 void checkpoint_put_table(struct checkpoint_write *write, const struct table *table);
-void checkpoint_forget_table(struct checkpoint_write *write, uint32_t table_id); /* versions, record, ranges */
+void checkpoint_forget_table(struct checkpoint_write *write,
+                             uint32_t table_id); /* versions, record, ranges */
 void checkpoint_put_record(struct checkpoint_write *write, const struct table_record *record);
 void checkpoint_put_range(struct checkpoint_write *write, const struct chunk_record *range);
 void checkpoint_clear_ranges(struct checkpoint_write *write, uint32_t table_id);

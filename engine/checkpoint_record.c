@@ -144,8 +144,8 @@ static void load_state(struct record_loader *loader, struct reader *in)
     record.epoch = (uint32_t)reader_le(in, 4);
     record.sweep = reader_le(in, 8);
     record.reason = take_sized(in, &image->arena);
-    image->records = more(image->records, image->record_count, &loader->record_capacity,
-                          sizeof record);
+    image->records =
+        more(image->records, image->record_count, &loader->record_capacity, sizeof record);
     image->records[image->record_count++] = record;
 }
 
@@ -174,8 +174,8 @@ static void load_intent(struct record_loader *loader, struct reader *in)
     for (uint32_t i = 0; !in->failed && i < intent.chunk_count; i++)
         chunks[i] = take_chunk(in, &image->arena);
     intent.chunks = chunks;
-    image->intents = more(image->intents, image->intent_count, &loader->intent_capacity,
-                          sizeof intent);
+    image->intents =
+        more(image->intents, image->intent_count, &loader->intent_capacity, sizeof intent);
     image->intents[image->intent_count++] = intent;
 }
 
@@ -185,8 +185,8 @@ static void load_target(struct record_loader *loader, struct reader *in)
     struct target_record target = { .database = take_sized(in, &image->arena) };
     target.name = take_sized(in, &image->arena);
     target.applied = reader_le(in, 8);
-    image->targets = more(image->targets, image->target_count, &loader->target_capacity,
-                          sizeof target);
+    image->targets =
+        more(image->targets, image->target_count, &loader->target_capacity, sizeof target);
     image->targets[image->target_count++] = target;
 }
 
@@ -197,8 +197,8 @@ static bool load_table(struct record_loader *loader, struct reader *in, struct e
     if (!table_decode(in->rest, &image->arena, &table, err))
         return false;
     in->rest.size = 0;
-    image->tables = more(image->tables, image->table_count, &loader->table_capacity,
-                         sizeof(struct table *));
+    image->tables =
+        more(image->tables, image->table_count, &loader->table_capacity, sizeof(struct table *));
     image->tables[image->table_count++] = table;
     return true;
 }
@@ -229,12 +229,23 @@ static bool load_kind(struct record_loader *loader, uint8_t kind, struct reader 
                       struct error *err)
 {
     switch (kind) {
-    case RECORD_TABLE:  return load_table(loader, in, err);
-    case RECORD_STATE:  load_state(loader, in); return true;
-    case RECORD_RANGE:  load_range(loader, in); return true;
-    case RECORD_INTENT: load_intent(loader, in); return true;
-    case RECORD_TARGET: load_target(loader, in); return true;
-    default:            in->failed = true; return true;
+    case RECORD_TABLE:
+        return load_table(loader, in, err);
+    case RECORD_STATE:
+        load_state(loader, in);
+        return true;
+    case RECORD_RANGE:
+        load_range(loader, in);
+        return true;
+    case RECORD_INTENT:
+        load_intent(loader, in);
+        return true;
+    case RECORD_TARGET:
+        load_target(loader, in);
+        return true;
+    default:
+        in->failed = true;
+        return true;
     }
 }
 

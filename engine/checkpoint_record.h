@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The checkpoint's records: keys, values, and their way back. All numbers little endian in values,
- * big endian in keys (so that they sort); texts with a 32-bit size in front. A value begins with the
- * CRC-32 of the rest. Keys:
- *   "format" u8 · "identity" text · "epoch" u64 · "position" · "chunk-mark" u64 · "origin" text
- *   't' id u32 version u32  table version      's' id u32  state      'r' id u32 range u32  range
- *   'i' target  intent                         'a' target  applied mark
- * where target is: size of the database u32, database, name. */
+ * big endian in keys (so that they sort); texts with a 32-bit size in front. A value begins with
+ * the CRC-32 of the rest. Keys: "format" u8 · "identity" text · "epoch" u64 · "position" ·
+ * "chunk-mark" u64 · "origin" text 't' id u32 version u32  table version      's' id u32  state 'r'
+ * id u32 range u32  range 'i' target  intent                         'a' target  applied mark where
+ * target is: size of the database u32, database, name. */
 #pragma once
 
 #include "engine/base/buf.h"
@@ -14,8 +13,13 @@
 #include "engine/checkpoint_store.h"
 
 enum { CHECKPOINT_FORMAT = 2, RECORD_LIMIT = 256 << 20 };
-enum record_kind { RECORD_TABLE = 't', RECORD_STATE = 's', RECORD_RANGE = 'r', RECORD_INTENT = 'i',
-                   RECORD_TARGET = 'a' };
+enum record_kind {
+    RECORD_TABLE = 't',
+    RECORD_STATE = 's',
+    RECORD_RANGE = 'r',
+    RECORD_INTENT = 'i',
+    RECORD_TARGET = 'a'
+};
 
 /* Each inits its buf; the caller frees it. */
 void record_seal(struct bytes value, struct buf *sealed);

@@ -13,8 +13,7 @@
 #include "engine/snapshot.h"
 #include "schema/key.h"
 
-enum { GATE_TIMEOUT_MS = 10000, IDLE_MS = 200, SHAPE_PATIENCE_MS = 60000,
-       CHUNK_BYTES = 2 << 20 };
+enum { GATE_TIMEOUT_MS = 10000, IDLE_MS = 200, SHAPE_PATIENCE_MS = 60000, CHUNK_BYTES = 2 << 20 };
 
 struct snapshot_reader {
     struct snapshot *snapshot;
@@ -166,8 +165,8 @@ static void work_split(struct snapshot_reader *self, struct job *job)
     struct error err;
     uint32_t want = job->tracked->comparable ? snapshot->options->snapshot_parallelism * 4 : 1;
     bool ok = reader_connect(self, &err) &&
-              snapshot->driver->reader_split(self->reader, job->table, want, &arena, &bounds, &count,
-                                             &rows, &err);
+              snapshot->driver->reader_split(self->reader, job->table, want, &arena, &bounds,
+                                             &count, &rows, &err);
     if (ok)
         reader_worked(self);
     else
@@ -360,20 +359,21 @@ static void work_scan(struct snapshot_reader *self, struct job *job)
     pthread_mutex_lock(&snapshot->lock);
     struct tracked *tracked = job->tracked;
     bool valid = connected && job_is_valid(snapshot, job);
-    struct chunk_request request = { .table = job->table, .timeout_ms = GATE_TIMEOUT_MS,
+    struct chunk_request request = { .table = job->table,
+                                     .timeout_ms = GATE_TIMEOUT_MS,
                                      .lock = tracked->scan_attempts >= 20 };
     if (valid) {
         ASSERT(!tracked->scan_window);
         tracked->scan_window = window_new();
         tracked->scan = SCAN_NONE;
         request.gate = arena_copy(&arena, buf_view(&snapshot->gate));
-        tracked->scan_window->gate_transaction = arena_copy(&tracked->scan_window->arena,
-                                                            buf_view(&snapshot->gate_transaction));
+        tracked->scan_window->gate_transaction =
+            arena_copy(&tracked->scan_window->arena, buf_view(&snapshot->gate_transaction));
     }
     pthread_mutex_unlock(&snapshot->lock);
     struct chunk_result result = { 0 };
-    bool opened = valid && snapshot->driver->reader_scan_open(self->reader, &request, &arena, &result,
-                                                              &err);
+    bool opened =
+        valid && snapshot->driver->reader_scan_open(self->reader, &request, &arena, &result, &err);
     pthread_mutex_lock(&snapshot->lock);
     bool go = false;
     if (opened && job_is_valid(snapshot, job)) {
@@ -498,10 +498,11 @@ void snapshot_start(struct snapshot *snapshot)
     for (uint32_t i = 0; i < count; i++) {
         struct snapshot_reader *self = calloc(1, sizeof *self);
         ASSERT(self);
-        *self = (struct snapshot_reader){
-            .snapshot = snapshot, .index = i,
-            .retry = { .initial_ms = snapshot->options->retry_initial_ms,
-                       .maximum_ms = snapshot->options->retry_maximum_ms } };
+        *self = (struct snapshot_reader){ .snapshot = snapshot,
+                                          .index = i,
+                                          .retry = {
+                                              .initial_ms = snapshot->options->retry_initial_ms,
+                                              .maximum_ms = snapshot->options->retry_maximum_ms } };
         ASSERT(pthread_create(&self->thread, NULL, reader_main, self) == 0);
         snapshot->readers[snapshot->reader_count++] = self;
     }

@@ -213,9 +213,9 @@ static bool worker_take(struct worker *worker, struct batch *batch, struct error
 {
     bool is_schema = batch->count > 0 && batch->events[0].op == EVENT_SCHEMA;
     worker->taking_sequence = batch->sequence;
-    bool ok = is_schema              ? worker_schema(worker, batch, err)
+    bool ok = is_schema             ? worker_schema(worker, batch, err)
               : batch->chunk_target ? worker_chunk(worker, batch, err)
-                                     : worker_rows(worker, batch, err);
+                                    : worker_rows(worker, batch, err);
     /* Only now: loads that went out meanwhile must not move the position past the rest of it. */
     if (ok)
         worker->last_sequence = batch->sequence;

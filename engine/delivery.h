@@ -2,13 +2,14 @@
  *
  * A sink worker: takes batches from its inbox, encodes the rows of its targets into loads, sends
  * each load under the protocol of exactly-once (intend, write, done), and tells the ring what is
- * durable. One thread and one sink instance a worker; a table has one worker, which keeps its order.
+ * durable. One thread and one sink instance a worker; a table has one worker, which keeps its
+ * order.
  *
- * The protocol, for each flush: the intents of all loads are written in one synced record; each load
- * is sent; one record makes them done and moves the position. After a restart, or when an answer
- * was lost, a load whose outcome is not known is resolved by asking the sink before anything else
- * is sent to that table. A load that is absent is sent again under its old label with the same rows
- * (its last mark cuts it), so that even the original, arriving late, changes nothing. */
+ * The protocol, for each flush: the intents of all loads are written in one synced record; each
+ * load is sent; one record makes them done and moves the position. After a restart, or when an
+ * answer was lost, a load whose outcome is not known is resolved by asking the sink before anything
+ * else is sent to that table. A load that is absent is sent again under its old label with the same
+ * rows (its last mark cuts it), so that even the original, arriving late, changes nothing. */
 #pragma once
 
 #include "engine/checkpoint.h"
@@ -29,8 +30,8 @@ struct delivery_shared {
     struct gate gate;
     uint64_t epoch;
     bool restored; /* something was delivered before this start: targets may be ahead of us */
-    atomic_bool stopping; /* asked to stop: one attempt, no retries */
-    atomic_bool failed;   /* a worker gave up: error holds why */
+    atomic_bool stopping;    /* asked to stop: one attempt, no retries */
+    atomic_bool failed;      /* a worker gave up: error holds why */
     pthread_mutex_t storing; /* a position is stored and confirmed before the next one is taken */
     pthread_mutex_t lock;    /* of error */
     struct error error;
@@ -42,11 +43,14 @@ struct delivery_shared {
 struct worker;
 /* A load that was under way when the agent last ended. The worker sets `visible` before it is
  * ready: its chunks then count as read. */
-struct pending_intent { const struct intent *intent; struct target *target; bool visible; };
+struct pending_intent {
+    const struct intent *intent;
+    struct target *target;
+    bool visible;
+};
 
-bool worker_start(struct delivery_shared *shared, uint32_t index,
-                  struct pending_intent *pending, uint32_t pending_count,
-                  struct worker **out, struct error *err);
+bool worker_start(struct delivery_shared *shared, uint32_t index, struct pending_intent *pending,
+                  uint32_t pending_count, struct worker **out, struct error *err);
 /* Hands a batch on; the worker releases it. False: the worker has ended. */
 bool worker_push(struct worker *worker, struct batch *batch);
 void worker_interrupt(struct worker *worker); /* a write under way fails soon */

@@ -64,8 +64,7 @@ static bool change_resync(struct worker *worker, const struct event *event, stru
     if (!change_prepare(worker, event, err))
         return false;
     load_state(worker, event->target)->learned = true; /* what it held does not count any more */
-    if (event->truncates && driver->truncate &&
-        !driver->truncate(worker->sink, event->target, err))
+    if (event->truncates && driver->truncate && !driver->truncate(worker->sink, event->target, err))
         return false;
     /* A change that came between may have parked it once more. */
     int parked = TABLE_PARKED;
@@ -144,8 +143,7 @@ static bool change_done(struct worker *worker, const struct event *event, struct
 static bool change_tell(struct worker *worker, const struct event *event, struct error *err)
 {
     struct target *target = event->target;
-    if (!worker->shared->driver->tells_changes || !target || !event->table ||
-        is_own(event->change))
+    if (!worker->shared->driver->tells_changes || !target || !event->table || is_own(event->change))
         return true;
     struct delivery_target *state = load_state(worker, target);
     if (!worker_encode(worker, state, event, err))
@@ -181,7 +179,8 @@ bool delivery_change(struct worker *worker, const struct event *event, struct er
         (change->kind == CHANGE_SWEEP_TABLE && target->parked))
         return true;
     if (options->schema_behavior == SCHEMA_EXCEPTION && !is_own(change))
-        return error_set(err, ERROR_CONFIG, "schema.change.behavior is 'exception' and this came: %.*s",
+        return error_set(err, ERROR_CONFIG,
+                         "schema.change.behavior is 'exception' and this came: %.*s",
                          BYTES_ARGS(change->sql));
     if (target)
         load_state(worker, target)->prepared = NULL; /* the next row looks at the target again */
@@ -192,7 +191,8 @@ bool delivery_change(struct worker *worker, const struct event *event, struct er
             change_log(event);
             return change_tell(worker, event, err) && change_done(worker, event, err);
         }
-        if (err->kind == ERROR_DATA && options->schema_behavior == SCHEMA_TRY_EVOLVE && !is_own(change)) {
+        if (err->kind == ERROR_DATA && options->schema_behavior == SCHEMA_TRY_EVOLVE &&
+            !is_own(change)) {
             log_warn("schema change left out, schema.change.behavior is 'try_evolve': %s: %.*s",
                      err->message, BYTES_ARGS(change->sql));
             return change_done(worker, event, err);

@@ -14,7 +14,7 @@ struct delivery_target {
     uint32_t part_count;
     uint64_t first_sequence; /* of the batch of the load's first row */
     int64_t opened_us;
-    uint64_t seen;           /* stream mark up to which rows were taken in */
+    uint64_t seen;               /* stream mark up to which rows were taken in */
     struct chunk_record *chunks; /* that become durable with the load; cursors owned */
     uint32_t chunk_count, chunk_capacity;
     bool has_snapshot_rows;
@@ -72,7 +72,7 @@ bool load_resolve(struct worker *worker, struct target *target, const char *labe
                   uint64_t last, bool *visible, struct error *err);
 /* One synced record says what is going to be sent, before anything is. */
 bool load_intend(struct worker *worker, struct error *err);
-void load_recovered(struct worker *worker); /* the sink answered */
+void load_recovered(struct worker *worker);                                  /* the sink answered */
 void load_count(struct worker *worker, const struct delivery_target *state); /* it is visible */
 
 /* load_group.c: for sinks whose loads become visible together. */

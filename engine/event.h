@@ -16,27 +16,27 @@ struct event_origin {
     const char *connector; /* static: "mysql", "mariadb", "postgresql" */
     struct bytes gtid;     /* of the transaction, as its source prints it */
     struct bytes file;
-    uint64_t position;     /* where the change begins in `file`; PostgreSQL: its LSN */
-    uint64_t transaction;  /* PostgreSQL: xid */
-    uint64_t thread;       /* that wrote it */
-    uint64_t first_mark;   /* of the first row at this position: counts rows from 0 */
+    uint64_t position;    /* where the change begins in `file`; PostgreSQL: its LSN */
+    uint64_t transaction; /* PostgreSQL: xid */
+    uint64_t thread;      /* that wrote it */
+    uint64_t first_mark;  /* of the first row at this position: counts rows from 0 */
     uint32_t server_id;
 };
 
 enum event_op { EVENT_INSERT, EVENT_UPDATE, EVENT_DELETE, EVENT_SCHEMA };
 
 struct event {
-    uint8_t op;    /* enum event_op */
-    bool snapshot; /* READ: a row of a chunk, not a change; always EVENT_INSERT */
-    bool dropped;  /* set by the intake: nobody is to see it */
+    uint8_t op;     /* enum event_op */
+    bool snapshot;  /* READ: a row of a chunk, not a change; always EVENT_INSERT */
+    bool dropped;   /* set by the intake: nobody is to see it */
     bool truncates; /* set by the intake on a RESYNC: the target is emptied first */
     bool shared;    /* likewise on any schema change: other tables are routed to the target too */
-    const struct table *table;         /* its version at that moment; may be NULL for SCHEMA */
+    const struct table *table;          /* its version at that moment; may be NULL for SCHEMA */
     const struct value *before, *after; /* column_count values; NULL where the op has none */
     const struct schema_change *change; /* SCHEMA only */
-    const struct event_origin *origin; /* in the batch's arena; NULL: not told */
-    struct target *target; /* set by the intake from the routes; NULL: not captured */
-    struct target *renamed_target; /* RENAME_TABLE: where its rows go from now on */
+    const struct event_origin *origin;  /* in the batch's arena; NULL: not told */
+    struct target *target;              /* set by the intake from the routes; NULL: not captured */
+    struct target *renamed_target;      /* RENAME_TABLE: where its rows go from now on */
     uint64_t mark;
     int64_t time_us; /* commit time at the source, since the epoch; a second's precision at least */
 };

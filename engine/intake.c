@@ -12,8 +12,13 @@
 #include "engine/base/retry.h"
 #include "engine/base/wait.h"
 
-enum { REPLAY_IDLE_READS = 50, READ_TIMEOUT_MS = 100, READ_TIMEOUT_SNAPSHOT_MS = 5,
-       TOKEN_LIMIT = 64 << 20, CHUNK_MARKS_RESERVED = 1000 };
+enum {
+    REPLAY_IDLE_READS = 50,
+    READ_TIMEOUT_MS = 100,
+    READ_TIMEOUT_SNAPSHOT_MS = 5,
+    TOKEN_LIMIT = 64 << 20,
+    CHUNK_MARKS_RESERVED = 1000
+};
 
 void intake_init(struct intake *intake)
 {
@@ -51,8 +56,8 @@ struct target *intake_target(struct intake *intake, struct bytes database, struc
                              struct bytes source_name)
 {
     struct arena scratch = { 0 };
-    struct bytes key = arena_printf(&scratch, "%.*s%c%.*s", BYTES_ARGS(database), 0,
-                                    BYTES_ARGS(name));
+    struct bytes key =
+        arena_printf(&scratch, "%.*s%c%.*s", BYTES_ARGS(database), 0, BYTES_ARGS(name));
     struct target *target = map_get(&intake->targets, key);
     if (!target) {
         target = arena_zalloc(&intake->arena, sizeof *target);
@@ -62,12 +67,12 @@ struct target *intake_target(struct intake *intake, struct bytes database, struc
         target->name = arena_copy(&intake->arena, name);
         uint32_t changes = intake->options->schema_changes;
         target->keeps_absent = !(changes & CHANGE_BIT_CREATE_TABLE);
-        target->keeps_columns = !(changes & CHANGE_BIT_ADD_COLUMN) ||
-                                intake->options->schema_behavior == SCHEMA_IGNORE;
-        struct bytes shown = arena_printf(&scratch, "%.*s.%.*s", BYTES_ARGS(database),
-                                          BYTES_ARGS(name));
-        target->metrics = metrics_add_table(intake->metrics,
-                                            source_name.data ? source_name : shown, shown);
+        target->keeps_columns =
+            !(changes & CHANGE_BIT_ADD_COLUMN) || intake->options->schema_behavior == SCHEMA_IGNORE;
+        struct bytes shown =
+            arena_printf(&scratch, "%.*s.%.*s", BYTES_ARGS(database), BYTES_ARGS(name));
+        target->metrics =
+            metrics_add_table(intake->metrics, source_name.data ? source_name : shown, shown);
         map_put(&intake->targets, key, target);
     }
     arena_done(&scratch);
@@ -92,7 +97,8 @@ bool intake_push(struct intake *intake, struct batch *batch, struct error *err)
     if (batch->end.token.data)
         intake->position_unsent = false;
     struct position end = batch->end;
-    int64_t time_us = batch->count ? batch->events[batch->count - 1].time_us : intake->position_time_us;
+    int64_t time_us =
+        batch->count ? batch->events[batch->count - 1].time_us : intake->position_time_us;
     if (!intake_save_catalog(intake, err)) {
         batch_release(batch);
         return false;
@@ -164,9 +170,11 @@ static bool intake_close_windows(struct intake *intake, struct error *err)
 {
     pthread_mutex_lock(&intake->snapshot->lock);
     wait_for_readers(intake);
-    struct merge_context merge = { .snapshot = intake->snapshot, .source = intake->source,
+    struct merge_context merge = { .snapshot = intake->snapshot,
+                                   .source = intake->source,
                                    .stream_mark = intake->stream_mark,
-                                   .inside = is_inside(intake), .emit = emit_chunk,
+                                   .inside = is_inside(intake),
+                                   .emit = emit_chunk,
                                    .context = intake };
     bool ok = merge_close_windows(&merge, err);
     intake->resync_due = true;
@@ -205,7 +213,8 @@ static void end_replay(struct intake *intake, bool idle)
 
 static void sort_snapshot_event(struct intake *intake, struct tracked *tracked, struct event *event)
 {
-    if (atomic_load_explicit(&tracked->target->metrics->state, memory_order_relaxed) == TABLE_PARKED)
+    if (atomic_load_explicit(&tracked->target->metrics->state, memory_order_relaxed) ==
+        TABLE_PARKED)
         event->dropped = true;
     else
         merge_sort_event(tracked, event, intake->transaction, intake->source);
@@ -450,13 +459,13 @@ static bool note_lost(struct intake *intake, const struct error *err)
 static bool start_source(struct intake *intake, struct position *begin, struct error *err)
 {
     if (!intake->lost &&
-        !intake->driver->start(intake->source, &intake->position, &intake->catalog,
-                               &intake->filter, begin, err) &&
+        !intake->driver->start(intake->source, &intake->position, &intake->catalog, &intake->filter,
+                               begin, err) &&
         !note_lost(intake, err))
         return false;
     /* Marks above those that were applied: the workers would take new events for old ones. */
-    uint64_t newest = intake->stream_mark > intake->replay_until ? intake->stream_mark
-                                                                 : intake->replay_until;
+    uint64_t newest =
+        intake->stream_mark > intake->replay_until ? intake->stream_mark : intake->replay_until;
     struct position none = { .mark = newest };
     return !intake->lost || intake->driver->start(intake->source, &none, &intake->catalog,
                                                   &intake->filter, begin, err);

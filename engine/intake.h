@@ -23,33 +23,38 @@ struct intake {
     atomic_bool *stopping;
     struct pool pool;
 
-    struct arena arena;        /* the driver's, and targets' */
+    struct arena arena; /* the driver's, and targets' */
     struct source *source;
     atomic_bool opened; /* source is set: it may be interrupted by another thread */
     struct catalog catalog;
-    uint32_t saved_versions;   /* of catalog.all: how many are in the checkpoint */
-    struct map targets;        /* "database\0name" -> struct target */
+    uint32_t saved_versions; /* of catalog.all: how many are in the checkpoint */
+    struct map targets;      /* "database\0name" -> struct target */
     uint32_t target_count;
-    struct position position;  /* newest complete one given by read(); token owned in position_text */
+    struct position
+        position; /* newest complete one given by read(); token owned in position_text */
     struct buf position_text;
     bool position_unsent;
     int64_t position_time_us, last_push_us;
     int64_t synced_us; /* when the last position was confirmed */
     uint64_t stream_mark;
-    uint64_t driver_mark;      /* newest mark since the last connect: below stream_mark in a replay */
-    struct bytes transaction;  /* id of the one under way, owned in transaction_text */
+    uint64_t driver_mark; /* newest mark since the last connect: below stream_mark in a replay */
+    struct bytes transaction; /* id of the one under way, owned in transaction_text */
     struct buf transaction_text;
-    uint64_t replay_until;     /* newest mark that was applied anywhere before the restart */
+    uint64_t replay_until; /* newest mark that was applied anywhere before the restart */
     uint32_t idle_reads;
     bool connected;
-    uint32_t chunk_reserved;   /* marks of chunks up to this number count as given */
-    bool begins;               /* at its own beginning, not after a restart */
-    bool lost;                 /* our position is gone from the server: begin anew */
-    bool snapshot_stored;      /* table records are in the checkpoint */
-    bool resync_due;           /* a table waits to be read anew */
-    uint32_t sweeping;         /* tables whose sweep is with the workers */
+    uint32_t chunk_reserved; /* marks of chunks up to this number count as given */
+    bool begins;             /* at its own beginning, not after a restart */
+    bool lost;               /* our position is gone from the server: begin anew */
+    bool snapshot_stored;    /* table records are in the checkpoint */
+    bool resync_due;         /* a table waits to be read anew */
+    uint32_t sweeping;       /* tables whose sweep is with the workers */
     uint64_t last_sequence;
-    struct forgotten { uint32_t table_id; uint64_t mark; struct forgotten *next; } *forgotten;
+    struct forgotten {
+        uint32_t table_id;
+        uint64_t mark;
+        struct forgotten *next;
+    } * forgotten;
     pthread_mutex_t confirm_lock; /* of the two below */
     struct buf confirm_token;
     struct position confirm;
@@ -72,7 +77,8 @@ void intake_confirmed(void *context, const struct position *position);
 
 /* engine/intake_schema.c: a schema event, in order with the rows. */
 bool intake_schema(struct intake *intake, struct batch *batch, struct error *err);
-/* What a table's first chunk needs in the checkpoint before it is sent: the bounds of all ranges. */
+/* What a table's first chunk needs in the checkpoint before it is sent: the bounds of all ranges.
+ */
 bool intake_store_ranges(struct intake *intake, struct tracked *tracked, struct error *err);
 /* Dropped tables whose drop is durable leave the checkpoint. */
 bool intake_forget_tables(struct intake *intake, uint64_t durable_mark, struct error *err);
@@ -86,7 +92,7 @@ void intake_set_gate(struct intake *intake);
  * the tables meanwhile, and reads those again whose rows are not whole (or all of them). */
 bool intake_make_up(struct intake *intake, bool read_all, struct error *err);
 bool intake_push(struct intake *intake, struct batch *batch, struct error *err);
-/* A chunk's mark is how its load is found again, and a sweep's tells old rows from new: none is given
- * twice, in no life of the agent. */
+/* A chunk's mark is how its load is found again, and a sweep's tells old rows from new: none is
+ * given twice, in no life of the agent. */
 bool intake_reserve_marks(struct intake *intake, struct error *err);
 bool intake_save_catalog(struct intake *intake, struct error *err);

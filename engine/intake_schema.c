@@ -30,8 +30,8 @@ static struct target *target_of(struct intake *intake, const struct table *table
     struct bytes database, name;
     route_target(intake->route, table->database, table->schema, table->name, &scratch, &database,
                  &name);
-    struct bytes shown = arena_printf(&scratch, "%.*s.%.*s", BYTES_ARGS(table->database),
-                                      BYTES_ARGS(table->name));
+    struct bytes shown =
+        arena_printf(&scratch, "%.*s.%.*s", BYTES_ARGS(table->database), BYTES_ARGS(table->name));
     struct target *target = intake_target(intake, database, name, shown);
     arena_done(&scratch);
     return target;
@@ -46,12 +46,11 @@ static bool put_record(struct intake *intake, const struct tracked *tracked, str
         checkpoint_clear_ranges(write, tracked->id);
     bool anew = tracked->overflowed || tracked->emptying;
     enum table_state state = anew ? TABLE_RESYNC : tracked->state;
-    checkpoint_put_record(
-        write, &(struct table_record){ .table_id = tracked->id,
-                                       .state = state,
-                                       .range_count = tracked->range_count,
-                                       .epoch = tracked->epoch,
-                                       .sweep = tracked->sweep });
+    checkpoint_put_record(write, &(struct table_record){ .table_id = tracked->id,
+                                                         .state = state,
+                                                         .range_count = tracked->range_count,
+                                                         .epoch = tracked->epoch,
+                                                         .sweep = tracked->sweep });
     return checkpoint_commit(write, false, err);
 }
 
@@ -118,12 +117,16 @@ static bool push_own(struct intake *intake, struct tracked *tracked, enum change
     if (!batch)
         return error_set(err, ERROR_STOP, "stopping");
     struct schema_change *change = arena_zalloc(&batch->arena, sizeof *change);
-    *change = (struct schema_change){ .kind = kind, .after = tracked->table,
-                                      .sweep = tracked->sweep };
+    *change =
+        (struct schema_change){ .kind = kind, .after = tracked->table, .sweep = tracked->sweep };
     struct event *event = batch_add(batch);
-    *event = (struct event){ .op = EVENT_SCHEMA, .table = tracked->table, .change = change,
-                             .target = tracked->target, .mark = intake->stream_mark,
-                             .truncates = truncates, .time_us = intake->position_time_us };
+    *event = (struct event){ .op = EVENT_SCHEMA,
+                             .table = tracked->table,
+                             .change = change,
+                             .target = tracked->target,
+                             .mark = intake->stream_mark,
+                             .truncates = truncates,
+                             .time_us = intake->position_time_us };
     batch->stream_mark = intake->stream_mark;
     return intake_push(intake, batch, err);
 }
@@ -139,8 +142,9 @@ static bool drain(struct intake *intake, struct error *err)
     return true;
 }
 
-/* Until the events of tables begun anew are durable their records say so: a restart begins them once
- * more. Chunks of the readings before are then stored, and none can be taken for one of these. */
+/* Until the events of tables begun anew are durable their records say so: a restart begins them
+ * once more. Chunks of the readings before are then stored, and none can be taken for one of these.
+ */
 static bool settle(struct intake *intake, struct error *err)
 {
     struct snapshot *snapshot = intake->snapshot;
@@ -265,10 +269,11 @@ static bool is_parked(const struct tracked *tracked)
 /* Other tables have their rows in the target: it stays, and so do this one's rows in it. */
 static void keep_shared(const struct event *event, const char *what)
 {
-    log_warn("table '%.*s.%.*s' was %s, and other tables share its target '%.*s.%.*s': its rows stay "
-             "there", BYTES_ARGS(event->change->before->database),
-             BYTES_ARGS(event->change->before->name), what, BYTES_ARGS(event->target->database),
-             BYTES_ARGS(event->target->name));
+    log_warn(
+        "table '%.*s.%.*s' was %s, and other tables share its target '%.*s.%.*s': its rows stay "
+        "there",
+        BYTES_ARGS(event->change->before->database), BYTES_ARGS(event->change->before->name), what,
+        BYTES_ARGS(event->target->database), BYTES_ARGS(event->target->name));
 }
 
 /* The drop is stored as a version, for it holds from its position on, like any other. */
@@ -416,11 +421,14 @@ static void make_up_table(const struct intake *intake, const struct tracked *tra
     if (!now || now->id != old->id) {
         log_warn("table '%.*s.%.*s' is gone from the source; its target stays as it is",
                  BYTES_ARGS(old->database), BYTES_ARGS(old->name));
-        add_change(batch, (struct schema_change){ .kind = CHANGE_DROP_TABLE, .before = old,
-                                                  .left = true }, time_us);
+        add_change(batch,
+                   (struct schema_change){ .kind = CHANGE_DROP_TABLE, .before = old, .left = true },
+                   time_us);
     } else if (now != old) {
-        add_change(batch, (struct schema_change){ .kind = CHANGE_ALTER_TABLE, .before = old,
-                                                  .after = now }, time_us);
+        add_change(
+            batch,
+            (struct schema_change){ .kind = CHANGE_ALTER_TABLE, .before = old, .after = now },
+            time_us);
     }
 }
 
@@ -479,7 +487,8 @@ bool intake_adopt_tables(struct intake *intake, bool fresh, struct error *err)
                 intake->options->start == START_SNAPSHOT;
     bool ok = true;
     pthread_mutex_lock(&intake->snapshot->lock);
-    for (struct map_entry *entry = NULL; ok && (entry = map_next(&intake->catalog.by_name, entry));) {
+    for (struct map_entry *entry = NULL;
+         ok && (entry = map_next(&intake->catalog.by_name, entry));) {
         const struct table *table = entry->value;
         if (!snapshot_find(intake->snapshot, table->id))
             ok = adopt_table(intake, table, read, err);
@@ -613,11 +622,13 @@ bool intake_restore(struct intake *intake, const struct checkpoint_image *image,
     intake->saved_versions = (uint32_t)intake->catalog.all_count;
     if (image->position.token.data) {
         buf_bytes(&intake->position_text, image->position.token);
-        intake->position = (struct position){ image->position.mark, buf_view(&intake->position_text) };
+        intake->position =
+            (struct position){ image->position.mark, buf_view(&intake->position_text) };
         intake->stream_mark = image->position.mark;
     }
-    intake->snapshot->chunk_counter = image->chunk_mark ? mark_row(image->chunk_mark) + 1 - MARK_CHUNK_FIRST
-                                                        : (uint32_t)image->epoch * 65536;
+    intake->snapshot->chunk_counter = image->chunk_mark
+                                          ? mark_row(image->chunk_mark) + 1 - MARK_CHUNK_FIRST
+                                          : (uint32_t)image->epoch * 65536;
     pthread_mutex_lock(&intake->snapshot->lock);
     for (struct map_entry *entry = NULL; (entry = map_next(&intake->catalog.by_name, entry));)
         restore_table(intake, entry->value, image);

@@ -56,8 +56,10 @@ void load_forget_cut(struct worker *worker, struct delivery_target *state)
 void load_open(struct worker *worker, struct delivery_target *state, const struct table *table)
 {
     ASSERT(!state->open && !state->load.parts);
-    state->load = (struct load){ .target = state->target, .table = table,
-                                 .part_count = state->part_count, .first = UINT64_MAX };
+    state->load = (struct load){ .target = state->target,
+                                 .table = table,
+                                 .part_count = state->part_count,
+                                 .first = UINT64_MAX };
     load_label(worker, state);
     state->load.parts = calloc(state->part_count ? state->part_count : 1, sizeof(struct buf));
     ASSERT(state->load.parts);

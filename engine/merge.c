@@ -62,11 +62,12 @@ static bool is_inside(const struct window *window, struct bytes transaction, str
 {
     if (window->gate_transaction.size > 0 && bytes_equal(window->gate_transaction, transaction))
         return true;
-    return window->stage == WINDOW_READ && source->driver->member(source, transaction, window->low,
-                                                                  window->high) == MEMBER_IN;
+    return window->stage == WINDOW_READ &&
+           source->driver->member(source, transaction, window->low, window->high) == MEMBER_IN;
 }
 
-static enum sorting sort_comparable(struct tracked *tracked, struct bytes key, struct window **window)
+static enum sorting sort_comparable(struct tracked *tracked, struct bytes key,
+                                    struct window **window)
 {
     if (!tracked->split)
         return SORT_DROP;
@@ -152,7 +153,8 @@ void merge_sort_event(struct tracked *tracked, struct event *event, struct bytes
                       struct source *source)
 {
     const struct table *table = event->table;
-    const struct value *row = event->op == EVENT_INSERT || !event->before ? event->after : event->before;
+    const struct value *row =
+        event->op == EVENT_INSERT || !event->before ? event->after : event->before;
     bool ordered = tracked->comparable || tracked->keyless;
     bool split = event->op == EVENT_UPDATE && !tracked->keyless && event->before &&
                  key_changed(table, event->before, event->after);
@@ -195,7 +197,8 @@ bool merge_is_full(const struct snapshot *snapshot)
         if (tracked->scan_window && tracked->scan == SCAN_NONE && is_full(tracked->scan_window))
             return true;
         for (uint32_t k = 0; k < tracked->range_count; k++)
-            for (const struct window *window = tracked->ranges[k].windows; window; window = window->next)
+            for (const struct window *window = tracked->ranges[k].windows; window;
+                 window = window->next)
                 if (window->stage == WINDOW_READING && is_full(window))
                     return true;
     }
@@ -304,12 +307,15 @@ static void overlay(struct batch *batch, struct map *rows, const struct held *he
             batch->events[found - 1].dropped = true;
         return;
     }
-    const struct value *values =
-        overlay_values(batch, held, found && !batch->events[found - 1].dropped
-                                        ? batch->events[found - 1].after : NULL);
+    const struct value *values = overlay_values(
+        batch, held,
+        found && !batch->events[found - 1].dropped ? batch->events[found - 1].after : NULL);
     struct event *row = found ? &batch->events[found - 1] : batch_add(batch);
-    *row = (struct event){ .op = EVENT_INSERT, .snapshot = true, .table = held->event.table,
-                           .after = values, .time_us = held->event.time_us,
+    *row = (struct event){ .op = EVENT_INSERT,
+                           .snapshot = true,
+                           .table = held->event.table,
+                           .after = values,
+                           .time_us = held->event.time_us,
                            .origin = event_origin_copy(&batch->arena, held->event.origin) };
     if (!found)
         map_put(rows, held->key, (void *)(uintptr_t)batch->count);
@@ -322,7 +328,8 @@ static void append_out(struct batch *batch, const struct held *held, struct targ
     event->target = target;
 }
 
-/* The mark of a chunk: later than all that it holds, earlier than what follows, never given twice. */
+/* The mark of a chunk: later than all that it holds, earlier than what follows, never given twice.
+ */
 static uint64_t chunk_mark(struct merge_context *merge, const struct held *first_out)
 {
     uint64_t commit = mark_commit(merge->stream_mark);
@@ -385,7 +392,8 @@ static void stamp(struct batch *batch, uint64_t mark, struct target *target)
     }
 }
 
-static bool emit_chunk(struct merge_context *merge, const struct closing *closing, struct error *err)
+static bool emit_chunk(struct merge_context *merge, const struct closing *closing,
+                       struct error *err)
 {
     struct tracked *tracked = closing->tracked;
     struct range *range = closing->range;
@@ -497,8 +505,10 @@ static bool emit_scanned(struct merge_context *merge, struct batch *batch, struc
         return true;
     }
     uint32_t slots = MARK_CHUNK_LAST - MARK_CHUNK_FIRST + 1;
-    stamp(batch, mark_make(tracked->scan_window->read_mark,
-                           MARK_CHUNK_FIRST + snapshot->chunk_counter++ % slots), tracked->target);
+    stamp(batch,
+          mark_make(tracked->scan_window->read_mark,
+                    MARK_CHUNK_FIRST + snapshot->chunk_counter++ % slots),
+          tracked->target);
     for (struct held *held = tracked->scan_window->held; held; held = held->next)
         append_out(batch, held, tracked->target);
     tracked->scan_window->held = NULL;

@@ -18,14 +18,14 @@ struct target_metrics {            /* one captured table and its target */
     atomic_ullong snapshot_rows, snapshot_estimate;
     atomic_ullong inserts, updates, deletes; /* delivered and durable */
     atomic_ullong bytes, loads, retries, schema_changes;
-    atomic_llong event_time_us;    /* commit time of the newest durable change */
-    pthread_mutex_t lock;          /* of reason */
-    char reason[480];              /* why it is parked; "" otherwise */
-    struct target_metrics *next;   /* set once, before it becomes visible */
+    atomic_llong event_time_us;  /* commit time of the newest durable change */
+    pthread_mutex_t lock;        /* of reason */
+    char reason[480];            /* why it is parked; "" otherwise */
+    struct target_metrics *next; /* set once, before it becomes visible */
 };
 
 struct pipeline_metrics {
-    char name[96], source[96], sink[96]; /* "mysql 127.0.0.1:3306", "clickhouse olap" */
+    char name[96], source[96], sink[96];     /* "mysql 127.0.0.1:3306", "clickhouse olap" */
     _Atomic(struct target_metrics *) tables; /* newest first */
     atomic_ullong source_bytes, source_events, source_transactions, reconnects;
     atomic_ullong rows_durable, bytes_durable, loads, checkpoints;

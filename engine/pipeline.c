@@ -2,7 +2,8 @@
  *
  * Puts the parts together: checkpoint, workers, snapshot readers, intake. Started in the order in
  * which they depend on each other (what was undecided before a restart is decided before anything
- * is read), stopped from the source's end, so that what was read is delivered if the sink lets it. */
+ * is read), stopped from the source's end, so that what was read is delivered if the sink lets it.
+ */
 #include "engine/pipeline.h"
 
 #include <stdlib.h>
@@ -82,22 +83,31 @@ static void parts_init(struct pipeline *pipeline, const struct checkpoint_image 
     inflight_init(&pipeline->inflight, pipeline->options.sink_parallelism);
     snapshot_init(&pipeline->snapshot, &pipeline->options, pipeline->source_driver,
                   pipeline->source_options, &pipeline->metrics);
-    pipeline->delivery = (struct delivery_shared){
-        .options = &pipeline->options, .driver = pipeline->sink_driver,
-        .sink_options = pipeline->sink_options, .checkpoint = pipeline->checkpoint,
-        .inflight = &pipeline->inflight, .metrics = &pipeline->metrics, .epoch = image->epoch,
-        .restored = !image->fresh,
-        .confirmed = intake_confirmed, .context = &pipeline->intake };
+    pipeline->delivery = (struct delivery_shared){ .options = &pipeline->options,
+                                                   .driver = pipeline->sink_driver,
+                                                   .sink_options = pipeline->sink_options,
+                                                   .checkpoint = pipeline->checkpoint,
+                                                   .inflight = &pipeline->inflight,
+                                                   .metrics = &pipeline->metrics,
+                                                   .epoch = image->epoch,
+                                                   .restored = !image->fresh,
+                                                   .confirmed = intake_confirmed,
+                                                   .context = &pipeline->intake };
     gate_init(&pipeline->delivery.gate, pipeline->options.sink_parallelism);
     pthread_mutex_init(&pipeline->delivery.lock, NULL);
     pthread_mutex_init(&pipeline->delivery.storing, NULL);
-    pipeline->intake = (struct intake){
-        .options = &pipeline->options, .driver = pipeline->source_driver,
-        .source_options = pipeline->source_options, .route = pipeline->route,
-        .filter = { captures, pipeline->route }, .checkpoint = pipeline->checkpoint,
-        .inflight = &pipeline->inflight, .metrics = &pipeline->metrics,
-        .snapshot = &pipeline->snapshot, .delivery = &pipeline->delivery,
-        .workers = pipeline->workers, .stopping = &pipeline->stopping };
+    pipeline->intake = (struct intake){ .options = &pipeline->options,
+                                        .driver = pipeline->source_driver,
+                                        .source_options = pipeline->source_options,
+                                        .route = pipeline->route,
+                                        .filter = { captures, pipeline->route },
+                                        .checkpoint = pipeline->checkpoint,
+                                        .inflight = &pipeline->inflight,
+                                        .metrics = &pipeline->metrics,
+                                        .snapshot = &pipeline->snapshot,
+                                        .delivery = &pipeline->delivery,
+                                        .workers = pipeline->workers,
+                                        .stopping = &pipeline->stopping };
     intake_init(&pipeline->intake);
 }
 
@@ -111,16 +121,18 @@ static void parts_done(struct pipeline *pipeline)
     pthread_mutex_destroy(&pipeline->delivery.storing);
 }
 
-/* Loads that were under way at the last end go to the worker of their target, which asks the sink. */
+/* Loads that were under way at the last end go to the worker of their target, which asks the sink.
+ */
 static void intents_assign(struct pipeline *pipeline, const struct checkpoint_image *image)
 {
     for (size_t i = 0; i < image->intent_count; i++) {
         const struct intent *intent = &image->intents[i];
-        struct target *target = intake_target(&pipeline->intake, intent->database, intent->name,
-                                              (struct bytes){ 0 });
+        struct target *target =
+            intake_target(&pipeline->intake, intent->database, intent->name, (struct bytes){ 0 });
         uint32_t worker = target->worker;
-        pipeline->pending[worker] = realloc(pipeline->pending[worker],
-            (pipeline->pending_count[worker] + 1) * sizeof(struct pending_intent));
+        pipeline->pending[worker] =
+            realloc(pipeline->pending[worker],
+                    (pipeline->pending_count[worker] + 1) * sizeof(struct pending_intent));
         ASSERT(pipeline->pending[worker]);
         pipeline->pending[worker][pipeline->pending_count[worker]++] =
             (struct pending_intent){ .intent = intent, .target = target };
@@ -136,7 +148,8 @@ static void chunk_visible(struct checkpoint_image *image, const struct chunk_rec
             return;
         }
     }
-    struct chunk_record *ranges = arena_array(&image->arena, image->range_count + 1, sizeof *ranges);
+    struct chunk_record *ranges =
+        arena_array(&image->arena, image->range_count + 1, sizeof *ranges);
     if (image->range_count)
         memcpy(ranges, image->ranges, image->range_count * sizeof *ranges);
     ranges[image->range_count++] = *chunk;
@@ -241,7 +254,8 @@ static bool pipeline_work(struct pipeline *pipeline, struct checkpoint_image *im
     if (ok)
         ok = intake_restore(&pipeline->intake, image, err) && intake_run(&pipeline->intake, err);
     snapshot_stop(&pipeline->snapshot);
-    workers_join(pipeline); /* delivers what was read, unless asked to stop while the sink is away */
+    workers_join(
+        pipeline); /* delivers what was read, unless asked to stop while the sink is away */
     return verdict(pipeline, ok, err);
 }
 
@@ -273,9 +287,9 @@ bool pipeline_run(struct pipeline *pipeline, uint32_t *parked_tables, struct err
     struct bytes directory = pipeline->options.checkpoint_directory;
     if (directory.data) {
         struct arena scratch = { 0 };
-        bool opened = checkpoint_open(arena_text(&scratch, directory),
-                                      identity_of(pipeline, &scratch), &pipeline->checkpoint,
-                                      &image, err);
+        bool opened =
+            checkpoint_open(arena_text(&scratch, directory), identity_of(pipeline, &scratch),
+                            &pipeline->checkpoint, &image, err);
         if (opened)
             spill_folder(arena_text(&scratch, directory));
         arena_done(&scratch);

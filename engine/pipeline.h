@@ -10,15 +10,26 @@
 #include "engine/sink.h"
 #include "engine/source.h"
 
-enum schema_behavior { SCHEMA_EVOLVE, SCHEMA_TRY_EVOLVE, SCHEMA_LENIENT, SCHEMA_IGNORE,
-                       SCHEMA_EXCEPTION };
+enum schema_behavior {
+    SCHEMA_EVOLVE,
+    SCHEMA_TRY_EVOLVE,
+    SCHEMA_LENIENT,
+    SCHEMA_IGNORE,
+    SCHEMA_EXCEPTION
+};
 enum lost_policy { LOST_STOP, LOST_RESYNC, LOST_LATEST };
 /* The seven event names of Flink CDC and the comment, as bits. */
-enum change_bit { CHANGE_BIT_ADD_COLUMN = 1, CHANGE_BIT_ALTER_COLUMN_TYPE = 2,
-                  CHANGE_BIT_CREATE_TABLE = 4, CHANGE_BIT_DROP_COLUMN = 8,
-                  CHANGE_BIT_DROP_TABLE = 16, CHANGE_BIT_RENAME_COLUMN = 32,
-                  CHANGE_BIT_TRUNCATE_TABLE = 64, CHANGE_BIT_ALTER_TABLE_COMMENT = 128,
-                  CHANGE_BITS_ALL = 255 };
+enum change_bit {
+    CHANGE_BIT_ADD_COLUMN = 1,
+    CHANGE_BIT_ALTER_COLUMN_TYPE = 2,
+    CHANGE_BIT_CREATE_TABLE = 4,
+    CHANGE_BIT_DROP_COLUMN = 8,
+    CHANGE_BIT_DROP_TABLE = 16,
+    CHANGE_BIT_RENAME_COLUMN = 32,
+    CHANGE_BIT_TRUNCATE_TABLE = 64,
+    CHANGE_BIT_ALTER_TABLE_COMMENT = 128,
+    CHANGE_BITS_ALL = 255
+};
 
 struct pipeline_options {
     struct bytes name;
@@ -35,8 +46,9 @@ struct pipeline_options {
     uint32_t sink_parallelism;
     int64_t flush_rows, flush_bytes, flush_interval_ms; /* of a load */
     uint32_t retry_initial_ms, retry_maximum_ms;
-    uint32_t retry_attempts; /* 0: for ever */
-    bool until_snapshot_done; /* backfill: ends once what the log held when the snapshot ended is durable */
+    uint32_t retry_attempts;  /* 0: for ever */
+    bool until_snapshot_done; /* backfill: ends once what the log held when the snapshot ended is
+                                 durable */
 };
 
 struct pipeline;
@@ -48,9 +60,10 @@ bool pipeline_open(const struct pipeline_options *options, const struct source_d
  * from that savepoint already, and goes on. */
 bool pipeline_restore(struct pipeline *pipeline, const char *savepoint, bool *done,
                       struct error *err);
-/* Runs until pipeline_stop (true), until a backfill is done (true; tables that parked are counted in
- * *parked_tables), or until an error that only a person can mend (false). Blocks. */
+/* Runs until pipeline_stop (true), until a backfill is done (true; tables that parked are counted
+ * in *parked_tables), or until an error that only a person can mend (false). Blocks. */
 bool pipeline_run(struct pipeline *pipeline, uint32_t *parked_tables, struct error *err);
-void pipeline_stop(struct pipeline *pipeline); /* any thread, more than once is fine; async-signal: no */
+void pipeline_stop(
+    struct pipeline *pipeline); /* any thread, more than once is fine; async-signal: no */
 struct pipeline_metrics *pipeline_metrics(struct pipeline *pipeline);
 void pipeline_close(struct pipeline *pipeline); /* NULL is fine */

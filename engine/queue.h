@@ -22,4 +22,4 @@ bool queue_push(struct queue *queue, void *item); /* waits for room; false: clos
 /* The oldest item; NULL after timeout_ms (-1: for ever), or when closed and empty. */
 void *queue_pop(struct queue *queue, int timeout_ms);
 bool queue_is_over(struct queue *queue); /* closed, and nothing is left inside */
-void queue_close(struct queue *queue); /* wakes everybody; items inside can still be taken */
+void queue_close(struct queue *queue);   /* wakes everybody; items inside can still be taken */

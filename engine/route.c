@@ -62,10 +62,10 @@ static bool pattern_compile(struct bytes text, const char *what, struct pattern 
     int code;
     PCRE2_SIZE offset;
     bool fits = !expression.failed;
-    out->code = !fits ? NULL
-                      : pcre2_compile(expression.data, expression.size,
-                                      PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_UTF, &code, &offset,
-                                      NULL);
+    out->code =
+        !fits ? NULL
+              : pcre2_compile(expression.data, expression.size,
+                              PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_UTF, &code, &offset, NULL);
     buf_done(&expression);
     if (!fits)
         return error_set(err, ERROR_CONFIG, "%s: a pattern is longer than %d bytes", what,
@@ -79,9 +79,11 @@ static bool pattern_compile(struct bytes text, const char *what, struct pattern 
     if (out->separators == 0) {
         pcre2_code_free(out->code);
         out->code = NULL;
-        return error_set(err, ERROR_CONFIG,
-                         "%s: pattern '%.*s' names no database: write database.table, where '\\.' is "
-                         "the dot of a regular expression", what, BYTES_ARGS(text));
+        return error_set(
+            err, ERROR_CONFIG,
+            "%s: pattern '%.*s' names no database: write database.table, where '\\.' is "
+            "the dot of a regular expression",
+            what, BYTES_ARGS(text));
     }
     pcre2_jit_compile(out->code, PCRE2_JIT_COMPLETE); /* without it matching is only slower */
     return true;
@@ -236,7 +238,8 @@ static bool any_matches(const struct pattern *patterns, uint32_t count, struct b
 
 static bool is_system(struct bytes database)
 {
-    static const char *const names[] = { "mysql", "information_schema", "performance_schema", "sys" };
+    static const char *const names[] = { "mysql", "information_schema", "performance_schema",
+                                         "sys" };
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         if (bytes_is(database, names[i]))
             return true;
@@ -298,7 +301,8 @@ static bool rule_target(const struct rule *rule, struct bytes database, struct b
     bool found = pattern_matches(&rule->pattern, database, schema, name, data);
     if (found) {
         struct arena scratch = { 0 };
-        struct bytes subject = subject_of(database, schema, name, rule->pattern.separators, &scratch);
+        struct bytes subject =
+            subject_of(database, schema, name, rule->pattern.separators, &scratch);
         struct buf to_database, to_name;
         bool dotted = false;
         buf_init(&to_database, PATTERN_LIMIT);

@@ -8,20 +8,24 @@
 #pragma once
 
 #include "engine/base/arena.h"
-#include "engine/base/error.h"
 #include "engine/base/bytes.h"
+#include "engine/base/error.h"
 
 struct route_rule {
-    struct bytes source_table;   /* pattern */
-    struct bytes sink_table;     /* "db.table", with $1..$9 of the whole pattern's groups, or the symbol */
+    struct bytes source_table; /* pattern */
+    struct bytes
+        sink_table; /* "db.table", with $1..$9 of the whole pattern's groups, or the symbol */
     struct bytes replace_symbol; /* stands for the source table's name in sink_table; NULL: none */
     uint32_t line;               /* of the config file, for errors; 0: unknown */
 };
 
 struct route_options {
-    const struct bytes *tables; uint32_t table_count;   /* patterns; each may hold commas */
-    const struct bytes *exclude; uint32_t exclude_count;
-    const struct route_rule *rules; uint32_t rule_count;
+    const struct bytes *tables;
+    uint32_t table_count; /* patterns; each may hold commas */
+    const struct bytes *exclude;
+    uint32_t exclude_count;
+    const struct route_rule *rules;
+    uint32_t rule_count;
 };
 
 struct route;

@@ -11,7 +11,9 @@
 #include "engine/source.h"
 
 struct setting;
-struct sink { const struct sink_driver *driver; };              /* first in a driver's struct */
+struct sink {
+    const struct sink_driver *driver;
+}; /* first in a driver's struct */
 
 /* A table on the other side. Made by the intake from the routes, used by one worker. `database` and
  * `name` never change: a renamed source table is routed to another target. */
@@ -22,13 +24,13 @@ struct target {
     struct bytes database, name;
     /* The user's policy: never made, never given a column. Rows leave out what it lacks. */
     bool keeps_absent, keeps_columns;
-    void *sink_data;  /* the driver's, in the arena of its instance: what it knows of the target */
+    void *sink_data;   /* the driver's, in the arena of its instance: what it knows of the target */
     struct load *load; /* the worker's open load, or NULL */
-    uint64_t applied; /* worker: stream events at or below are durable since before the restart */
-    bool parked;      /* worker: an error that needs a person; events are not delivered */
+    uint64_t applied;  /* worker: stream events at or below are durable since before the restart */
+    bool parked;       /* worker: an error that needs a person; events are not delivered */
     struct target_metrics *metrics;
     atomic_ullong swept; /* mark of the newest SWEEP that the target has seen through */
-    void *engine_data; /* the delivery's */
+    void *engine_data;   /* the delivery's */
 };
 
 enum { LOAD_LABEL_SIZE = 96 };
@@ -37,14 +39,15 @@ enum { LOAD_LABEL_SIZE = 96 };
  * body: as many as prepare() asked for. */
 struct load {
     struct target *target;
-    char label[LOAD_LABEL_SIZE]; /* unique for ever: <pipeline>-<epoch>-<worker>-<number>, the last three numbers */
-    const struct table *table; /* version of the first row */
+    char label[LOAD_LABEL_SIZE]; /* unique for ever: <pipeline>-<epoch>-<worker>-<number>, the last
+                                    three numbers */
+    const struct table *table;   /* version of the first row */
     struct buf *parts;
     uint32_t part_count;
-    uint32_t rows;         /* of the target: a keyless UPDATE is two */
-    size_t bytes;          /* sum of the parts, kept by the engine after each encode */
-    uint64_t first, last;  /* marks */
-    bool repeat;           /* sent before under the same label with the same rows */
+    uint32_t rows;        /* of the target: a keyless UPDATE is two */
+    size_t bytes;         /* sum of the parts, kept by the engine after each encode */
+    uint64_t first, last; /* marks */
+    bool repeat;          /* sent before under the same label with the same rows */
 };
 
 enum load_state { LOAD_VISIBLE, LOAD_ABSENT, LOAD_RUNNING };
@@ -59,7 +62,7 @@ struct sink_driver {
     size_t options_size;
     bool tells_changes; /* encode() gets schema changes too, as rows between the others; after
                            change(), and it may append nothing */
-    bool transient; /* keeps nothing (blackhole, stdout): no intents are written for it */
+    bool transient;     /* keeps nothing (blackhole, stdout): no intents are written for it */
 
     /* Connects or at least checks options. `counters` lives as long as the sink. */
     bool (*open)(const void *options, struct arena *arena, struct sink_counters *counters,
@@ -102,9 +105,9 @@ struct sink_driver {
     bool (*resolve)(struct sink *sink, struct target *target, const char *label, uint64_t first,
                     uint64_t last, enum load_state *out, struct error *err);
 
-    /* The highest mark of a row in the target, 0 when it has none or does not exist. Asked for tables
-     * without a key before a restart sends its first row: the checkpoint may be older than the
-     * target, and a row that comes twice would count twice. NULL for sinks that cannot tell. */
+    /* The highest mark of a row in the target, 0 when it has none or does not exist. Asked for
+     * tables without a key before a restart sends its first row: the checkpoint may be older than
+     * the target, and a row that comes twice would count twice. NULL for sinks that cannot tell. */
     bool (*newest)(struct sink *sink, struct target *target, uint64_t *mark, struct error *err);
 
     /* Follows a schema change; idempotent: compares with the target first. For RENAME_TABLE

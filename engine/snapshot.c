@@ -14,8 +14,9 @@ void snapshot_init(struct snapshot *snapshot, const struct pipeline_options *opt
                    const struct source_driver *driver, const void *source_options,
                    struct pipeline_metrics *metrics)
 {
-    *snapshot = (struct snapshot){ .options = options, .driver = driver,
-                                   .source_options = source_options, .metrics = metrics };
+    *snapshot = (struct snapshot){
+        .options = options, .driver = driver, .source_options = source_options, .metrics = metrics
+    };
     pthread_mutex_init(&snapshot->lock, NULL);
     wait_init(&snapshot->changed);
     pool_init(&snapshot->pool, options->snapshot_parallelism + 2);
@@ -45,8 +46,11 @@ struct window *window_new(void)
 struct chunk_record range_record(const struct tracked *tracked, uint32_t index)
 {
     const struct range *range = &tracked->ranges[index];
-    return (struct chunk_record){ .table_id = tracked->id, .range = index, .cursor = range->cursor,
-                                  .until = range->until, .complete = range->complete,
+    return (struct chunk_record){ .table_id = tracked->id,
+                                  .range = index,
+                                  .cursor = range->cursor,
+                                  .until = range->until,
+                                  .complete = range->complete,
                                   .rows = range->rows };
 }
 
@@ -142,8 +146,9 @@ struct tracked *snapshot_add(struct snapshot *snapshot, const struct table *tabl
     ASSERT(!snapshot->tables[table->id]);
     struct tracked *tracked = calloc(1, sizeof *tracked);
     ASSERT(tracked);
-    *tracked = (struct tracked){ .id = table->id, .table = table, .target = target,
-                                 .state = TABLE_STREAMING };
+    *tracked = (struct tracked){
+        .id = table->id, .table = table, .target = target, .state = TABLE_STREAMING
+    };
     tracked->keyless = table->key_count == 0;
     tracked->comparable = !tracked->keyless && key_comparable(table);
     target->sources++;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The snapshot: lock-free, parallel over tables and inside a big table, resumable, and exact: each
- * key is delivered once as a READ with its state at a definite point of the log, and then each later
- * change of it once, in order.
+ * key is delivered once as a READ with its state at a definite point of the log, and then each
+ * later change of it once, in order.
  *
  * Reader threads walk the ranges of the tables in chunks, by key. For each chunk a window is open
  * from before its snapshot is taken until the log reader has passed the chunk's high watermark:
@@ -40,10 +40,10 @@
 #include "engine/checkpoint.h"
 #include "engine/pipeline.h"
 
-struct held {          /* a change that waits, deep-copied into its window's arena */
+struct held {           /* a change that waits, deep-copied into its window's arena */
     struct event event; /* op, table, before, after, mark, time */
     struct bytes transaction;
-    struct bytes key;   /* of the side that it concerns: a change of the key was split */
+    struct bytes key; /* of the side that it concerns: a change of the key was split */
     struct held *next;
 };
 
@@ -59,9 +59,9 @@ struct window {
     struct bytes low, high;
     struct batch *batch;
     struct held *held, **held_end;
-    struct bytes transaction; /* newest one copied into the arena */
+    struct bytes transaction;      /* newest one copied into the arena */
     struct bytes gate_transaction; /* under way when it opened: surely in its snapshot */
-    bool sifted; /* of what was held while it was read, only what can matter is left */
+    bool sifted;        /* of what was held while it was read, only what can matter is left */
     uint64_t read_mark; /* keyless scans: under which the rows come */
     struct window *next;
 };
@@ -83,12 +83,12 @@ struct tracked {
     enum table_state state;
     uint32_t epoch;
     bool comparable, keyless;
-    bool split;           /* its ranges are made */
-    bool claimed;         /* a reader makes the ranges, or scans it */
-    struct arena arena;   /* bounds of ranges; reset when it is read anew */
+    bool split;         /* its ranges are made */
+    bool claimed;       /* a reader makes the ranges, or scans it */
+    struct arena arena; /* bounds of ranges; reset when it is read anew */
     struct range *ranges;
     uint32_t range_count;
-    uint32_t generation;  /* grows with each schema change: readers notice */
+    uint32_t generation; /* grows with each schema change: readers notice */
     /* keyless scans */
     enum scan_stage { SCAN_NONE, SCAN_OPENED, SCAN_GO, SCAN_AGAIN } scan;
     struct window *scan_window;
@@ -96,7 +96,8 @@ struct tracked {
     bool stored;     /* the bounds of its ranges are in the checkpoint */
     bool overflowed; /* to be read anew from the start, between two transactions */
     bool emptying;   /* begun anew, and the event of it is not durable yet */
-    uint64_t sweep;  /* rows up to this mark that the reading does not bring go at its end; 0: none */
+    uint64_t
+        sweep; /* rows up to this mark that the reading does not bring go at its end; 0: none */
     bool sweep_sent;
     struct tracked *next_removed;
 };
@@ -109,13 +110,13 @@ struct snapshot {
     const struct pipeline_options *options;
     const struct source_driver *driver;
     const void *source_options;
-    struct pool pool; /* batches for chunks */
+    struct pool pool;        /* batches for chunks */
     struct tracked **tables; /* by table id; NULL: not captured */
     uint32_t table_capacity;
-    atomic_uint active; /* tables in TABLE_SNAPSHOT: 0 lets the intake skip all of this */
-    struct buf gate;    /* token of what the log reader has given */
+    atomic_uint active;          /* tables in TABLE_SNAPSHOT: 0 lets the intake skip all of this */
+    struct buf gate;             /* token of what the log reader has given */
     struct buf gate_transaction; /* the transaction under way at that point, or the one before */
-    bool replaying;     /* what was applied before the restart is not read again yet: no windows */
+    bool replaying; /* what was applied before the restart is not read again yet: no windows */
     struct batch *ready, **ready_end; /* keyless rows, for the intake to hand on */
     uint32_t chunk_counter;
     bool finished; /* a table was read to its end that must be swept */
@@ -142,14 +143,15 @@ struct tracked *snapshot_add(struct snapshot *snapshot, const struct table *tabl
                              struct target *target);
 uint32_t snapshot_table_count(const struct snapshot *snapshot);
 void snapshot_remove(struct snapshot *snapshot, uint32_t table_id);
-void snapshot_begin_table(struct snapshot *snapshot, struct tracked *tracked); /* to TABLE_SNAPSHOT, anew */
+void snapshot_begin_table(struct snapshot *snapshot,
+                          struct tracked *tracked); /* to TABLE_SNAPSHOT, anew */
 /* Windows that are open are thrown away: after a schema change, with `table` the new version. */
 void snapshot_schema_changed(struct snapshot *snapshot, struct tracked *tracked,
                              const struct table *table);
 void snapshot_finish_table(struct snapshot *snapshot, struct tracked *tracked);
 
-/* engine/merge.c: sorts one change of a table in TABLE_SNAPSHOT: passes it (possibly turned into the
- * half of it that may pass), holds it, or drops it (event->dropped). */
+/* engine/merge.c: sorts one change of a table in TABLE_SNAPSHOT: passes it (possibly turned into
+ * the half of it that may pass), holds it, or drops it (event->dropped). */
 void merge_sort_event(struct tracked *tracked, struct event *event, struct bytes transaction,
                       struct source *source);
 
@@ -157,8 +159,8 @@ void merge_sort_event(struct tracked *tracked, struct event *event, struct bytes
 struct merge_context {
     struct snapshot *snapshot;
     struct source *source;
-    uint64_t stream_mark;  /* newest mark that was sorted */
-    bool inside;           /* the newest transaction is not over */
+    uint64_t stream_mark; /* newest mark that was sorted */
+    bool inside;          /* the newest transaction is not over */
     /* Takes over a finished batch (rows, marks, chunk and target set). */
     bool (*emit)(void *context, struct batch *batch, struct error *err);
     void *context;

@@ -13,8 +13,12 @@
 
 struct setting;
 
-struct source { const struct source_driver *driver; };             /* first in a driver's struct */
-struct table_reader { const struct source_driver *driver; };       /* likewise */
+struct source {
+    const struct source_driver *driver;
+}; /* first in a driver's struct */
+struct table_reader {
+    const struct source_driver *driver;
+}; /* likewise */
 
 /* Chooses tables: the patterns of the config, asked by name before anything of a table is read. */
 struct table_filter {
@@ -22,8 +26,14 @@ struct table_filter {
     void *context;
 };
 
-enum start_mode { START_INITIAL, START_EARLIEST, START_LATEST, START_SPECIFIC, START_TIMESTAMP,
-                  START_SNAPSHOT };
+enum start_mode {
+    START_INITIAL,
+    START_EARLIEST,
+    START_LATEST,
+    START_SPECIFIC,
+    START_TIMESTAMP,
+    START_SNAPSHOT
+};
 
 /* Is a transaction inside a chunk's snapshot? MAYBE: the log alone cannot tell (MySQL, between the
  * low and the high watermark): its row images are laid over the rows, which is right either way. */
@@ -37,7 +47,7 @@ struct chunk_request {
     const struct value *after, *until;
     uint32_t rows_max;
     size_t bytes_max;
-    struct bytes gate;  /* the snapshot must contain everything up to this processed position */
+    struct bytes gate;   /* the snapshot must contain everything up to this processed position */
     uint32_t timeout_ms; /* for the gate */
     bool lock; /* scans: hold the table still (LOCK TABLES .. READ) while the snapshot is taken */
 };
@@ -48,8 +58,15 @@ struct chunk_result {
 };
 
 /* A line of `millrace check`. */
-struct finding { enum { FINDING_OK, FINDING_WARN, FINDING_FAIL } level; char text[400]; char cure[300]; };
-struct findings { struct finding items[64]; size_t count; };
+struct finding {
+    enum { FINDING_OK, FINDING_WARN, FINDING_FAIL } level;
+    char text[400];
+    char cure[300];
+};
+struct findings {
+    struct finding items[64];
+    size_t count;
+};
 __attribute__((format(printf, 4, 5))) void finding_add(struct findings *findings, int level,
                                                        const char *cure, const char *format, ...);
 
@@ -57,7 +74,8 @@ struct source_driver {
     const char *name, *help;
     const struct setting *settings; /* ends with a row whose name is NULL */
     size_t options_size;            /* of the struct that the settings fill */
-    bool forgets; /* the server forgets its log where confirm() says so: the position is on disk by then */
+    bool forgets; /* the server forgets its log where confirm() says so: the position is on disk by
+                     then */
 
     /* ---- the log; intake's thread ---- */
 
@@ -93,8 +111,9 @@ struct source_driver {
      * the log's end has been reached. lag is measured from event times. */
     void (*describe)(struct source *source, struct bytes token, struct buf *out);
 
-    void (*interrupt)(struct source *source); /* any thread: read() and start() soon return ERROR_STOP */
-    void (*close)(struct source *source);     /* half-built is fine; NULL too */
+    void (*interrupt)(
+        struct source *source); /* any thread: read() and start() soon return ERROR_STOP */
+    void (*close)(struct source *source); /* half-built is fine; NULL too */
 
     /* ---- snapshot readers; each on a thread of its own ---- */
 
@@ -121,7 +140,8 @@ struct source_driver {
     void (*reader_close)(struct table_reader *reader);
 
     bool (*valid)(const void *options, struct error *err); /* as in struct sink_driver */
-    /* Nobody reads on with these options: what the server keeps for the reader goes. NULL: nothing. */
+    /* Nobody reads on with these options: what the server keeps for the reader goes. NULL: nothing.
+     */
     bool (*forget)(const void *options, struct error *err);
 
     /* Preflight: connects, looks at settings, rights and tables; adds a line each. */

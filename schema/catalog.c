@@ -107,9 +107,12 @@ static struct table *newest_of(const struct catalog *catalog, uint32_t id)
 const struct table *catalog_restore(struct catalog *catalog, const struct table *saved)
 {
     struct table *table = table_copy(&catalog->arena, saved);
-    /* Versions of an id come one after the other, so the search ends at once where there are any. */
-    struct table *older = catalog->all_count && catalog->all[catalog->all_count - 1]->id == saved->id
-                              ? newest_of(catalog, saved->id) : NULL;
+    /* Versions of an id come one after the other, so the search ends at once where there are any.
+     */
+    struct table *older =
+        catalog->all_count && catalog->all[catalog->all_count - 1]->id == saved->id
+            ? newest_of(catalog, saved->id)
+            : NULL;
     table->previous = older;
     if (older)
         catalog_drop(catalog, older);

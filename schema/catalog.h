@@ -10,12 +10,13 @@
 
 struct catalog {
     struct arena arena;
-    struct map by_name; /* "database\0name" (schema between, where there is one) -> struct table */
-    uint32_t next_id;   /* from 1 */
+    struct map by_name;  /* "database\0name" (schema between, where there is one) -> struct table */
+    uint32_t next_id;    /* from 1 */
     uint32_t generation; /* grows with every change: what is newer than saved must be saved */
-    struct table **all; /* every version, in the order it came; for the checkpoint */
+    struct table **all;  /* every version, in the order it came; for the checkpoint */
     size_t all_count, all_capacity;
-    bool fold_names; /* lower_case_table_names != 0: names of databases and tables fold to lower case */
+    bool fold_names; /* lower_case_table_names != 0: names of databases and tables fold to lower
+                        case */
 };
 
 void catalog_init(struct catalog *catalog);
@@ -32,8 +33,8 @@ const struct table *catalog_put(struct catalog *catalog, const struct table *dra
                                 const struct table *previous, uint64_t valid_from);
 
 /* Enters a version as it was saved: id, version and all. The versions of an id come one after the
- * other; once all are there, catalog_settle gives the newest of each id its name, dropped ones none:
- * names change hands, so the order of ids says nothing about who has one. */
+ * other; once all are there, catalog_settle gives the newest of each id its name, dropped ones
+ * none: names change hands, so the order of ids says nothing about who has one. */
 const struct table *catalog_restore(struct catalog *catalog, const struct table *saved);
 void catalog_settle(struct catalog *catalog);
 

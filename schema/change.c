@@ -12,8 +12,7 @@ const char *change_kind_name(enum change_kind kind)
         [CHANGE_RENAME_TABLE] = "rename.table",     [CHANGE_ALTER_TABLE] = "alter.table",
         [CHANGE_TRUNCATE_TABLE] = "truncate.table", [CHANGE_CREATE_DATABASE] = "create.database",
         [CHANGE_DROP_DATABASE] = "drop.database",   [CHANGE_RESYNC_TABLE] = "resync.table",
-        [CHANGE_PARK_TABLE] = "park.table",
-        [CHANGE_SWEEP_TABLE] = "sweep.table",
+        [CHANGE_PARK_TABLE] = "park.table",         [CHANGE_SWEEP_TABLE] = "sweep.table",
     };
     ASSERT(kind < ARRAY_SIZE(names));
     return names[kind];

@@ -25,13 +25,16 @@ struct schema_change {
     struct bytes database;
     struct bytes sql; /* the statement, for logs and for sinks that pass DDL on; may be cut */
     /* Renamed columns, which before and after alone cannot tell from drop + add: pairs old, new. */
-    const struct column_rename { struct bytes from, to; } *renames;
+    const struct column_rename {
+        struct bytes from, to;
+    } * renames;
     uint16_t rename_count;
-    bool rereads; /* ALTER_TABLE: a RESYNC follows it, so values that cannot be kept may go */
-    bool shared;  /* several tables are routed to the target: what is not this one's stays */
+    bool rereads;   /* ALTER_TABLE: a RESYNC follows it, so values that cannot be kept may go */
+    bool shared;    /* several tables are routed to the target: what is not this one's stays */
     uint64_t sweep; /* SWEEP_TABLE: versions up to this mark are from before the reading */
-    bool left; /* DROP_TABLE: it only left the captured tables; its target stays */
-    uint32_t excluded; /* enum change_bit: parts of an ALTER that the user's policy keeps from a sink */
+    bool left;      /* DROP_TABLE: it only left the captured tables; its target stays */
+    uint32_t
+        excluded; /* enum change_bit: parts of an ALTER that the user's policy keeps from a sink */
 };
 
 const char *change_kind_name(enum change_kind kind); /* "create.table", "alter.table", ... */

@@ -82,7 +82,8 @@ static void diff_columns(struct steps *steps, const struct schema_change *change
         if (old)
             diff_column(steps, old, new);
         else
-            step_add(steps, (struct step){ .kind = STEP_ADD_COLUMN, .new = new,
+            step_add(steps, (struct step){ .kind = STEP_ADD_COLUMN,
+                                           .new = new,
                                            .after = i ? after->columns[i - 1].name
                                                       : (struct bytes){ 0 } });
     }

@@ -7,13 +7,13 @@
 #include "schema/change.h"
 
 enum step_kind {
-    STEP_RENAME_COLUMN,   /* old, new */
-    STEP_ADD_COLUMN,      /* new; `after` names the column before it in the source order */
-    STEP_MODIFY_TYPE,     /* old, new: type or nullability differ */
-    STEP_MODIFY_DEFAULT,  /* old, new: only the default differs */
-    STEP_COMMENT_COLUMN,  /* old, new: only the comment differs */
-    STEP_DROP_COLUMN,     /* old */
-    STEP_CHANGE_KEY,      /* the key's columns differ: no target can follow in place */
+    STEP_RENAME_COLUMN,  /* old, new */
+    STEP_ADD_COLUMN,     /* new; `after` names the column before it in the source order */
+    STEP_MODIFY_TYPE,    /* old, new: type or nullability differ */
+    STEP_MODIFY_DEFAULT, /* old, new: only the default differs */
+    STEP_COMMENT_COLUMN, /* old, new: only the comment differs */
+    STEP_DROP_COLUMN,    /* old */
+    STEP_CHANGE_KEY,     /* the key's columns differ: no target can follow in place */
     STEP_COMMENT_TABLE,
 };
 

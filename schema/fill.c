@@ -254,8 +254,8 @@ bool fill_is_kept(const struct column *old, const struct column *new, bool stric
         return false; /* rows with 0 get numbers */
     if (old->nullable && !new->nullable && !strict)
         return false;
-    bool text = new->type.kind == TYPE_TEXT || new->type.kind == TYPE_ENUM ||
-                new->type.kind == TYPE_SET;
+    bool text =
+        new->type.kind == TYPE_TEXT || new->type.kind == TYPE_ENUM || new->type.kind == TYPE_SET;
     if (text && old->charset.data && !texts_equal(old->charset, new->charset) && !strict)
         return false; /* characters that the new set lacks */
     if (rounds(old, new))

@@ -49,8 +49,16 @@ bool key_comparable(const struct table *table)
 {
     for (uint16_t i = 0; i < table->key_count; i++) {
         switch (table->columns[table->key_columns[i]].type.kind) {
-        case TYPE_INT: case TYPE_UINT: case TYPE_DECIMAL: case TYPE_BIT: case TYPE_YEAR:
-        case TYPE_DATE: case TYPE_TIME: case TYPE_DATETIME: case TYPE_TIMESTAMP: case TYPE_BYTES:
+        case TYPE_INT:
+        case TYPE_UINT:
+        case TYPE_DECIMAL:
+        case TYPE_BIT:
+        case TYPE_YEAR:
+        case TYPE_DATE:
+        case TYPE_TIME:
+        case TYPE_DATETIME:
+        case TYPE_TIMESTAMP:
+        case TYPE_BYTES:
             break;
         default:
             return false;
@@ -67,7 +75,7 @@ static int decimal_compare(struct bytes a, struct bytes b)
     bool a_negative = a.size && a.data[0] == '-', b_negative = b.size && b.data[0] == '-';
     if (a_negative != b_negative)
         return a_negative ? -1 : 1;
-    int order = a.size != b.size ? order_of(a.size < b.size, a.size > b.size) : bytes_compare(a, b);
+    int order = a.size != b.size ? order_of(a.size<b.size, a.size> b.size) : bytes_compare(a, b);
     return a_negative ? -order : order;
 }
 
@@ -77,15 +85,15 @@ static int value_compare(const struct type *type, const struct value *a, const s
         /* A date that no calendar holds (a text) sorts before all real ones, NULL before that. */
         int a_rank = a->tag <= VALUE_ABSENT ? 0 : a->tag == VALUE_TEXT ? 1 : 2;
         int b_rank = b->tag <= VALUE_ABSENT ? 0 : b->tag == VALUE_TEXT ? 1 : 2;
-        return order_of(a_rank < b_rank, a_rank > b_rank);
+        return order_of(a_rank<b_rank, a_rank> b_rank);
     }
     switch (a->tag) {
     case VALUE_INT:
-        return order_of(a->integer < b->integer, a->integer > b->integer);
+        return order_of(a->integer<b->integer, a->integer> b->integer);
     case VALUE_UINT:
-        return order_of(a->natural < b->natural, a->natural > b->natural);
+        return order_of(a->natural<b->natural, a->natural> b->natural);
     case VALUE_DOUBLE:
-        return order_of(a->number < b->number, a->number > b->number);
+        return order_of(a->number<b->number, a->number> b->number);
     case VALUE_TEXT:
         return type->kind == TYPE_DECIMAL ? decimal_compare(value_bytes(a), value_bytes(b))
                                           : bytes_compare(value_bytes(a), value_bytes(b));

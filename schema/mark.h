@@ -12,8 +12,12 @@
 
 #include <stdint.h>
 
-enum { MARK_ROW_BITS = 24, MARK_ROW_LAST = 0xefffff, MARK_CHUNK_FIRST = 0xf00000,
-       MARK_CHUNK_LAST = 0xffffff };
+enum {
+    MARK_ROW_BITS = 24,
+    MARK_ROW_LAST = 0xefffff,
+    MARK_CHUNK_FIRST = 0xf00000,
+    MARK_CHUNK_LAST = 0xffffff
+};
 
 static inline uint64_t mark_make(uint64_t commit, uint32_t row)
 {

@@ -2,9 +2,9 @@
  *
  * Table versions: copying, finding columns, and their record in the checkpoint:
  *   u8 format, u32 id, u32 version, u64 valid_from, database, schema, name, charset, collation,
- *   comment, key_name (each sized), u8 flags (1: system versioned), u32 source_id, u16 columns, then
- *   a column each: name, charset, collation, source_type, default, comment (sized), u8 kind, u8 bits,
- *   u8 precision, u8 scale, u32 length, u8 flags, u8 generated, u16 key_order, u32 source_id,
+ *   comment, key_name (each sized), u8 flags (1: system versioned), u32 source_id, u16 columns,
+ * then a column each: name, charset, collation, source_type, default, comment (sized), u8 kind, u8
+ * bits, u8 precision, u8 scale, u32 length, u8 flags, u8 generated, u16 key_order, u32 source_id,
  *   u16 members, labels. Format 1 had no source_id. */
 #include "schema/table.h"
 
@@ -14,8 +14,14 @@
 #include "engine/base/reader.h"
 
 enum { TABLE_FORMAT = 2, TABLE_FORMAT_FIRST = 1, COLUMN_BYTES_MIN = 30 };
-enum { FLAG_FIXED = 1, FLAG_BOOLEAN = 2, FLAG_NULLABLE = 4, FLAG_INVISIBLE = 8,
-       FLAG_AUTO_INCREMENT = 16, FLAG_EXPRESSION = 32 };
+enum {
+    FLAG_FIXED = 1,
+    FLAG_BOOLEAN = 2,
+    FLAG_NULLABLE = 4,
+    FLAG_INVISIBLE = 8,
+    FLAG_AUTO_INCREMENT = 16,
+    FLAG_EXPRESSION = 32
+};
 
 static uint8_t fold(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c; }
 
@@ -221,7 +227,8 @@ bool table_decode(struct bytes record, struct arena *arena, struct table **out, 
     table->system_versioned = reader_u8(&in) != 0;
     table->source_id = format > TABLE_FORMAT_FIRST ? (uint32_t)reader_le(&in, 4) : 0;
     table->column_count = (uint16_t)reader_le(&in, 2);
-    if (in.failed || (size_t)table->column_count * COLUMN_BYTES_MIN > in.rest.size || !table->name.data)
+    if (in.failed || (size_t)table->column_count * COLUMN_BYTES_MIN > in.rest.size ||
+        !table->name.data)
         return error_set(err, ERROR_CONFIG, "a table's record is cut off");
     struct column *columns = arena_array(arena, table->column_count + 1u, sizeof *columns);
     for (uint16_t i = 0; i < table->column_count && !in.failed; i++)

@@ -15,7 +15,7 @@ struct column {
     struct type type;
     bool nullable;
     bool invisible;
-    uint8_t generated;          /* enum column_generated */
+    uint8_t generated; /* enum column_generated */
     bool auto_increment;
     uint16_t key_order;         /* place in the key from 1; 0: not in it */
     struct bytes charset;       /* of text, ENUM and SET in the source: "latin1"; NULL: bytes */
@@ -30,18 +30,19 @@ struct column {
 struct table {
     uint32_t id;      /* ours: stays through renames and versions, never reused in a checkpoint */
     uint32_t version; /* from 1 */
-    uint64_t valid_from; /* mark of the change that made it; 0: seen at a start */
+    uint64_t valid_from;                 /* mark of the change that made it; 0: seen at a start */
     struct bytes database, schema, name; /* schema: NULL for MySQL */
     const struct column *columns;
     uint16_t column_count;
     uint16_t key_count;          /* 0: keyless, a signed multiset */
     const uint16_t *key_columns; /* indexes into columns, in key order */
-    struct bytes key_name; /* index behind the key: "PRIMARY", "uk_a"; NULL data: none or not known */
-    struct bytes charset;        /* default of the table, for columns that a DDL adds */
+    struct bytes
+        key_name; /* index behind the key: "PRIMARY", "uk_a"; NULL data: none or not known */
+    struct bytes charset; /* default of the table, for columns that a DDL adds */
     struct bytes collation;
     struct bytes comment;
-    bool system_versioned;       /* MariaDB: history rows arrive as events of their own */
-    uint32_t source_id;          /* the source's own number of it (PostgreSQL: OID); 0: none */
+    bool system_versioned; /* MariaDB: history rows arrive as events of their own */
+    uint32_t source_id;    /* the source's own number of it (PostgreSQL: OID); 0: none */
     const struct table *previous;
 };
 

@@ -8,13 +8,13 @@
 const char *type_kind_name(enum type_kind kind)
 {
     static const char *const names[TYPE_KIND_COUNT] = {
-        [TYPE_INT] = "int",           [TYPE_UINT] = "unsigned int", [TYPE_FLOAT] = "float",
-        [TYPE_DOUBLE] = "double",     [TYPE_DECIMAL] = "decimal",   [TYPE_BIT] = "bit",
-        [TYPE_YEAR] = "year",         [TYPE_DATE] = "date",         [TYPE_TIME] = "time",
+        [TYPE_INT] = "int",           [TYPE_UINT] = "unsigned int",   [TYPE_FLOAT] = "float",
+        [TYPE_DOUBLE] = "double",     [TYPE_DECIMAL] = "decimal",     [TYPE_BIT] = "bit",
+        [TYPE_YEAR] = "year",         [TYPE_DATE] = "date",           [TYPE_TIME] = "time",
         [TYPE_DATETIME] = "datetime", [TYPE_TIMESTAMP] = "timestamp", [TYPE_TEXT] = "text",
-        [TYPE_BYTES] = "bytes",       [TYPE_JSON] = "json",         [TYPE_ENUM] = "enum",
-        [TYPE_SET] = "set",           [TYPE_GEOMETRY] = "geometry", [TYPE_VECTOR] = "vector",
-        [TYPE_UUID] = "uuid",         [TYPE_INET4] = "inet4",       [TYPE_INET6] = "inet6",
+        [TYPE_BYTES] = "bytes",       [TYPE_JSON] = "json",           [TYPE_ENUM] = "enum",
+        [TYPE_SET] = "set",           [TYPE_GEOMETRY] = "geometry",   [TYPE_VECTOR] = "vector",
+        [TYPE_UUID] = "uuid",         [TYPE_INET4] = "inet4",         [TYPE_INET6] = "inet6",
     };
     ASSERT(kind < TYPE_KIND_COUNT);
     return names[kind];

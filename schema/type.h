@@ -7,12 +7,12 @@
 #include "engine/base/bytes.h"
 
 enum type_kind {
-    TYPE_INT,       /* signed integer of `bits` 8, 16, 24, 32 or 64                              */
-    TYPE_UINT,      /* unsigned integer of `bits`                                                */
-    TYPE_FLOAT,     /* IEEE single                                                               */
-    TYPE_DOUBLE,    /* IEEE double                                                               */
-    TYPE_DECIMAL,   /* `precision` digits, `scale` of them after the point                       */
-    TYPE_BIT,       /* bit field of `length` 1 to 64 bits                                        */
+    TYPE_INT,     /* signed integer of `bits` 8, 16, 24, 32 or 64                              */
+    TYPE_UINT,    /* unsigned integer of `bits`                                                */
+    TYPE_FLOAT,   /* IEEE single                                                               */
+    TYPE_DOUBLE,  /* IEEE double                                                               */
+    TYPE_DECIMAL, /* `precision` digits, `scale` of them after the point                       */
+    TYPE_BIT,     /* bit field of `length` 1 to 64 bits                                        */
     TYPE_YEAR,
     TYPE_DATE,
     TYPE_TIME,      /* a signed span of time, `scale` digits of fraction 0 to 6                  */

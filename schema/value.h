@@ -26,7 +26,8 @@
 
 enum value_tag {
     VALUE_NULL,
-    VALUE_ABSENT, /* not in the row image (MINIMAL, NOBLOB, unchanged TOAST): never to become NULL */
+    VALUE_ABSENT, /* not in the row image (MINIMAL, NOBLOB, unchanged TOAST): never to become NULL
+                   */
     VALUE_INT,
     VALUE_UINT,
     VALUE_DOUBLE,
@@ -34,7 +35,7 @@ enum value_tag {
 };
 
 struct value {
-    uint8_t tag; /* enum value_tag */
+    uint8_t tag;   /* enum value_tag */
     uint32_t size; /* of a text, in bytes */
     union {
         int64_t integer;

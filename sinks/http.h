@@ -24,7 +24,7 @@ struct http_options {
 struct http_request {
     const char *url;                                           /* without user and password */
     const char *const *headers;                                /* "Name: value", ends with NULL */
-    bool get;           /* no body */
+    bool get;                                                  /* no body */
     struct bytes data;                                         /* the body, when `read` is NULL */
     size_t (*read)(void *context, uint8_t *room, size_t size); /* 0: the end */
     void (*rewind)(void *context);                             /* from the start again */

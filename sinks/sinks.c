@@ -6,11 +6,7 @@
 #include "sinks/drivers.h"
 
 const struct sink_driver *const sink_drivers[] = {
-    &sink_clickhouse,
-    &sink_kafka,
-    &sink_stdout,
-    &sink_blackhole,
-    NULL,
+    &sink_clickhouse, &sink_kafka, &sink_stdout, &sink_blackhole, NULL,
 };
 
 const struct sink_driver *sink_find(struct bytes name)

@@ -126,7 +126,8 @@ void base64_text(struct bytes raw, bool url_safe, struct buf *out)
         return;
     for (size_t i = 0; i < raw.size; i += 3, to += 4) {
         size_t left = raw.size - i;
-        uint32_t word = (uint32_t)raw.data[i] << 16 | (left > 1 ? (uint32_t)raw.data[i + 1] << 8 : 0) |
+        uint32_t word = (uint32_t)raw.data[i] << 16 |
+                        (left > 1 ? (uint32_t)raw.data[i + 1] << 8 : 0) |
                         (left > 2 ? raw.data[i + 2] : 0);
         to[0] = (uint8_t)alphabet[word >> 18];
         to[1] = (uint8_t)alphabet[word >> 12 & 63];

@@ -6,5 +6,5 @@
 #include "engine/source.h"
 
 extern const struct source_driver mysql_source, mariadb_source, postgres_source;
-extern const struct source_driver *const source_drivers[]; /* ends with NULL */
+extern const struct source_driver *const source_drivers[];        /* ends with NULL */
 const struct source_driver *source_driver_find(const char *name); /* NULL: there is none */

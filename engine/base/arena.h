@@ -22,7 +22,7 @@ struct arena {
 /* A zeroed struct arena is ready for use. All of these never return NULL: out of memory ends the
  * process, which the checkpoint makes safe. Aligned for any type. */
 static inline void *arena_alloc(struct arena *arena, size_t size); /* not initialized */
-void *arena_zalloc(struct arena *arena, size_t size); /* zeroed */
+void *arena_zalloc(struct arena *arena, size_t size);              /* zeroed */
 void *arena_array(struct arena *arena, size_t count, size_t size); /* zeroed, overflow-checked */
 
 /* Bytes need no alignment: packs tightly. */

@@ -34,7 +34,10 @@ static inline void buf_put(struct buf *buf, const void *data, size_t size)
     buf->size += size;
 }
 
-static inline void buf_bytes(struct buf *buf, struct bytes view) { buf_put(buf, view.data, view.size); }
+static inline void buf_bytes(struct buf *buf, struct bytes view)
+{
+    buf_put(buf, view.data, view.size);
+}
 static inline void buf_text(struct buf *buf, const char *text) { buf_put(buf, text, strlen(text)); }
 static inline void buf_u8(struct buf *buf, uint8_t number) { buf_put(buf, &number, 1); }
 

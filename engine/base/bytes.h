@@ -16,7 +16,8 @@ struct bytes {
 /* For printf: printf("%.*s", BYTES_ARGS(view)) */
 #define BYTES_ARGS(view) (int)(view).size, (const char *)(view).data
 /* A view of a string literal. */
-#define BYTES_LITERAL(literal) ((struct bytes){ (const uint8_t *)("" literal), sizeof(literal) - 1 })
+#define BYTES_LITERAL(literal)                                                                     \
+    ((struct bytes){ (const uint8_t *)("" literal), sizeof(literal) - 1 })
 
 static inline struct bytes bytes_from(const char *text)
 {

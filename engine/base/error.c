@@ -61,8 +61,8 @@ bool error_cure(struct error *err, const char *text)
 const char *error_kind_name(enum error_kind kind)
 {
     static const char *const names[] = {
-        [ERROR_NONE] = "none",     [ERROR_RETRY] = "retry",   [ERROR_UNKNOWN] = "unknown",
-        [ERROR_DATA] = "data",     [ERROR_CONFIG] = "config", [ERROR_LOST] = "lost",
+        [ERROR_NONE] = "none", [ERROR_RETRY] = "retry",   [ERROR_UNKNOWN] = "unknown",
+        [ERROR_DATA] = "data", [ERROR_CONFIG] = "config", [ERROR_LOST] = "lost",
         [ERROR_STOP] = "stop",
     };
     ASSERT(kind < ARRAY_SIZE(names));

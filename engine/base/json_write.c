@@ -79,8 +79,10 @@ static void json_escape(struct buf *out, uint8_t byte)
 void json_put_char(struct buf *out, uint8_t character)
 {
     if (character >= 0x80)
-        buf_put(out, (const uint8_t[]){ (uint8_t)(0xc0 | character >> 6),
-                                        (uint8_t)(0x80 | (character & 0x3f)) }, 2);
+        buf_put(out,
+                (const uint8_t[]){ (uint8_t)(0xc0 | character >> 6),
+                                   (uint8_t)(0x80 | (character & 0x3f)) },
+                2);
     else if (character < 0x20 || character == '"' || character == '\\')
         json_escape(out, character);
     else

@@ -21,10 +21,18 @@
 #include "engine/base/clock.h"
 #include "engine/base/json_write.h"
 
-enum { LOG_LINE_MAX = 4096, LOG_FIELDS_MAX = 32, LOG_CONTEXT_MAX = 121, LOG_RECENT_MAX = 16,
-       LOG_REPEAT_US = 1000000, LOG_HEAD_MAX = 200 };
+enum {
+    LOG_LINE_MAX = 4096,
+    LOG_FIELDS_MAX = 32,
+    LOG_CONTEXT_MAX = 121,
+    LOG_RECENT_MAX = 16,
+    LOG_REPEAT_US = 1000000,
+    LOG_HEAD_MAX = 200
+};
 
-struct log_field { struct bytes key, value; };
+struct log_field {
+    struct bytes key, value;
+};
 struct log_line {
     char text[LOG_LINE_MAX]; /* message and values as they came, one after the other */
     size_t size;
@@ -33,9 +41,13 @@ struct log_line {
     size_t count;
 };
 
-static const struct { const char *name, *priority; } levels[] = {
-    [LOG_LEVEL_ERROR] = { "error", "<3>" }, [LOG_LEVEL_WARN] = { "warn", "<4>" },
-    [LOG_LEVEL_INFO] = { "info", "<6>" },   [LOG_LEVEL_DEBUG] = { "debug", "<7>" },
+static const struct {
+    const char *name, *priority;
+} levels[] = {
+    [LOG_LEVEL_ERROR] = { "error", "<3>" },
+    [LOG_LEVEL_WARN] = { "warn", "<4>" },
+    [LOG_LEVEL_INFO] = { "info", "<6>" },
+    [LOG_LEVEL_DEBUG] = { "debug", "<7>" },
 };
 
 static enum log_level wanted = LOG_LEVEL_INFO;
@@ -91,7 +103,8 @@ struct conversion {
     char type;
 };
 _Static_assert(sizeof(long) == sizeof(intmax_t) && sizeof(size_t) == sizeof(intmax_t) &&
-               sizeof(long long) == sizeof(intmax_t), "the length modifiers are read as one");
+                   sizeof(long long) == sizeof(intmax_t),
+               "the length modifiers are read as one");
 
 static const char *conversion_read(struct conversion *c, const char *format, va_list *args)
 {
@@ -117,20 +130,34 @@ static int conversion_print(struct conversion *c, char *room, size_t size, va_li
     const char *length = strchr("diuxXo", c->type) ? "j" : "";
     snprintf(c->spec + c->size, sizeof c->spec - c->size, "%s%c", length, c->type);
     switch (c->type) {
-    case 'd': case 'i': {
+    case 'd':
+    case 'i': {
         intmax_t number = c->longs > 0 ? va_arg(*args, long) : va_arg(*args, int);
         return snprintf(room, size, c->spec, number);
     }
-    case 'u': case 'x': case 'X': case 'o': {
+    case 'u':
+    case 'x':
+    case 'X':
+    case 'o': {
         uintmax_t number = c->longs > 0 ? va_arg(*args, unsigned long) : va_arg(*args, unsigned);
         return snprintf(room, size, c->spec, number);
     }
-    case 'e': case 'f': case 'g': case 'E': case 'F': case 'G':
+    case 'e':
+    case 'f':
+    case 'g':
+    case 'E':
+    case 'F':
+    case 'G':
         return snprintf(room, size, c->spec, va_arg(*args, double));
-    case 'c': return snprintf(room, size, c->spec, va_arg(*args, int));
-    case 's': return snprintf(room, size, c->spec, va_arg(*args, const char *));
-    case 'p': return snprintf(room, size, c->spec, va_arg(*args, void *));
-    default: ASSERT(c->type == '%'); return snprintf(room, size, "%%");
+    case 'c':
+        return snprintf(room, size, c->spec, va_arg(*args, int));
+    case 's':
+        return snprintf(room, size, c->spec, va_arg(*args, const char *));
+    case 'p':
+        return snprintf(room, size, c->spec, va_arg(*args, void *));
+    default:
+        ASSERT(c->type == '%');
+        return snprintf(room, size, "%%");
     }
 }
 #pragma GCC diagnostic pop

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Hash map from bytes to pointers: open addressing, grows by doubling. Keys are copied. One owner. */
+ * Hash map from bytes to pointers: open addressing, grows by doubling. Keys are copied. One owner.
+ */
 #pragma once
 
 #include "engine/base/bytes.h"
@@ -16,9 +17,9 @@ struct map {
 };
 
 /* A zeroed struct map is empty and ready. */
-void *map_get(const struct map *map, struct bytes key);        /* NULL: not there */
-void map_put(struct map *map, struct bytes key, void *value);  /* replaces; value not NULL */
-void *map_remove(struct map *map, struct bytes key);           /* what was there, or NULL */
-void map_done(struct map *map);                                /* frees keys, not values */
+void *map_get(const struct map *map, struct bytes key);       /* NULL: not there */
+void map_put(struct map *map, struct bytes key, void *value); /* replaces; value not NULL */
+void *map_remove(struct map *map, struct bytes key);          /* what was there, or NULL */
+void map_done(struct map *map);                               /* frees keys, not values */
 /* for (struct map_entry *e = NULL; (e = map_next(map, e));) : any order; no changes meanwhile */
 struct map_entry *map_next(const struct map *map, struct map_entry *entry);

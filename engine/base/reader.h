@@ -12,10 +12,7 @@ struct reader {
     bool failed;
 };
 
-static inline struct reader reader_of(struct bytes view)
-{
-    return (struct reader){ .rest = view };
-}
+static inline struct reader reader_of(struct bytes view) { return (struct reader){ .rest = view }; }
 
 /* A view of the next bytes; empty when they are not there. */
 static inline struct bytes reader_take(struct reader *in, size_t size)
@@ -59,7 +56,8 @@ static inline uint64_t reader_be(struct reader *in, size_t width)
 /* The text up to the next NUL, which is consumed and not counted. */
 static inline struct bytes reader_cstring(struct reader *in)
 {
-    const uint8_t *end = in->failed || !in->rest.size ? NULL : memchr(in->rest.data, 0, in->rest.size);
+    const uint8_t *end =
+        in->failed || !in->rest.size ? NULL : memchr(in->rest.data, 0, in->rest.size);
     if (!end) {
         in->failed = true;
         return (struct bytes){ (const uint8_t *)"", 0 };

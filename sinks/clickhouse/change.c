@@ -60,7 +60,7 @@ static bool step_rename(struct change *change, const struct step *step, struct e
     if (!old || old->in_sorting_key || bytes_equal(old->name, to))
         return true; /* done before; or not there, and prepare() adds it */
     struct bytes old_name = old->name;
-    if (new && new != old && !move_aside(change, new->name, err))
+    if (new &&new != old && !move_aside(change, new->name, err))
         return false;
     ddl_rename_column(&change->ddl, old_name, to, change_sql(change));
     return change_run(change, "RENAME COLUMN", err);

@@ -72,8 +72,8 @@ static bool check_server(struct check *check)
     return true;
 }
 
-/* 1 granted, 0 not, -1 not known: CHECK GRANT is younger than the oldest server we take. It knows no
- * FORMAT clause; its answer is the text of a number. */
+/* 1 granted, 0 not, -1 not known: CHECK GRANT is younger than the oldest server we take. It knows
+ * no FORMAT clause; its answer is the text of a number. */
 static int right_held(struct check *check, const char *right)
 {
     struct error err;

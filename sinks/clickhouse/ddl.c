@@ -104,8 +104,8 @@ static bool literal(const struct column *column, struct buf *sql)
     return true;
 }
 
-/* What the source filled the rows from before an ADD COLUMN with: its default, or the first label of
- * an ENUM that is never NULL. Expressions of the source are not carried. */
+/* What the source filled the rows from before an ADD COLUMN with: its default, or the first label
+ * of an ENUM that is never NULL. Expressions of the source are not carried. */
 static bool fill_literal(const struct column *column, struct buf *sql)
 {
     if (column->default_is_expression || column->generated != COLUMN_STORED_PLAIN)

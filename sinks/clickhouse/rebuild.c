@@ -44,8 +44,9 @@ static bool read_beside(struct rebuild *rebuild, struct error *err)
 static void move_column(struct rebuild *rebuild, struct bytes to,
                         const struct clickhouse_column *from, bool nullable)
 {
-    rebuild->moved[rebuild->moved_count++] =
-        (struct moved){ .to = to, .from = from->name, .not_null = from->type.nullable && !nullable };
+    rebuild->moved[rebuild->moved_count++] = (struct moved){
+        .to = to, .from = from->name, .not_null = from->type.nullable && !nullable
+    };
 }
 
 /* A column of the new version. What the target's own type holds keeps that type. */
@@ -192,11 +193,11 @@ bool rebuild_target(struct clickhouse_sink *self, struct target *target,
 {
     struct rebuild rebuild = { .self = self, .change = change, .old = shape, .rows = true };
     rebuild.ddl = rebuild.beside = target_ddl(self, target);
-    rebuild.beside.name = arena_printf(&self->scratch, "%.*s_millrace_new",
-                                       BYTES_ARGS(target->name));
-    rebuild.moved = arena_array(&self->scratch,
-                                (size_t)change->after->column_count + shape->column_count + 1u,
-                                sizeof *rebuild.moved);
+    rebuild.beside.name =
+        arena_printf(&self->scratch, "%.*s_millrace_new", BYTES_ARGS(target->name));
+    rebuild.moved =
+        arena_array(&self->scratch, (size_t)change->after->column_count + shape->column_count + 1u,
+                    sizeof *rebuild.moved);
     log_info("the key of '%.*s.%.*s' changed: the target is made anew from its rows",
              BYTES_ARGS(target->database), BYTES_ARGS(target->name));
     return make_beside(&rebuild, err) && (!rebuild.rows || copy_rows(&rebuild, err)) &&

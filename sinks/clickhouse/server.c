@@ -10,8 +10,8 @@
 
 #include <stdio.h>
 
-#include "engine/base/fault.h"
 #include "engine/base/assert.h"
+#include "engine/base/fault.h"
 #include "sinks/clickhouse/errors.h"
 
 enum {

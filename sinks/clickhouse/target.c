@@ -150,7 +150,8 @@ bool target_key_fits(const struct clickhouse_shape *shape, const struct table *t
     for (uint16_t i = 0; i < table->key_count; i++) {
         const struct column *column = &table->columns[table->key_columns[i]];
         struct clickhouse_type wanted = clickhouse_type_of(&column->type, abilities);
-        if (!clickhouse_type_holds(&shape_column(shape, column->name)->type, &wanted, &column->type))
+        if (!clickhouse_type_holds(&shape_column(shape, column->name)->type, &wanted,
+                                   &column->type))
             return false;
     }
     return true;
@@ -217,8 +218,9 @@ static bool columns_add(struct clickhouse_sink *self, struct target *target,
             continue;
         if (target->keeps_columns) {
             log_warn("table '%.*s.%.*s': the target has no column '%.*s' and add.column is not "
-                     "followed: its values are left out", BYTES_ARGS(target->database),
-                     BYTES_ARGS(target->name), BYTES_ARGS(table->columns[i].name));
+                     "followed: its values are left out",
+                     BYTES_ARGS(target->database), BYTES_ARGS(target->name),
+                     BYTES_ARGS(table->columns[i].name));
             continue;
         }
         ddl_add_column(&ddl, &table->columns[i], place_of(table, i, shape),
@@ -362,7 +364,8 @@ static bool target_look(struct clickhouse_sink *self, struct target *target,
     if (shape->exists)
         return true;
     if (target->keeps_absent)
-        return error_set(err, ERROR_DATA, "there is no target, and create.table is not followed: "
+        return error_set(err, ERROR_DATA,
+                         "there is no target, and create.table is not followed: "
                          "make it, then restart the agent");
     return table_create(self, target, table, shape, err) &&
            shape_read(&self->server, target->database, target->name, &self->scratch, shape, err) &&

@@ -216,62 +216,52 @@ void avro_key_schema(const struct format_context *context, struct buf *out)
     "{\"name\":\"" name "\",\"type\":[\"null\",\"" type "\"],\"default\":null}"
 #define REQUIRED(name, type) "{\"name\":\"" name "\",\"type\":\"" type "\"}"
 
+/* clang-format off */
 static const char source_common[] =
-    REQUIRED("version", "string") "," REQUIRED("connector", "string") "," REQUIRED(
-        "name",
-        "string") "," REQUIRED("ts_ms",
-                               "long") ","
-                                       "{\"name\":\"snapshot\",\"type\":[{\"type\":\"string\","
-                                       "\"connect.version\":1,"
-                                       "\"connect.parameters\":{\"allowed\":\"true,first,first_in_"
-                                       "data_collection,"
-                                       "last_in_data_collection,last,false,incremental\"},"
-                                       "\"connect.default\":\"false\","
-                                       "\"connect.name\":\"io.debezium.data.Enum\"},\"null\"],"
-                                       "\"default\":\"false\"}," REQUIRED("db", "string") "," OPTIONAL(
-                                           "sequence",
-                                           "string") "," OPTIONAL("ts_us",
-                                                                  "long") "," OPTIONAL("ts_ns",
-                                                                                       "long") ",";
+    REQUIRED("version", "string") ","
+    REQUIRED("connector", "string") ","
+    REQUIRED("name", "string") ","
+    REQUIRED("ts_ms", "long") ","
+    "{\"name\":\"snapshot\",\"type\":[{\"type\":\"string\",\"connect.version\":1,"
+    "\"connect.parameters\":{\"allowed\":\"true,first,first_in_data_collection,"
+    "last_in_data_collection,last,false,incremental\"},\"connect.default\":\"false\","
+    "\"connect.name\":\"io.debezium.data.Enum\"},\"null\"],\"default\":\"false\"},"
+    REQUIRED("db", "string") ","
+    OPTIONAL("sequence", "string") ","
+    OPTIONAL("ts_us", "long") ","
+    OPTIONAL("ts_ns", "long") ",";
 
 static const char source_binlog[] =
-    OPTIONAL("table", "string") "," REQUIRED("server_id", "long") "," OPTIONAL("gtid", "string") "," REQUIRED(
-        "file",
-        "string") "," REQUIRED("pos",
-                               "long") "," REQUIRED("row",
-                                                    "int") "," OPTIONAL("thread",
-                                                                        "long") "," OPTIONAL("quer"
-                                                                                             "y",
-                                                                                             "strin"
-                                                                                             "g");
+    OPTIONAL("table", "string") ","
+    REQUIRED("server_id", "long") ","
+    OPTIONAL("gtid", "string") ","
+    REQUIRED("file", "string") ","
+    REQUIRED("pos", "long") ","
+    REQUIRED("row", "int") ","
+    OPTIONAL("thread", "long") ","
+    OPTIONAL("query", "string");
 
 static const char source_wal[] =
-    REQUIRED("schema", "string") "," REQUIRED("table", "string") "," OPTIONAL(
-        "txId",
-        "long") "," OPTIONAL("lsn",
-                             "long") "," OPTIONAL("xmin",
-                                                  "long") "," OPTIONAL("origin",
-                                                                       "string") "," OPTIONAL("orig"
-                                                                                              "in_"
-                                                                                              "lsn",
-                                                                                              "lon"
-                                                                                              "g");
+    REQUIRED("schema", "string") ","
+    REQUIRED("table", "string") ","
+    OPTIONAL("txId", "long") ","
+    OPTIONAL("lsn", "long") ","
+    OPTIONAL("xmin", "long") ","
+    OPTIONAL("origin", "string") ","
+    OPTIONAL("origin_lsn", "long");
 
 static const char closing_fields[] =
-    "{\"name\":\"transaction\",\"type\":[\"null\",{\"type\":\"record\",\"name\":\"block\","
-    "\"namespace\":\"event\",\"fields\":[" REQUIRED("id", "string") "," REQUIRED(
-        "total_order",
-        "lo"
-        "n"
-        "g") "," REQUIRED("data_collection_order",
-                          "long") "],\"connect.version\":1,\"connect.name\":\"event.block\"}],"
-                                  "\"default\":null}"
-                                  "," REQUIRED("op", "string") "," OPTIONAL(
-                                      "ts_ms", "long") "," OPTIONAL("ts_us",
-                                                                    "long") "," OPTIONAL("ts_"
-                                                                                         "ns",
-                                                                                         "lon"
-                                                                                         "g");
+    "{\"name\":\"transaction\",\"type\":[\"null\",{\"type\":\"record\","
+    "\"name\":\"block\",\"namespace\":\"event\",\"fields\":["
+    REQUIRED("id", "string") ","
+    REQUIRED("total_order", "long") ","
+    REQUIRED("data_collection_order", "long")
+    "],\"connect.version\":1,\"connect.name\":\"event.block\"}],\"default\":null},"
+    REQUIRED("op", "string") ","
+    OPTIONAL("ts_ms", "long") ","
+    OPTIONAL("ts_us", "long") ","
+    OPTIONAL("ts_ns", "long");
+/* clang-format on */
 
 static void put_images(struct avro_writer *writer)
 {

@@ -81,52 +81,48 @@ static void image_json(const struct format_context *context, const char *field,
 #define REQUIRED(type, name) "{\"type\":\"" type "\",\"optional\":false,\"field\":\"" name "\"}"
 #define OPTIONAL(type, name) "{\"type\":\"" type "\",\"optional\":true,\"field\":\"" name "\"}"
 
+/* clang-format off */
 static const char source_common[] =
-    REQUIRED("string", "version") "," REQUIRED("string", "connector") "," REQUIRED(
-        "string",
-        "name") "," REQUIRED("int64",
-                             "ts_ms") ","
-                                      "{\"type\":\"string\",\"optional\":true,\"name\":\"io."
-                                      "debezium.data.Enum\",\"version\":1,"
-                                      "\"parameters\":{\"allowed\":\"true,first,first_in_data_"
-                                      "collection,last_in_data_collection,"
-                                      "last,false,incremental\"},\"default\":\"false\",\"field\":"
-                                      "\"snapshot\"}," REQUIRED("string", "db") "," OPTIONAL(
-                                          "string",
-                                          "sequence") "," OPTIONAL("int64",
-                                                                   "ts_us") "," OPTIONAL("int64",
-                                                                                         "ts_ns") ",";
+    REQUIRED("string", "version") ","
+    REQUIRED("string", "connector") ","
+    REQUIRED("string", "name") ","
+    REQUIRED("int64", "ts_ms") ","
+    "{\"type\":\"string\",\"optional\":true,\"name\":\"io.debezium.data.Enum\","
+    "\"version\":1,\"parameters\":{\"allowed\":\"true,first,first_in_data_collection,"
+    "last_in_data_collection,last,false,incremental\"},\"default\":\"false\","
+    "\"field\":\"snapshot\"},"
+    REQUIRED("string", "db") ","
+    OPTIONAL("string", "sequence") ","
+    OPTIONAL("int64", "ts_us") ","
+    OPTIONAL("int64", "ts_ns") ",";
 
 static const char source_binlog[] =
-    OPTIONAL("string", "table") "," REQUIRED("int64", "server_id") "," OPTIONAL("string", "gtid") "," REQUIRED(
-        "string",
-        "file") "," REQUIRED("int64",
-                             "pos") "," REQUIRED("int32",
-                                                 "row") "," OPTIONAL("int64",
-                                                                     "thread") "," OPTIONAL("strin"
-                                                                                            "g",
-                                                                                            "quer"
-                                                                                            "y");
+    OPTIONAL("string", "table") ","
+    REQUIRED("int64", "server_id") ","
+    OPTIONAL("string", "gtid") ","
+    REQUIRED("string", "file") ","
+    REQUIRED("int64", "pos") ","
+    REQUIRED("int32", "row") ","
+    OPTIONAL("int64", "thread") ","
+    OPTIONAL("string", "query");
 
 static const char source_wal[] =
-    REQUIRED("string", "schema") "," REQUIRED("string", "table") "," OPTIONAL(
-        "int64",
-        "txId") "," OPTIONAL("int64",
-                             "lsn") "," OPTIONAL("int64",
-                                                 "xmin") "," OPTIONAL("string",
-                                                                      "origin") "," OPTIONAL("int6"
-                                                                                             "4",
-                                                                                             "origi"
-                                                                                             "n_"
-                                                                                             "lsn");
+    REQUIRED("string", "schema") ","
+    REQUIRED("string", "table") ","
+    OPTIONAL("int64", "txId") ","
+    OPTIONAL("int64", "lsn") ","
+    OPTIONAL("int64", "xmin") ","
+    OPTIONAL("string", "origin") ","
+    OPTIONAL("int64", "origin_lsn");
 
 static const char transaction_field[] =
-    "{\"type\":\"struct\",\"fields\":[" REQUIRED("string", "id") "," REQUIRED(
-        "int64",
-        "total_order") "," REQUIRED("int64",
-                                    "data_collection_order") "],\"optional\":true,\"name\":\"event."
-                                                             "block\",\"version\":1,\"field\":"
-                                                             "\"transaction\"}";
+    "{\"type\":\"struct\",\"fields\":["
+    REQUIRED("string", "id") ","
+    REQUIRED("int64", "total_order") ","
+    REQUIRED("int64", "data_collection_order")
+    "],\"optional\":true,\"name\":\"event.block\",\"version\":1,"
+    "\"field\":\"transaction\"}";
+/* clang-format on */
 
 static const char closing_fields[] = REQUIRED("string", "op") "," OPTIONAL(
     "int64", "ts_ms") "," OPTIONAL("int64", "ts_us") "," OPTIONAL("int64", "ts_ns");

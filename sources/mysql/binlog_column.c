@@ -201,8 +201,12 @@ __attribute__((noinline)) static struct value datetime2_text(uint64_t packed, ui
 {
     uint32_t months = (uint32_t)(packed >> 22);
     struct value_clock clock = {
-        .year = months / 13, .month = months % 13, .day = packed >> 17 & 31,
-        .hour = packed >> 12 & 31, .minute = packed >> 6 & 63, .second = packed & 63,
+        .year = months / 13,
+        .month = months % 13,
+        .day = packed >> 17 & 31,
+        .hour = packed >> 12 & 31,
+        .minute = packed >> 6 & 63,
+        .second = packed & 63,
         .micro = micro,
     };
     return value_datetime(&clock, scale, arena);
@@ -285,8 +289,12 @@ static const uint8_t *decode_old_datetime(const struct column_decoder *self, con
     uint64_t packed = load64(at);
     uint32_t date = (uint32_t)(packed / 1000000), time = (uint32_t)(packed % 1000000);
     struct value_clock clock = {
-        .year = date / 10000, .month = date / 100 % 100, .day = date % 100,
-        .hour = time / 10000, .minute = time / 100 % 100, .second = time % 100,
+        .year = date / 10000,
+        .month = date / 100 % 100,
+        .day = date % 100,
+        .hour = time / 10000,
+        .minute = time / 100 % 100,
+        .second = time % 100,
     };
     if (packed > 99991231235959 || !clock_is_valid(&clock))
         return malformed(scope, "not a datetime");
@@ -334,8 +342,12 @@ static const uint8_t *decode_hires_datetime(const struct column_decoder *self, c
     uint64_t seconds = packed * unit / 1000000;
     uint32_t days = (uint32_t)(seconds / 86400), second = (uint32_t)(seconds % 86400);
     struct value_clock clock = {
-        .year = days / 32 / 13, .month = days / 32 % 13, .day = days % 32,
-        .hour = second / 3600, .minute = second / 60 % 60, .second = second % 60,
+        .year = days / 32 / 13,
+        .month = days / 32 % 13,
+        .day = days % 32,
+        .hour = second / 3600,
+        .minute = second / 60 % 60,
+        .second = second % 60,
         .micro = (uint32_t)(packed * unit % 1000000),
     };
     if (seconds / 86400 / 32 / 13 > 9999)
@@ -464,8 +476,10 @@ static bool inflate_value(struct bytes raw, struct arena *arena, struct bytes *o
     if (size > (uint64_t)body.size * 1100 + 64) /* deflate cannot do better: the size lies */
         return false;
     uint8_t *plain = arena_raw(arena, size);
-    z_stream stream = { .next_in = (Bytef *)(uintptr_t)body.data, .avail_in = (uInt)body.size,
-                        .next_out = plain, .avail_out = (uInt)size };
+    z_stream stream = { .next_in = (Bytef *)(uintptr_t)body.data,
+                        .avail_in = (uInt)body.size,
+                        .next_out = plain,
+                        .avail_out = (uInt)size };
     if (inflateInit2(&stream, window) != Z_OK)
         return false;
     bool whole = inflate(&stream, Z_FINISH) == Z_STREAM_END && stream.total_out == size;
@@ -497,9 +511,11 @@ static const uint8_t *decode_compressed(const struct column_decoder *self, const
 
 static bool choose_integer(uint8_t wire, struct column_decoder *self)
 {
-    static const struct { uint8_t wire, width; } rows[] = {
-        { WIRE_TINY, 1 }, { WIRE_SHORT, 2 }, { WIRE_INT24, 3 }, { WIRE_LONG, 4 },
-        { WIRE_LONGLONG, 8 },
+    static const struct {
+        uint8_t wire, width;
+    } rows[] = {
+        { WIRE_TINY, 1 }, { WIRE_SHORT, 2 },    { WIRE_INT24, 3 },
+        { WIRE_LONG, 4 }, { WIRE_LONGLONG, 8 },
     };
     const struct type *type = &self->column->type;
     if (type->kind != TYPE_INT && type->kind != TYPE_UINT)
@@ -642,18 +658,25 @@ static bool choose_simple(struct column_decoder *self, enum type_kind kind, uint
 static bool choose(uint8_t wire, uint16_t metadata, struct column_decoder *self)
 {
     switch (wire) {
-    case WIRE_FLOAT: return choose_simple(self, TYPE_FLOAT, 4, decode_float);
-    case WIRE_DOUBLE: return choose_simple(self, TYPE_DOUBLE, 8, decode_double);
-    case WIRE_YEAR: return choose_simple(self, TYPE_YEAR, 1, decode_year);
+    case WIRE_FLOAT:
+        return choose_simple(self, TYPE_FLOAT, 4, decode_float);
+    case WIRE_DOUBLE:
+        return choose_simple(self, TYPE_DOUBLE, 8, decode_double);
+    case WIRE_YEAR:
+        return choose_simple(self, TYPE_YEAR, 1, decode_year);
     case WIRE_DATE:
-    case WIRE_NEWDATE: return choose_simple(self, TYPE_DATE, 3, decode_date);
-    case WIRE_NEWDECIMAL: return choose_decimal(metadata, self);
+    case WIRE_NEWDATE:
+        return choose_simple(self, TYPE_DATE, 3, decode_date);
+    case WIRE_NEWDECIMAL:
+        return choose_decimal(metadata, self);
     case WIRE_TIME2:
     case WIRE_DATETIME2:
-    case WIRE_TIMESTAMP2: return choose_fraction(wire, metadata, self);
+    case WIRE_TIMESTAMP2:
+        return choose_fraction(wire, metadata, self);
     case WIRE_TIME:
     case WIRE_DATETIME:
-    case WIRE_TIMESTAMP: return choose_old_time(wire, self);
+    case WIRE_TIMESTAMP:
+        return choose_old_time(wire, self);
     case WIRE_BIT:
         return metadata >= 1 && metadata <= 64 &&
                choose_simple(self, TYPE_BIT, (metadata + 7u) / 8, decode_bit);
@@ -666,13 +689,19 @@ static bool choose(uint8_t wire, uint16_t metadata, struct column_decoder *self)
     case WIRE_STRING:
     case WIRE_VAR_STRING:
     case WIRE_VARCHAR:
-    case WIRE_BLOB: return choose_sized(self);
-    case WIRE_JSON: return choose_simple(self, TYPE_JSON, 0, decode_json);
-    case WIRE_GEOMETRY: return choose_simple(self, TYPE_GEOMETRY, 0, decode_bytes);
-    case WIRE_VECTOR: return choose_simple(self, TYPE_VECTOR, 0, decode_bytes);
+    case WIRE_BLOB:
+        return choose_sized(self);
+    case WIRE_JSON:
+        return choose_simple(self, TYPE_JSON, 0, decode_json);
+    case WIRE_GEOMETRY:
+        return choose_simple(self, TYPE_GEOMETRY, 0, decode_bytes);
+    case WIRE_VECTOR:
+        return choose_simple(self, TYPE_VECTOR, 0, decode_bytes);
     case WIRE_BLOB_COMPRESSED:
-    case WIRE_VARCHAR_COMPRESSED: return choose_compressed(self);
-    default: return choose_integer(wire, self);
+    case WIRE_VARCHAR_COMPRESSED:
+        return choose_compressed(self);
+    default:
+        return choose_integer(wire, self);
     }
 }
 
@@ -682,13 +711,16 @@ static uint8_t length_prefix(uint8_t wire, uint16_t metadata)
     case WIRE_STRING:
     case WIRE_VAR_STRING:
     case WIRE_VARCHAR:
-    case WIRE_VARCHAR_COMPRESSED: return metadata > 255 ? 2 : 1;
+    case WIRE_VARCHAR_COMPRESSED:
+        return metadata > 255 ? 2 : 1;
     case WIRE_BLOB:
     case WIRE_JSON:
     case WIRE_GEOMETRY:
     case WIRE_VECTOR:
-    case WIRE_BLOB_COMPRESSED: return metadata >= 1 && metadata <= 4 ? (uint8_t)metadata : 0;
-    default: return 0;
+    case WIRE_BLOB_COMPRESSED:
+        return metadata >= 1 && metadata <= 4 ? (uint8_t)metadata : 0;
+    default:
+        return 0;
     }
 }
 
@@ -696,7 +728,9 @@ bool column_decoder_make(uint8_t wire, uint16_t metadata, const struct column *c
                          const struct charset *charset, struct column_decoder *out,
                          struct error *err)
 {
-    struct column_decoder self = { .column = column, .charset = charset, .wire = wire,
+    struct column_decoder self = { .column = column,
+                                   .charset = charset,
+                                   .wire = wire,
                                    .scale = column->type.scale,
                                    .prefix = length_prefix(wire, metadata) };
     bool text = column->type.kind == TYPE_TEXT && !charset;
@@ -704,10 +738,9 @@ bool column_decoder_make(uint8_t wire, uint16_t metadata, const struct column *c
         return error_set(err, ERROR_DATA, "column '%.*s': character set '%.*s' is not known",
                          BYTES_ARGS(column->name), BYTES_ARGS(column->charset));
     if (!choose(wire, metadata, &self) || (!self.prefix && !self.width))
-        return error_set(err, ERROR_DATA,
-                         "column '%.*s' is %s, but the log has wire type %u (metadata 0x%x)",
-                         BYTES_ARGS(column->name), type_kind_name(column->type.kind), wire,
-                         metadata);
+        return error_set(
+            err, ERROR_DATA, "column '%.*s' is %s, but the log has wire type %u (metadata 0x%x)",
+            BYTES_ARGS(column->name), type_kind_name(column->type.kind), wire, metadata);
     *out = self;
     return true;
 }

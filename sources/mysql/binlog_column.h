@@ -12,23 +12,49 @@
 
 /* Types of columns in a TABLE_MAP (enum_field_types). */
 enum wire_type {
-    WIRE_DECIMAL = 0, WIRE_TINY = 1, WIRE_SHORT = 2, WIRE_LONG = 3, WIRE_FLOAT = 4,
-    WIRE_DOUBLE = 5, WIRE_NULL = 6, WIRE_TIMESTAMP = 7, WIRE_LONGLONG = 8, WIRE_INT24 = 9,
-    WIRE_DATE = 10, WIRE_TIME = 11, WIRE_DATETIME = 12, WIRE_YEAR = 13, WIRE_NEWDATE = 14,
-    WIRE_VARCHAR = 15, WIRE_BIT = 16, WIRE_TIMESTAMP2 = 17, WIRE_DATETIME2 = 18, WIRE_TIME2 = 19,
-    WIRE_BLOB_COMPRESSED = 140, WIRE_VARCHAR_COMPRESSED = 141, WIRE_VECTOR = 242, WIRE_JSON = 245,
-    WIRE_NEWDECIMAL = 246, WIRE_ENUM = 247, WIRE_SET = 248, WIRE_TINY_BLOB = 249,
-    WIRE_MEDIUM_BLOB = 250, WIRE_LONG_BLOB = 251, WIRE_BLOB = 252, WIRE_VAR_STRING = 253,
-    WIRE_STRING = 254, WIRE_GEOMETRY = 255,
+    WIRE_DECIMAL = 0,
+    WIRE_TINY = 1,
+    WIRE_SHORT = 2,
+    WIRE_LONG = 3,
+    WIRE_FLOAT = 4,
+    WIRE_DOUBLE = 5,
+    WIRE_NULL = 6,
+    WIRE_TIMESTAMP = 7,
+    WIRE_LONGLONG = 8,
+    WIRE_INT24 = 9,
+    WIRE_DATE = 10,
+    WIRE_TIME = 11,
+    WIRE_DATETIME = 12,
+    WIRE_YEAR = 13,
+    WIRE_NEWDATE = 14,
+    WIRE_VARCHAR = 15,
+    WIRE_BIT = 16,
+    WIRE_TIMESTAMP2 = 17,
+    WIRE_DATETIME2 = 18,
+    WIRE_TIME2 = 19,
+    WIRE_BLOB_COMPRESSED = 140,
+    WIRE_VARCHAR_COMPRESSED = 141,
+    WIRE_VECTOR = 242,
+    WIRE_JSON = 245,
+    WIRE_NEWDECIMAL = 246,
+    WIRE_ENUM = 247,
+    WIRE_SET = 248,
+    WIRE_TINY_BLOB = 249,
+    WIRE_MEDIUM_BLOB = 250,
+    WIRE_LONG_BLOB = 251,
+    WIRE_BLOB = 252,
+    WIRE_VAR_STRING = 253,
+    WIRE_STRING = 254,
+    WIRE_GEOMETRY = 255,
 };
 
 /* What the decoding of rows shares. */
 struct decode_scope {
-    struct arena *arena; /* the batch's */
-    const uint8_t *end;  /* of the bytes under way, which stay valid as long as the arena */
+    struct arena *arena;      /* the batch's */
+    const uint8_t *end;       /* of the bytes under way, which stay valid as long as the arena */
     struct value_month month; /* of the datetime decoded last: rows of a log are mostly of one */
-    uint64_t replaced;   /* texts that were invalid in their set */
-    const char *reason;  /* of the last failure */
+    uint64_t replaced;        /* texts that were invalid in their set */
+    const char *reason;       /* of the last failure */
 };
 
 /* Decodes the value at `at`. Returns what follows it, or NULL with scope->reason. */
@@ -44,7 +70,8 @@ struct column_decoder {
     uint32_t length;               /* of BINARY(n), to pad */
     uint8_t prefix;                /* bytes of the length in front, 0 to 4 */
     uint8_t wire, scale;
-    uint8_t integer_tag, integer_shift; /* of integers: VALUE_INT or VALUE_UINT, 64 - bits; else 0 */
+    uint8_t integer_tag,
+        integer_shift; /* of integers: VALUE_INT or VALUE_UINT, 64 - bits; else 0 */
     struct decimal_layout decimal;
 };
 
@@ -63,9 +90,8 @@ static inline struct value column_integer(const struct column_decoder *self, uin
 }
 
 /* What `decode` does; integers, which are most of what rows hold, without a call. */
-static inline const uint8_t *column_decode_one(const struct column_decoder *self,
-                                               const uint8_t *at, struct decode_scope *scope,
-                                               struct value *out)
+static inline const uint8_t *column_decode_one(const struct column_decoder *self, const uint8_t *at,
+                                               struct decode_scope *scope, struct value *out)
 {
     uint64_t raw;
     if (!self->integer_tag || (size_t)(scope->end - at) < sizeof raw)

@@ -177,21 +177,40 @@ static void print_scalar(const struct json_view *view, struct json_text *text)
     double number;
     uint64_t bits;
     switch (view->type) {
-    case JSON_LITERAL: print_literal(reader_u8(&in), text); break;
-    case JSON_INT16: json_text_int(text, (int16_t)reader_le(&in, 2)); break;
-    case JSON_UINT16: json_text_uint(text, reader_le(&in, 2)); break;
-    case JSON_INT32: json_text_int(text, (int32_t)reader_le(&in, 4)); break;
-    case JSON_UINT32: json_text_uint(text, reader_le(&in, 4)); break;
-    case JSON_INT64: json_text_int(text, (int64_t)reader_le(&in, 8)); break;
-    case JSON_UINT64: json_text_uint(text, reader_le(&in, 8)); break;
+    case JSON_LITERAL:
+        print_literal(reader_u8(&in), text);
+        break;
+    case JSON_INT16:
+        json_text_int(text, (int16_t)reader_le(&in, 2));
+        break;
+    case JSON_UINT16:
+        json_text_uint(text, reader_le(&in, 2));
+        break;
+    case JSON_INT32:
+        json_text_int(text, (int32_t)reader_le(&in, 4));
+        break;
+    case JSON_UINT32:
+        json_text_uint(text, reader_le(&in, 4));
+        break;
+    case JSON_INT64:
+        json_text_int(text, (int64_t)reader_le(&in, 8));
+        break;
+    case JSON_UINT64:
+        json_text_uint(text, reader_le(&in, 8));
+        break;
     case JSON_DOUBLE:
         bits = reader_le(&in, 8);
         memcpy(&number, &bits, sizeof number);
         json_text_double(text, number);
         break;
-    case JSON_STRING: json_text_string(text, take_varying(&in)); break;
-    case JSON_OPAQUE: print_opaque(&in, text); break;
-    default: text->failed = true;
+    case JSON_STRING:
+        json_text_string(text, take_varying(&in));
+        break;
+    case JSON_OPAQUE:
+        print_opaque(&in, text);
+        break;
+    default:
+        text->failed = true;
     }
     text->failed |= in.failed;
 }

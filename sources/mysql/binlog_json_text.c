@@ -164,8 +164,8 @@ static void put_zeros(struct json_text *text, int count)
 static void put_digits(struct json_text *text, const struct digits *digits, int from, int to)
 {
     if (to > from)
-        json_text_put(text, (struct bytes){ (const uint8_t *)digits->text + from,
-                                            (size_t)(to - from) });
+        json_text_put(text,
+                      (struct bytes){ (const uint8_t *)digits->text + from, (size_t)(to - from) });
 }
 
 static void put_plain(struct json_text *text, const struct digits *digits)
@@ -219,8 +219,9 @@ void json_text_double(struct json_text *text, double number)
 static void put_escape(struct json_text *text, uint8_t code)
 {
     static const char hex[] = "0123456789abcdef";
-    static const char named[32] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
-                                    ['\r'] = 'r' };
+    static const char named[32] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'
+    };
     uint8_t escape[6] = { '\\', code };
     size_t size = 2;
     if (code < 32 && named[code]) {

@@ -22,7 +22,7 @@ bool json_text_finish(struct json_text *text, struct bytes *out);
 void json_text_put(struct json_text *text, struct bytes raw);
 void json_text_int(struct json_text *text, int64_t number);
 void json_text_uint(struct json_text *text, uint64_t number);
-void json_text_double(struct json_text *text, double number); /* must be finite */
+void json_text_double(struct json_text *text, double number);       /* must be finite */
 void json_text_string(struct json_text *text, struct bytes string); /* quoted and escaped */
 /* "base64:typeNN:...", with the line breaks of the server's encoder. */
 void json_text_base64(struct json_text *text, uint8_t type, struct bytes raw);

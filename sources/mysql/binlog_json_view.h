@@ -7,9 +7,20 @@
 #include "sources/mysql/binlog_json_text.h"
 
 enum json_type {
-    JSON_SMALL_OBJECT = 0, JSON_LARGE_OBJECT = 1, JSON_SMALL_ARRAY = 2, JSON_LARGE_ARRAY = 3,
-    JSON_LITERAL = 4, JSON_INT16 = 5, JSON_UINT16 = 6, JSON_INT32 = 7, JSON_UINT32 = 8,
-    JSON_INT64 = 9, JSON_UINT64 = 10, JSON_DOUBLE = 11, JSON_STRING = 12, JSON_OPAQUE = 15,
+    JSON_SMALL_OBJECT = 0,
+    JSON_LARGE_OBJECT = 1,
+    JSON_SMALL_ARRAY = 2,
+    JSON_LARGE_ARRAY = 3,
+    JSON_LITERAL = 4,
+    JSON_INT16 = 5,
+    JSON_UINT16 = 6,
+    JSON_INT32 = 7,
+    JSON_UINT32 = 8,
+    JSON_INT64 = 9,
+    JSON_UINT64 = 10,
+    JSON_DOUBLE = 11,
+    JSON_STRING = 12,
+    JSON_OPAQUE = 15,
 };
 enum { JSON_DEPTH_MAX = 100 }; /* the server's own limit */
 
@@ -32,8 +43,7 @@ struct json_container {
 };
 bool json_is_container(uint8_t type);
 bool json_container_of(const struct json_view *view, struct json_container *out);
-bool json_container_key(const struct json_container *container, uint32_t index,
-                        struct bytes *out);
+bool json_container_key(const struct json_container *container, uint32_t index, struct bytes *out);
 bool json_container_value(const struct json_container *container, uint32_t index,
                           struct json_view *out);
 

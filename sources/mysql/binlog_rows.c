@@ -17,8 +17,15 @@
 #include "sources/mysql/packed.h"
 
 enum { PIECE_BYTES = 16 * 1024, OPTION_PARTIAL_JSON = 1 };
-enum { ROWS_WRITE_V1 = 23, ROWS_UPDATE_V1 = 24, ROWS_DELETE_V1 = 25, ROWS_WRITE = 30,
-       ROWS_UPDATE = 31, ROWS_DELETE = 32, ROWS_PARTIAL_UPDATE = 39 };
+enum {
+    ROWS_WRITE_V1 = 23,
+    ROWS_UPDATE_V1 = 24,
+    ROWS_DELETE_V1 = 25,
+    ROWS_WRITE = 30,
+    ROWS_UPDATE = 31,
+    ROWS_DELETE = 32,
+    ROWS_PARTIAL_UPDATE = 39
+};
 
 struct row_plan {
     const struct table *table;
@@ -45,14 +52,13 @@ bool row_plan_make(const struct table_map *map, const struct table *table,
                    struct row_plan **out, struct error *err)
 {
     if (map->column_count != table->column_count)
-        return error_set(err, ERROR_DATA,
-                         "table '%.*s.%.*s': the log has %u columns, version %u has %u (%s '%.*s')",
-                         BYTES_ARGS(map->database), BYTES_ARGS(map->name), map->column_count,
-                         table->version, table->column_count,
-                         table->column_count ? "its last is" : "none,",
-                         BYTES_ARGS(table->column_count
-                                        ? table->columns[table->column_count - 1].name
-                                        : table->name));
+        return error_set(
+            err, ERROR_DATA,
+            "table '%.*s.%.*s': the log has %u columns, version %u has %u (%s '%.*s')",
+            BYTES_ARGS(map->database), BYTES_ARGS(map->name), map->column_count, table->version,
+            table->column_count, table->column_count ? "its last is" : "none,",
+            BYTES_ARGS(table->column_count ? table->columns[table->column_count - 1].name
+                                           : table->name));
     struct row_plan *plan = arena_zalloc(arena, sizeof *plan);
     plan->table = table;
     plan->column_count = map->column_count;

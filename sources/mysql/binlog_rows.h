@@ -13,20 +13,26 @@ struct table_map {
     uint64_t table_id;
     struct bytes database, name;
     uint16_t column_count;
-    const uint8_t *types;      /* wire types; STRING already unfolded to its real type */
-    const uint16_t *metadata;  /* per column: length, fsp, bits, (precision << 8 | scale) */
-    const uint8_t *nullable;   /* bitmap */
+    const uint8_t *types;     /* wire types; STRING already unfolded to its real type */
+    const uint16_t *metadata; /* per column: length, fsp, bits, (precision << 8 | scale) */
+    const uint8_t *nullable;  /* bitmap */
     bool has_signedness, has_names, has_charsets, has_keys;
     const bool *is_unsigned;   /* per column, with has_signedness */
     const struct bytes *names; /* with has_names */
     const uint32_t *collation; /* per column, 0: not a character column; with has_charsets */
-    const struct bytes *const *members; const uint16_t *member_counts; /* ENUM, SET; may be NULL */
-    const uint16_t *key_columns; uint16_t key_count; /* with has_keys */
-    const bool *invisible;     /* NULL: not told */
-    const uint32_t *vector_dimension; const uint8_t *geometry_type; /* NULL: not told */
+    const struct bytes *const *members;
+    const uint16_t *member_counts; /* ENUM, SET; may be NULL */
+    const uint16_t *key_columns;
+    uint16_t key_count;    /* with has_keys */
+    const bool *invisible; /* NULL: not told */
+    const uint32_t *vector_dimension;
+    const uint8_t *geometry_type; /* NULL: not told */
 };
 /* Only whose table it is, which costs nothing: for tables that are not captured. */
-struct table_map_name { uint64_t table_id; struct bytes database, name; };
+struct table_map_name {
+    uint64_t table_id;
+    struct bytes database, name;
+};
 bool table_map_peek(struct bytes body, struct table_map_name *out, struct error *err);
 
 /* `mariadb`: its lists of character columns count GEOMETRY, MySQL's do not. */
@@ -54,7 +60,7 @@ bool row_plan_make(const struct table_map *map, const struct table *table,
 /* The body of a WRITE/UPDATE/DELETE_ROWS event (v1, v2, PARTIAL_UPDATE; MariaDB's compressed types
  * already unpacked), after its post-header has been read into this. */
 struct rows_event {
-    uint8_t type;  /* plain wire type: 23-25, 30-32, 39 */
+    uint8_t type; /* plain wire type: 23-25, 30-32, 39 */
     uint64_t table_id;
     uint16_t flags;
     struct bytes body; /* from the column count on; must stay valid while rows are decoded */
@@ -73,7 +79,7 @@ struct rows_cursor {
     struct rows_event event;
     const struct row_plan *plan;
     int64_t time_us;
-    struct bytes rest;     /* what is not decoded yet; starts as NULL */
+    struct bytes rest; /* what is not decoded yet; starts as NULL */
     bool started;
 };
 bool rows_decode(struct rows_cursor *cursor, struct batch *batch, bool *end, struct error *err);

@@ -15,11 +15,18 @@
 enum { COLUMNS_MAX = 4096 }; /* the servers' own limit */
 
 enum optional_kind {
-    OPTIONAL_SIGNEDNESS = 1, OPTIONAL_DEFAULT_CHARSET = 2, OPTIONAL_COLUMN_CHARSET = 3,
-    OPTIONAL_COLUMN_NAME = 4, OPTIONAL_SET_STR_VALUE = 5, OPTIONAL_ENUM_STR_VALUE = 6,
-    OPTIONAL_GEOMETRY_TYPE = 7, OPTIONAL_SIMPLE_PRIMARY_KEY = 8,
-    OPTIONAL_PRIMARY_KEY_WITH_PREFIX = 9, OPTIONAL_ENUM_AND_SET_DEFAULT_CHARSET = 10,
-    OPTIONAL_ENUM_AND_SET_COLUMN_CHARSET = 11, OPTIONAL_COLUMN_VISIBILITY = 12,
+    OPTIONAL_SIGNEDNESS = 1,
+    OPTIONAL_DEFAULT_CHARSET = 2,
+    OPTIONAL_COLUMN_CHARSET = 3,
+    OPTIONAL_COLUMN_NAME = 4,
+    OPTIONAL_SET_STR_VALUE = 5,
+    OPTIONAL_ENUM_STR_VALUE = 6,
+    OPTIONAL_GEOMETRY_TYPE = 7,
+    OPTIONAL_SIMPLE_PRIMARY_KEY = 8,
+    OPTIONAL_PRIMARY_KEY_WITH_PREFIX = 9,
+    OPTIONAL_ENUM_AND_SET_DEFAULT_CHARSET = 10,
+    OPTIONAL_ENUM_AND_SET_COLUMN_CHARSET = 11,
+    OPTIONAL_COLUMN_VISIBILITY = 12,
     OPTIONAL_VECTOR_DIMENSIONALITY = 13,
 };
 
@@ -66,7 +73,8 @@ static int metadata_size(uint8_t type)
     case WIRE_TIME:
     case WIRE_DATETIME:
     case WIRE_YEAR:
-    case WIRE_NEWDATE: return 0;
+    case WIRE_NEWDATE:
+        return 0;
     case WIRE_FLOAT:
     case WIRE_DOUBLE:
     case WIRE_TIMESTAMP2:
@@ -79,7 +87,8 @@ static int metadata_size(uint8_t type)
     case WIRE_MEDIUM_BLOB:
     case WIRE_LONG_BLOB:
     case WIRE_BLOB:
-    case WIRE_GEOMETRY: return 1;
+    case WIRE_GEOMETRY:
+        return 1;
     case WIRE_VARCHAR:
     case WIRE_BIT:
     case WIRE_VARCHAR_COMPRESSED:
@@ -87,8 +96,10 @@ static int metadata_size(uint8_t type)
     case WIRE_ENUM:
     case WIRE_SET:
     case WIRE_VAR_STRING:
-    case WIRE_STRING: return 2;
-    default: return -1;
+    case WIRE_STRING:
+        return 2;
+    default:
+        return -1;
     }
 }
 
@@ -110,13 +121,21 @@ static void column_take(struct reader *in, int size, uint8_t *type, uint16_t *me
     switch (*type) {
     case WIRE_STRING:
     case WIRE_ENUM:
-    case WIRE_SET: unfold_string(first, second, type, metadata); break;
-    case WIRE_NEWDECIMAL: *metadata = (uint16_t)(first << 8 | second); break;
-    case WIRE_BIT: *metadata = (uint16_t)(second * 8 + first); break;
+    case WIRE_SET:
+        unfold_string(first, second, type, metadata);
+        break;
+    case WIRE_NEWDECIMAL:
+        *metadata = (uint16_t)(first << 8 | second);
+        break;
+    case WIRE_BIT:
+        *metadata = (uint16_t)(second * 8 + first);
+        break;
     case WIRE_TINY_BLOB:
     case WIRE_MEDIUM_BLOB:
-    case WIRE_LONG_BLOB: *type = WIRE_BLOB; /* fall through */
-    default: *metadata = (uint16_t)(first | second << 8);
+    case WIRE_LONG_BLOB:
+        *type = WIRE_BLOB; /* fall through */
+    default:
+        *metadata = (uint16_t)(first | second << 8);
     }
 }
 
@@ -134,10 +153,9 @@ static bool columns_take(struct reader *in, struct arena *arena, struct table_ma
     for (size_t i = 0; i < count; i++) {
         int size = metadata_size(types.data[i]);
         if (size < 0)
-            return error_set(err, ERROR_DATA,
-                             "table '%.*s.%.*s': column %zu has an unknown wire type, %u",
-                             BYTES_ARGS(map->database), BYTES_ARGS(map->name), i + 1,
-                             types.data[i]);
+            return error_set(
+                err, ERROR_DATA, "table '%.*s.%.*s': column %zu has an unknown wire type, %u",
+                BYTES_ARGS(map->database), BYTES_ARGS(map->name), i + 1, types.data[i]);
         unfolded[i] = types.data[i];
         column_take(&fields, size, &unfolded[i], &metadata[i]);
     }
@@ -313,7 +331,9 @@ static void optional_take(uint8_t kind, struct reader *in, struct arena *arena,
                           struct table_map *map, const struct lists *lists)
 {
     switch (kind) {
-    case OPTIONAL_SIGNEDNESS: signedness_take(in, arena, map); break;
+    case OPTIONAL_SIGNEDNESS:
+        signedness_take(in, arena, map);
+        break;
     case OPTIONAL_DEFAULT_CHARSET:
     case OPTIONAL_ENUM_AND_SET_DEFAULT_CHARSET:
         map->has_charsets = true;
@@ -326,15 +346,32 @@ static void optional_take(uint8_t kind, struct reader *in, struct arena *arena,
         column_charset_take(in, kind == OPTIONAL_COLUMN_CHARSET ? lists->characters : is_labelled,
                             map, lists->collation);
         break;
-    case OPTIONAL_COLUMN_NAME: names_take(in, arena, map); break;
-    case OPTIONAL_SET_STR_VALUE: labels_take(in, is_set, arena, map, lists); break;
-    case OPTIONAL_ENUM_STR_VALUE: labels_take(in, is_enum, arena, map, lists); break;
-    case OPTIONAL_GEOMETRY_TYPE: geometry_take(in, arena, map); break;
-    case OPTIONAL_SIMPLE_PRIMARY_KEY: key_take(in, false, arena, map); break;
-    case OPTIONAL_PRIMARY_KEY_WITH_PREFIX: key_take(in, true, arena, map); break;
-    case OPTIONAL_COLUMN_VISIBILITY: visibility_take(in, arena, map); break;
-    case OPTIONAL_VECTOR_DIMENSIONALITY: vectors_take(in, arena, map); break;
-    default: break;
+    case OPTIONAL_COLUMN_NAME:
+        names_take(in, arena, map);
+        break;
+    case OPTIONAL_SET_STR_VALUE:
+        labels_take(in, is_set, arena, map, lists);
+        break;
+    case OPTIONAL_ENUM_STR_VALUE:
+        labels_take(in, is_enum, arena, map, lists);
+        break;
+    case OPTIONAL_GEOMETRY_TYPE:
+        geometry_take(in, arena, map);
+        break;
+    case OPTIONAL_SIMPLE_PRIMARY_KEY:
+        key_take(in, false, arena, map);
+        break;
+    case OPTIONAL_PRIMARY_KEY_WITH_PREFIX:
+        key_take(in, true, arena, map);
+        break;
+    case OPTIONAL_COLUMN_VISIBILITY:
+        visibility_take(in, arena, map);
+        break;
+    case OPTIONAL_VECTOR_DIMENSIONALITY:
+        vectors_take(in, arena, map);
+        break;
+    default:
+        break;
     }
 }
 

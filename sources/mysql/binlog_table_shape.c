@@ -87,8 +87,7 @@ static const char *column_misfit(const struct table_map *map, uint16_t index,
     if (!column_decoder_make(map->types[index], map->metadata[index], column,
                              charset_find(BYTES_LITERAL("utf8mb4")), &decoder, &err))
         return "type";
-    if (map->has_signedness && integer &&
-        map->is_unsigned[index] != (type->kind == TYPE_UINT))
+    if (map->has_signedness && integer && map->is_unsigned[index] != (type->kind == TYPE_UINT))
         return "sign";
     if (!charset_fits(map, index, column))
         return "character set";
@@ -155,14 +154,15 @@ static void spell_integer(uint8_t wire, struct mysql_spelling *out)
         uint8_t wire, bits;
         const char *base;
     } rows[] = {
-        { WIRE_TINY, 8, "tinyint" }, { WIRE_SHORT, 16, "smallint" },
+        { WIRE_TINY, 8, "tinyint" },     { WIRE_SHORT, 16, "smallint" },
         { WIRE_INT24, 24, "mediumint" }, { WIRE_LONG, 32, "int" },
         { WIRE_LONGLONG, 64, "bigint" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         if (rows[i].wire != wire)
             continue;
-        *out = (struct mysql_spelling){ .family = MYSQL_INT, .base = rows[i].base,
+        *out = (struct mysql_spelling){ .family = MYSQL_INT,
+                                        .base = rows[i].base,
                                         .size = rows[i].bits };
     }
 }
@@ -203,8 +203,8 @@ static bool spell_sized(const struct derive *derive, uint16_t index, struct mysq
         return true;
     }
     bool fixed = wire == WIRE_STRING;
-    out->family = fixed ? (bytes ? MYSQL_BINARY : MYSQL_CHAR)
-                        : (bytes ? MYSQL_VARBINARY : MYSQL_VARCHAR);
+    out->family =
+        fixed ? (bytes ? MYSQL_BINARY : MYSQL_CHAR) : (bytes ? MYSQL_VARBINARY : MYSQL_VARCHAR);
     out->base = fixed ? (bytes ? "binary" : "char") : (bytes ? "varbinary" : "varchar");
     out->has_length = true;
     if (out->compressed && metadata) /* the log counts the header of compressed values */
@@ -226,16 +226,18 @@ static bool spell_labels(const struct derive *derive, uint16_t index, struct mys
         labels[i] = charset_decode(charset, map->members[index][i], derive->arena, &replaced);
     bool set = map->types[index] == WIRE_SET;
     *out = (struct mysql_spelling){ .family = set ? MYSQL_SET : MYSQL_ENUM,
-                                    .base = set ? "set" : "enum", .labels = labels,
+                                    .base = set ? "set" : "enum",
+                                    .labels = labels,
                                     .label_count = count };
     return true;
 }
 
 static void spell_geometry(const struct derive *derive, uint16_t index, struct mysql_spelling *out)
 {
-    static const char *const names[] = { "geometry", "point", "linestring", "polygon",
-                                         "multipoint", "multilinestring", "multipolygon",
-                                         "geometrycollection" };
+    static const char *const names[] = { "geometry",     "point",
+                                         "linestring",   "polygon",
+                                         "multipoint",   "multilinestring",
+                                         "multipolygon", "geometrycollection" };
     uint8_t type = derive->map->geometry_type ? derive->map->geometry_type[index] : 0;
     *out = (struct mysql_spelling){ .family = MYSQL_GEOMETRY,
                                     .base = names[type < ARRAY_SIZE(names) ? type : 0] };
@@ -244,8 +246,9 @@ static void spell_geometry(const struct derive *derive, uint16_t index, struct m
 static void spell_plain(enum mysql_family family, const char *base, uint32_t length,
                         struct mysql_spelling *out)
 {
-    *out = (struct mysql_spelling){ .family = family, .base = base, .has_length = length > 0,
-                                    .length = length };
+    *out = (struct mysql_spelling){
+        .family = family, .base = base, .has_length = length > 0, .length = length
+    };
 }
 
 static bool spell(const struct derive *derive, uint16_t index, const struct column *tracked,
@@ -258,33 +261,53 @@ static bool spell(const struct derive *derive, uint16_t index, const struct colu
     case WIRE_SHORT:
     case WIRE_INT24:
     case WIRE_LONG:
-    case WIRE_LONGLONG: spell_integer(map->types[index], out); break;
-    case WIRE_FLOAT: spell_plain(MYSQL_FLOAT, "float", 0, out); break;
-    case WIRE_DOUBLE: spell_plain(MYSQL_DOUBLE, "double", 0, out); break;
+    case WIRE_LONGLONG:
+        spell_integer(map->types[index], out);
+        break;
+    case WIRE_FLOAT:
+        spell_plain(MYSQL_FLOAT, "float", 0, out);
+        break;
+    case WIRE_DOUBLE:
+        spell_plain(MYSQL_DOUBLE, "double", 0, out);
+        break;
     case WIRE_NEWDECIMAL:
         spell_plain(MYSQL_DECIMAL, "decimal", metadata >> 8, out);
         out->has_scale = true;
         out->scale = metadata & 0xff;
         break;
-    case WIRE_BIT: spell_plain(MYSQL_BIT, "bit", metadata, out); break;
-    case WIRE_YEAR: spell_plain(MYSQL_YEAR, "year", 0, out); break;
+    case WIRE_BIT:
+        spell_plain(MYSQL_BIT, "bit", metadata, out);
+        break;
+    case WIRE_YEAR:
+        spell_plain(MYSQL_YEAR, "year", 0, out);
+        break;
     case WIRE_DATE:
-    case WIRE_NEWDATE: spell_plain(MYSQL_DATE, "date", 0, out); break;
+    case WIRE_NEWDATE:
+        spell_plain(MYSQL_DATE, "date", 0, out);
+        break;
     case WIRE_TIME:
     case WIRE_TIME2:
     case WIRE_DATETIME:
     case WIRE_DATETIME2:
     case WIRE_TIMESTAMP:
-    case WIRE_TIMESTAMP2: spell_time(derive, index, tracked, out); break;
-    case WIRE_JSON: spell_plain(MYSQL_JSON, "json", 0, out); break;
-    case WIRE_GEOMETRY: spell_geometry(derive, index, out); break;
+    case WIRE_TIMESTAMP2:
+        spell_time(derive, index, tracked, out);
+        break;
+    case WIRE_JSON:
+        spell_plain(MYSQL_JSON, "json", 0, out);
+        break;
+    case WIRE_GEOMETRY:
+        spell_geometry(derive, index, out);
+        break;
     case WIRE_VECTOR:
         spell_plain(MYSQL_VECTOR, "vector",
                     map->vector_dimension ? map->vector_dimension[index] : 0, out);
         break;
     case WIRE_ENUM:
-    case WIRE_SET: return spell_labels(derive, index, out);
-    default: return spell_sized(derive, index, out);
+    case WIRE_SET:
+        return spell_labels(derive, index, out);
+    default:
+        return spell_sized(derive, index, out);
     }
     return true;
 }
@@ -313,8 +336,8 @@ static bool type_agrees(const struct type *told, const struct type *tracked)
 static void derive_charset(const struct derive *derive, uint16_t index,
                            const struct column *tracked, struct column *out)
 {
-    bool text = out->type.kind == TYPE_TEXT || out->type.kind == TYPE_ENUM ||
-                out->type.kind == TYPE_SET;
+    bool text =
+        out->type.kind == TYPE_TEXT || out->type.kind == TYPE_ENUM || out->type.kind == TYPE_SET;
     const struct collation_entry *entry =
         text && derive->map->has_charsets
             ? collation_find(derive->collations, derive->map->collation[index])
@@ -339,8 +362,8 @@ static bool derive_column(const struct derive *derive, uint16_t index, struct co
         return false;
     if (!map->has_signedness && spelling.family == MYSQL_INT)
         return column_unclear(derive, index, "sign");
-    spelling.is_unsigned = map->has_signedness && map->is_unsigned[index] &&
-                           spelling.family <= MYSQL_DECIMAL;
+    spelling.is_unsigned =
+        map->has_signedness && map->is_unsigned[index] && spelling.family <= MYSQL_DECIMAL;
     if (!mysql_type_canonical(&spelling, derive->arena, &type))
         return column_unclear(derive, index, "type");
     if (tracked)

@@ -10,8 +10,9 @@
 /* ---- dates ---- */
 
 static const uint8_t month_days[13] = { 0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-static const uint16_t month_start[13] = { 0,   0,   31,  59,  90,  120, 151,
-                                          181, 212, 243, 273, 304, 334 };
+static const uint16_t month_start[13] = {
+    0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334
+};
 
 static bool year_is_leap(uint32_t year)
 {
@@ -60,9 +61,9 @@ struct value value_date(uint32_t year, uint32_t month, uint32_t day, struct aren
 static struct value datetime_text(const struct value_clock *clock, uint8_t scale,
                                   struct arena *arena)
 {
-    struct bytes text = arena_printf(arena, "%04u-%02u-%02u %02u:%02u:%02u.%06u", clock->year,
-                                     clock->month, clock->day, clock->hour, clock->minute,
-                                     clock->second, clock->micro);
+    struct bytes text =
+        arena_printf(arena, "%04u-%02u-%02u %02u:%02u:%02u.%06u", clock->year, clock->month,
+                     clock->day, clock->hour, clock->minute, clock->second, clock->micro);
     if (text.size == sizeof zero_date - 1)
         text.size = datetime_size(scale);
     return value_text(text);
@@ -247,9 +248,8 @@ static void layout_add(struct decimal_layout *layout, uint8_t digits)
     uint8_t width = bytes_of_digits[digits];
     if (!digits)
         return;
-    layout->groups[layout->group_count++] = (struct decimal_group){
-        powers_of_ten[digits], digits, width, (uint8_t)(32 - 8 * width)
-    };
+    layout->groups[layout->group_count++] =
+        (struct decimal_group){ powers_of_ten[digits], digits, width, (uint8_t)(32 - 8 * width) };
     layout->size = (uint8_t)(layout->size + width);
 }
 
@@ -269,7 +269,9 @@ bool decimal_layout_of(uint8_t precision, uint8_t scale, struct decimal_layout *
     return true;
 }
 
-struct decimal_copy { uint8_t raw[DECIMAL_SIZE_MAX + DECIMAL_SPARE]; };
+struct decimal_copy {
+    uint8_t raw[DECIMAL_SIZE_MAX + DECIMAL_SPARE];
+};
 
 static struct decimal_copy decimal_copy_of(const struct decimal_layout *layout, const uint8_t *raw)
 {

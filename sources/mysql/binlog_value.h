@@ -61,7 +61,7 @@ bool value_set(const struct type *type, uint64_t bits, struct arena *arena, stru
 enum { DECIMAL_DIGITS_MAX = 81, DECIMAL_TEXT_MAX = DECIMAL_DIGITS_MAX + 4 };
 
 struct decimal_group {
-    uint32_t limit; /* 10^digits */
+    uint32_t limit;               /* 10^digits */
     uint8_t digits, width, shift; /* the width in bytes, and 32 - its bits */
 };
 struct decimal_layout {

@@ -295,14 +295,26 @@ uint32_t charset_max_bytes(const struct charset *charset) { return charset->max_
 static void decode(const struct charset *charset, struct bytes text, struct output *out)
 {
     switch (charset->kind) {
-    case CHARSET_UTF8: decode_utf8(text, out); break;
-    case CHARSET_SINGLE: decode_single(charset, text, out); break;
-    case CHARSET_SEVEN_BIT: decode_seven_bit(charset, text, out); break;
+    case CHARSET_UTF8:
+        decode_utf8(text, out);
+        break;
+    case CHARSET_SINGLE:
+        decode_single(charset, text, out);
+        break;
+    case CHARSET_SEVEN_BIT:
+        decode_seven_bit(charset, text, out);
+        break;
     case CHARSET_UCS2:
     case CHARSET_UTF16:
-    case CHARSET_UTF16LE: decode_utf16(charset, text, out); break;
-    case CHARSET_UTF32: decode_utf32(text, out); break;
-    case CHARSET_ICONV: decode_iconv(charset, text, out); break;
+    case CHARSET_UTF16LE:
+        decode_utf16(charset, text, out);
+        break;
+    case CHARSET_UTF32:
+        decode_utf32(text, out);
+        break;
+    case CHARSET_ICONV:
+        decode_iconv(charset, text, out);
+        break;
     }
 }
 

@@ -15,7 +15,7 @@ struct charset; /* immutable; shared by threads: conversion state is per thread 
 
 /* NULL: not known. Names as MySQL spells them. */
 const struct charset *charset_find(struct bytes name);
-bool charset_is_plain(const struct charset *charset); /* no conversion but the check */
+bool charset_is_plain(const struct charset *charset);      /* no conversion but the check */
 uint32_t charset_max_bytes(const struct charset *charset); /* per character */
 
 /* Eight bytes at a time: most texts are nothing else. `readable` bytes may be looked at. */
@@ -51,6 +51,12 @@ struct bytes charset_decode(const struct charset *charset, struct bytes text, st
 /* Collation ids to charset names: built in for ids that are the same everywhere (< 256), the rest
  * as the server lists them (information_schema.COLLATIONS and
  * COLLATION_CHARACTER_SET_APPLICABILITY). */
-struct collation_entry { uint32_t id; struct bytes collation, charset; };
-struct collation_table { const struct collation_entry *entries; size_t count; /* sorted by id */ };
+struct collation_entry {
+    uint32_t id;
+    struct bytes collation, charset;
+};
+struct collation_table {
+    const struct collation_entry *entries;
+    size_t count; /* sorted by id */
+};
 const struct collation_entry *collation_find(const struct collation_table *table, uint32_t id);

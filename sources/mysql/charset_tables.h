@@ -9,8 +9,11 @@ enum charset_kind {
     CHARSET_UTF8,      /* passes, after a check; ASCII too */
     CHARSET_SINGLE,    /* ASCII, and a table for bytes above 0x7f */
     CHARSET_SEVEN_BIT, /* a table for bytes up to 0x7f: not even ASCII */
-    CHARSET_UCS2, CHARSET_UTF16, CHARSET_UTF16LE, CHARSET_UTF32,
-    CHARSET_ICONV,     /* ASCII, and lead bytes above 0x7f */
+    CHARSET_UCS2,
+    CHARSET_UTF16,
+    CHARSET_UTF16LE,
+    CHARSET_UTF32,
+    CHARSET_ICONV, /* ASCII, and lead bytes above 0x7f */
 };
 enum { CHARSET_ICONV_SLOTS = 9 };
 

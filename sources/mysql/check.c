@@ -36,8 +36,7 @@ static void check_log(struct check *check)
     if (bytes_is(log_bin, "1"))
         finding_add(findings, FINDING_OK, "", "log_bin is on");
     else
-        finding_add(findings, FINDING_FAIL,
-                    "set log_bin in the server's configuration, restart it",
+        finding_add(findings, FINDING_FAIL, "set log_bin in the server's configuration, restart it",
                     "log_bin is off: there is no log to read");
     if (bytes_is(format, "ROW"))
         finding_add(findings, FINDING_OK, "", "binlog_format is ROW");
@@ -116,8 +115,8 @@ static void check_reading(struct check *check, struct table *const *drafts, size
     char cure[300];
     snprintf(cure, sizeof cure, "GRANT SELECT ON %.*s TO %s", BYTES_ARGS(first),
              check->rights.grantee);
-    finding_add(check->findings, FINDING_FAIL, cure, "%zu of them may not be read; the first is %.*s",
-                refused, BYTES_ARGS(first));
+    finding_add(check->findings, FINDING_FAIL, cure,
+                "%zu of them may not be read; the first is %.*s", refused, BYTES_ARGS(first));
 }
 
 /* MySQL: where the log alone cannot tell what a snapshot holds, the table is held still. */

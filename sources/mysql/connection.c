@@ -16,10 +16,8 @@
 #define HAVE_TLS 1
 typedef unsigned char uchar;
 
-#include <errno.h>
 #include <errmsg.h>
-#include <mysql.h>
-#include <ma_pvio.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
@@ -28,6 +26,10 @@ typedef unsigned char uchar;
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <mysql.h>
+
+#include <ma_pvio.h>
 
 #include "engine/base/assert.h"
 #include "engine/base/buf.h"
@@ -52,7 +54,7 @@ struct connection {
     struct server_info server;
     atomic_bool interrupted;
     atomic_int socket;
-    int timeout_ms; /* of a read; -1: none */
+    int timeout_ms;   /* of a read; -1: none */
     int64_t heard_us; /* when the server was last heard, where a timeout counts */
     bool library_tls; /* the library's TLS is OpenSSL, whose buffer can be asked */
 
@@ -77,7 +79,7 @@ bool connection_is_tls(const struct connection *connection)
 static bool tls_was_cut(struct bytes text)
 {
     static const char *const words[] = { "unexpected eof", "Connection reset", "Broken pipe",
-                                         "timed out", "Success", "(null)" };
+                                         "timed out",      "Success",          "(null)" };
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
         if (memmem(text.data, text.size, words[i], strlen(words[i])))
             return true;
@@ -125,8 +127,8 @@ static void describe_server(struct connection *connection)
     struct server_info *server = &connection->server;
     snprintf(server->text, sizeof server->text, "%s", text ? text : "");
     /* MariaDB takes CLIENT_MYSQL, bit 0, as its own sign; a version text can be configured. */
-    bool mariadb = strcasestr(server->text, "mariadb")
-                   || !(connection->mysql.server_capabilities & 1);
+    bool mariadb =
+        strcasestr(server->text, "mariadb") || !(connection->mysql.server_capabilities & 1);
     server->flavor = mariadb ? SERVER_MARIADB : SERVER_MYSQL;
     server->version = version_number(server->text);
 }
@@ -174,14 +176,15 @@ static void keep_alive(int fd)
 static bool verify_chain(struct connection *connection, struct error *err)
 {
     if (!connection->library_tls)
-        return error_set(err, ERROR_CONFIG, "ssl.mode verify-ca needs a client library built with "
-                                            "OpenSSL; use verify-identity");
+        return error_set(err, ERROR_CONFIG,
+                         "ssl.mode verify-ca needs a client library built with "
+                         "OpenSSL; use verify-identity");
     SSL *ssl = connection->mysql.net.pvio->ctls->ssl;
     long verdict = SSL_get_verify_result(ssl);
     if (verdict == X509_V_OK)
         return true;
-    return error_code(err, ERROR_CONFIG, CR_SSL_CONNECTION_ERROR, "TLS: the server's certificate: %s",
-                      X509_verify_cert_error_string(verdict));
+    return error_code(err, ERROR_CONFIG, CR_SSL_CONNECTION_ERROR,
+                      "TLS: the server's certificate: %s", X509_verify_cert_error_string(verdict));
 }
 
 static bool try_connect(struct connection *connection, const struct mysql_options *options,
@@ -242,9 +245,9 @@ bool connection_open(const struct mysql_options *options, struct connection **ou
     connection->library_tls = library && strncmp(library, "OpenSSL", 7) == 0;
     if (!connect_with_modes(connection, options, err)) {
         connection_close(connection);
-        return options->socket.size
-                   ? error_context(err, "%.*s", BYTES_ARGS(options->socket))
-                   : error_context(err, "%.*s:%d", BYTES_ARGS(options->hostname), (int)options->port);
+        return options->socket.size ? error_context(err, "%.*s", BYTES_ARGS(options->socket))
+                                    : error_context(err, "%.*s:%d", BYTES_ARGS(options->hostname),
+                                                    (int)options->port);
     }
     int fd = (int)mysql_get_socket(&connection->mysql);
     atomic_store(&connection->socket, fd);
@@ -445,8 +448,8 @@ static bool read_socket(struct connection *connection, struct error *err)
     struct buf *input = &connection->input;
     int fd = atomic_load(&connection->socket);
     for (;;) {
-        ssize_t got = recv(fd, input->data + input->size, input->capacity - input->size,
-                           MSG_DONTWAIT);
+        ssize_t got =
+            recv(fd, input->data + input->size, input->capacity - input->size, MSG_DONTWAIT);
         if (got > 0) {
             input->size += (size_t)got;
             connection->flowed += (size_t)got;
@@ -498,9 +501,9 @@ static bool join_packets(struct connection *connection, size_t *total, struct er
     while (size == PACKET_FULL) {
         if (!fill(connection, 4 + *total + 4, err))
             return false;
-        if (!take_header(connection, connection->input.data + connection->start + 4 + *total,
-                         &size, err)
-            || !fill(connection, 4 + *total + 4 + size, err))
+        if (!take_header(connection, connection->input.data + connection->start + 4 + *total, &size,
+                         err) ||
+            !fill(connection, 4 + *total + 4 + size, err))
             return false;
         uint8_t *end = connection->input.data + connection->start + 4 + *total;
         size_t behind = (size_t)(connection->input.data + connection->input.size - (end + 4));
@@ -514,9 +517,9 @@ static bool join_packets(struct connection *connection, size_t *total, struct er
 static bool read_plain(struct connection *connection, struct bytes *packet, struct error *err)
 {
     size_t size;
-    if (!fill(connection, 4, err)
-        || !take_header(connection, connection->input.data + connection->start, &size, err)
-        || !fill(connection, 4 + size, err) || !join_packets(connection, &size, err))
+    if (!fill(connection, 4, err) ||
+        !take_header(connection, connection->input.data + connection->start, &size, err) ||
+        !fill(connection, 4 + size, err) || !join_packets(connection, &size, err))
         return false;
     *packet = (struct bytes){ connection->input.data + connection->start + 4, size };
     connection->start += 4 + size;

@@ -24,7 +24,7 @@ struct server_info {
  * charset), autocommit on, no statement time limit. */
 bool connection_open(const struct mysql_options *options, struct connection **out,
                      struct error *err);
-void connection_close(struct connection *connection); /* NULL is fine; never blocks for long */
+void connection_close(struct connection *connection);     /* NULL is fine; never blocks for long */
 void connection_interrupt(struct connection *connection); /* any thread: reads and writes fail */
 const struct server_info *connection_server(const struct connection *connection);
 bool connection_is_tls(const struct connection *connection);
@@ -32,13 +32,15 @@ bool connection_is_tls(const struct connection *connection);
 /* The whole result of a statement, as text, in `arena`. Cells: data NULL for SQL NULL. Texts of
  * metadata queries are UTF-8 (the query must CONVERT what is not). At most `limit` rows (0: 1
  * million), else ERROR_DATA. A statement without a result gives 0 rows. */
-struct result { struct bytes *cells; uint32_t column_count, row_count; };
+struct result {
+    struct bytes *cells;
+    uint32_t column_count, row_count;
+};
 bool connection_query(struct connection *connection, struct bytes sql, uint32_t limit,
                       struct arena *arena, struct result *result, struct error *err);
 /* The same for statements whose result nobody wants; printf-like, caller quotes. */
-__attribute__((format(printf, 3, 4))) bool connection_execute(struct connection *connection,
-                                                              struct error *err,
-                                                              const char *format, ...);
+__attribute__((format(printf, 3, 4))) bool
+connection_execute(struct connection *connection, struct error *err, const char *format, ...);
 
 /* Raw protocol, for COM_BINLOG_DUMP* and COM_STMT_*: a command with its payload, then packets. A
  * packet's view is valid until the next call; packets over 16 MiB are joined; an ERR packet becomes

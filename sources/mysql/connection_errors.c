@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Error numbers to kinds, as one table; numbers from the manuals "MySQL Error Message Reference" and
- * "MariaDB Error Codes", 2000 to 2061 and 5000 up from the client library. Number 1236 stands for
- * everything that a binlog dump can die of, so only there the text is looked at. A number that is
- * not in the table is tried again: the engine limits and reports that. */
+ * Error numbers to kinds, as one table; numbers from the manuals "MySQL Error Message Reference"
+ * and "MariaDB Error Codes", 2000 to 2061 and 5000 up from the client library. Number 1236 stands
+ * for everything that a binlog dump can die of, so only there the text is looked at. A number that
+ * is not in the table is tried again: the engine limits and reports that. */
 #include "sources/mysql/connection_errors.h"
 
 #include "engine/base/assert.h"
 #include "sources/mysql/connection.h"
 
-struct error_rule { int code; enum error_kind kind; const char *cure; };
+struct error_rule {
+    int code;
+    enum error_kind kind;
+    const char *cure;
+};
 
 static const char grant_cure[] = "grant the user REPLICATION SLAVE, REPLICATION CLIENT (MariaDB: "
                                  "BINLOG MONITOR) and SELECT on the captured tables";
@@ -17,11 +21,13 @@ static const char grant_cure[] = "grant the user REPLICATION SLAVE, REPLICATION 
 static const struct error_rule rules[] = {
     { 1040, ERROR_RETRY, "the server has no free connection: raise max_connections" },
     { 1044, ERROR_CONFIG, grant_cure },
-    { 1045, ERROR_CONFIG, "check username and password, and from which hosts the user may connect" },
+    { 1045, ERROR_CONFIG,
+      "check username and password, and from which hosts the user may connect" },
     { 1049, ERROR_CONFIG, "check the name of the database" },
     { 1053, ERROR_RETRY, NULL }, /* server shutdown in progress */
-    { 1064, ERROR_CONFIG, "the server does not know this statement: is it MySQL 5.7 or later, or "
-                          "MariaDB 10.5 or later?" },
+    { 1064, ERROR_CONFIG,
+      "the server does not know this statement: is it MySQL 5.7 or later, or "
+      "MariaDB 10.5 or later?" },
     { 1094, ERROR_RETRY, NULL },
     { 1105, ERROR_RETRY, NULL },
     { 1129, ERROR_CONFIG, "the server blocked this host: run mysqladmin flush-hosts" },
@@ -50,7 +56,7 @@ static const struct error_rule rules[] = {
     { 1373, ERROR_LOST, NULL },  /* target log not found in the index */
     { 1381, ERROR_CONFIG, "the server writes no binary log: start it with log_bin" },
     { 1698, ERROR_CONFIG, "the user logs in by its system account: create one with a password" },
-    { 1789, ERROR_LOST, NULL },  /* purged required GTIDs */
+    { 1789, ERROR_LOST, NULL }, /* purged required GTIDs */
     { 1820, ERROR_CONFIG, "the user must change its password: ALTER USER ... IDENTIFIED BY ..." },
     { 1862, ERROR_CONFIG, "the user's password has expired: ALTER USER ... IDENTIFIED BY ..." },
     { 1927, ERROR_RETRY, NULL }, /* connection was killed */
@@ -63,15 +69,17 @@ static const struct error_rule rules[] = {
     { 2012, ERROR_RETRY, NULL },
     { 2013, ERROR_RETRY, NULL },
     { 2020, ERROR_DATA, "a packet is larger than 1 GiB" },
-    { 2026, ERROR_CONFIG, "TLS failed: check ssl.mode, the CA file, and the name in the certificate" },
+    { 2026, ERROR_CONFIG,
+      "TLS failed: check ssl.mode, the CA file, and the name in the certificate" },
     { 2027, ERROR_RETRY, NULL },
     { 2054, ERROR_CONFIG, "the user's authentication plugin is not known here" },
     { 2055, ERROR_RETRY, NULL },
     { 2058, ERROR_CONFIG, NULL },
     { 2059, ERROR_CONFIG, "the client's authentication plugins are not installed (libmariadb3)" },
     { 2060, ERROR_CONFIG, NULL },
-    { 2061, ERROR_CONFIG, "the login failed: without TLS, caching_sha2_password and sha256_password "
-                          "need ssl.mode: required, or the server's public key file" },
+    { 2061, ERROR_CONFIG,
+      "the login failed: without TLS, caching_sha2_password and sha256_password "
+      "need ssl.mode: required, or the server's public key file" },
     { 3024, ERROR_RETRY, NULL }, /* max_execution_time */
     { 3118, ERROR_CONFIG, "the account is locked: ALTER USER ... ACCOUNT UNLOCK" },
     { 3159, ERROR_CONFIG, "the server takes TLS only: set ssl.mode: required" },
@@ -84,8 +92,12 @@ static const struct error_rule rules[] = {
 };
 
 /* What a dump died of, MySQL's and MariaDB's words; the first that is found counts. */
-static const struct dump_rule { const char *text; enum error_kind kind; int code; const char *cure; }
-dump_rules[] = {
+static const struct dump_rule {
+    const char *text;
+    enum error_kind kind;
+    int code;
+    const char *cure;
+} dump_rules[] = {
     { "same server_uuid", ERROR_RETRY, CONNECTION_REPLACED, NULL },
     { "same server_id", ERROR_RETRY, CONNECTION_REPLACED, NULL },
     { "server_uuid/server_id", ERROR_RETRY, CONNECTION_REPLACED, NULL },
@@ -102,8 +114,9 @@ dump_rules[] = {
     { "bogus data in log event", ERROR_LOST, 0, "the position is not at an event's start" },
     { "max_allowed_packet", ERROR_CONFIG, 0, "raise max_allowed_packet of the server" },
     { "GTID_MODE", ERROR_CONFIG, 0, "set gtid_mode=ON on the server and keep it so" },
-    { "anonymous", ERROR_CONFIG, 0, "the log holds transactions without GTID: wait until gtid_mode "
-                                    "is ON everywhere" },
+    { "anonymous", ERROR_CONFIG, 0,
+      "the log holds transactions without GTID: wait until gtid_mode "
+      "is ON everywhere" },
     { "Binary log is not open", ERROR_CONFIG, 0, "start the server with log_bin" },
     { "binary log is not open", ERROR_CONFIG, 0, "start the server with log_bin" },
     { "server_id was not set", ERROR_CONFIG, 0, "set server_id on the server" },

@@ -186,9 +186,9 @@ static bool parse_interval(struct bytes text, uint64_t *first, uint64_t *last)
 {
     struct bytes rest = text, low = cut(&rest, '-');
     bool single = low.size == trim(text).size;
-    return parse_number(low, first) && (single ? (*last = *first, true)
-                                               : parse_number(trim(rest), last)) &&
-           *first > 0 && *last >= *first;
+    return parse_number(low, first) &&
+           (single ? (*last = *first, true) : parse_number(trim(rest), last)) && *first > 0 &&
+           *last >= *first;
 }
 
 static bool parse_mysql(struct gtid_set *set, struct bytes part)
@@ -218,11 +218,12 @@ static bool parse_mariadb(struct gtid_set *set, struct bytes part)
     uint64_t domain, server, number;
     struct bytes a = cut(&part, '-'), b = cut(&part, '-');
     if (!parse_number(a, &domain) || !parse_number(b, &server) ||
-        !parse_number(trim(part), &number) ||
-        domain > UINT32_MAX || server > UINT32_MAX)
+        !parse_number(trim(part), &number) || domain > UINT32_MAX || server > UINT32_MAX)
         return false;
-    gtid_set_add(set, &(struct gtid){ .mariadb = true, .domain = (uint32_t)domain,
-                                      .server = (uint32_t)server, .number = number });
+    gtid_set_add(set, &(struct gtid){ .mariadb = true,
+                                      .domain = (uint32_t)domain,
+                                      .server = (uint32_t)server,
+                                      .number = number });
     return true;
 }
 
@@ -263,8 +264,7 @@ static void put_source(const struct gtid *gtid, struct buf *out)
 void gtid_text(const struct gtid *gtid, struct buf *out)
 {
     if (gtid->mariadb) {
-        buf_printf(out, "%u-%u-%llu", gtid->domain, gtid->server,
-                   (unsigned long long)gtid->number);
+        buf_printf(out, "%u-%u-%llu", gtid->domain, gtid->server, (unsigned long long)gtid->number);
         return;
     }
     put_source(gtid, out);

@@ -19,9 +19,11 @@ struct gtid {
     uint32_t domain, server;
 };
 
-struct gtid_interval { uint64_t first, last; };
+struct gtid_interval {
+    uint64_t first, last;
+};
 struct gtid_source {
-    struct gtid id; /* without a number */
+    struct gtid id;                  /* without a number */
     struct gtid_interval *intervals; /* sorted, apart; MariaDB: one, its `last` counts */
     uint32_t count, capacity;
 };

@@ -18,7 +18,7 @@
 /* A table of the log, by the id that TABLE_MAP gave it. */
 struct log_table {
     uint64_t id;
-    struct bytes body; /* the TABLE_MAP's, to know it again */
+    struct bytes body;         /* the TABLE_MAP's, to know it again */
     const struct table *table; /* NULL: not captured */
     uint32_t catalog_generation;
     const struct row_plan *plan;
@@ -26,7 +26,7 @@ struct log_table {
 };
 
 struct xa_branch {
-    struct arena arena;    /* holds the branch itself */
+    struct arena arena; /* holds the branch itself */
     struct bytes xid;
     struct spill events;
     struct bytes position; /* token of the place before its group */
@@ -34,7 +34,11 @@ struct xa_branch {
     struct xa_branch *next;
 };
 
-struct event_header { uint32_t time, server, size, position; uint16_t flags; uint8_t type; };
+struct event_header {
+    uint32_t time, server, size, position;
+    uint16_t flags;
+    uint8_t type;
+};
 
 struct log_source {
     struct source base;
@@ -58,22 +62,22 @@ struct log_source {
     uint64_t offset;
     char given_file[512]; /* where the newest event of a transaction ended, and what was given */
     uint64_t given_offset;
-    bool place_known;    /* an event or a heartbeat has told file and offset */
-    uint64_t commit;     /* transactions so far */
-    uint32_t row;        /* in the one under way */
+    bool place_known; /* an event or a heartbeat has told file and offset */
+    uint64_t commit;  /* transactions so far */
+    uint32_t row;     /* in the one under way */
     bool inside, announced, skipping;
-    bool bounded;        /* the group has an end of its own: XID, COMMIT, XA PREPARE */
-    bool alter_pending;  /* MariaDB: an ALTER that has only begun, or that failed */
-    struct gtid gtid;    /* of the one under way */
+    bool bounded;       /* the group has an end of its own: XID, COMMIT, XA PREPARE */
+    bool alter_pending; /* MariaDB: an ALTER that has only begun, or that failed */
+    struct gtid gtid;   /* of the one under way */
     bool has_gtid;
-    uint32_t server_id; /* that wrote the event under way */
+    uint32_t server_id;        /* that wrote the event under way */
     uint64_t event_first_mark; /* of its first row, UINT64_MAX: none yet */
-    uint64_t event_offset; /* where it begins; inside a payload, where that begins */
-    uint64_t thread;    /* of the one under way; 0: not told */
+    uint64_t event_offset;     /* where it begins; inside a payload, where that begins */
+    uint64_t thread;           /* of the one under way; 0: not told */
     struct bytes origin_gtid, origin_file; /* in the arena of the batch under way */
-    uint64_t start_offset; /* where its group begins */
+    uint64_t start_offset;                 /* where its group begins */
     char start_file[512];
-    bool moved;          /* a group ended since the last position was handed out */
+    bool moved;             /* a group ended since the last position was handed out */
     struct buf group_token; /* of the place before the group under way, when XA needs it */
     uint64_t group_mark;
 
@@ -90,27 +94,27 @@ struct log_source {
     const struct table *refused; /* a table that is to be parked, for `refusal` */
     struct error refusal;
     int64_t refused_us;
-    struct buf unpacked;       /* of MariaDB's compressed events */
-    struct buf waiting;        /* a statement that needs a batch of its own */
+    struct buf unpacked; /* of MariaDB's compressed events */
+    struct buf waiting;  /* a statement that needs a batch of its own */
     bool has_waiting;
-    struct buf payload;        /* unpacked bytes of a TRANSACTION_PAYLOAD */
+    struct buf payload; /* unpacked bytes of a TRANSACTION_PAYLOAD */
     size_t payload_at;
     bool payload_active, payload_ended;
     void *zstd;
-    struct bytes packed;       /* what is left of the payload's compressed bytes */
+    struct bytes packed; /* what is left of the payload's compressed bytes */
     bool packed_plain;
-    struct buf fragments;      /* PARTIAL_ROW_DATA, joined so far */
+    struct buf fragments;                   /* PARTIAL_ROW_DATA, joined so far */
     uint32_t fragment_next, fragment_count; /* next 0: none is under way */
     uint64_t fragments_size;
 
     struct xa_branch *branches;
-    struct xa_branch *branch;  /* the one under way: its events are kept, not given */
-    struct xa_branch *replay;  /* the one being given */
+    struct xa_branch *branch; /* the one under way: its events are kept, not given */
+    struct xa_branch *replay; /* the one being given */
     struct buf replay_event;
 
-    struct buf low_text;       /* what low_set was parsed from */
+    struct buf low_text; /* what low_set was parsed from */
     struct gtid_set low_set;
-    int64_t skip_before_us;    /* scan.startup.mode: timestamp */
+    int64_t skip_before_us; /* scan.startup.mode: timestamp */
 };
 
 /* log_start.c */
@@ -138,8 +142,8 @@ void log_note_event(struct log_source *self, const struct event_header *header, 
 void log_stamp(struct log_source *self, struct batch *batch, uint32_t from);
 
 /* log_rows.c */
-bool log_table_map(struct log_source *self, struct batch *batch, struct bytes body,
-                   int64_t time_us, bool *again, struct error *err);
+bool log_table_map(struct log_source *self, struct batch *batch, struct bytes body, int64_t time_us,
+                   bool *again, struct error *err);
 bool log_rows(struct log_source *self, struct batch *batch, const struct event_header *header,
               struct bytes body, struct error *err);
 bool log_rows_go_on(struct log_source *self, struct batch *batch, struct error *err);

@@ -8,27 +8,60 @@
  *
  * A group begins with GTID, ANONYMOUS or MariaDB's GTID and ends with XID, QUERY COMMIT or
  * XA_PREPARE, or with the one statement of a standalone group. Positions are handed out at group
- * boundaries only. Checksums are cut off and not verified: TCP and TLS carry the bytes, and each value
- * is bounds-checked. Sources: MySQL's "Replication Protocol" and libbinlogevents pages; MariaDB's
- * "2-Binlog Event Header" and following. */
+ * boundaries only. Checksums are cut off and not verified: TCP and TLS carry the bytes, and each
+ * value is bounds-checked. Sources: MySQL's "Replication Protocol" and libbinlogevents pages;
+ * MariaDB's "2-Binlog Event Header" and following. */
 #include "sources/mysql/log.h"
 #include "sources/mysql/packed.h"
 
-enum { HEADER_SIZE = 19, FLAG_ARTIFICIAL = 0x20, FLAG_IGNORABLE = 0x80,
-       BYTES_AT_ONCE_MAX = 16 << 20 };
+enum {
+    HEADER_SIZE = 19,
+    FLAG_ARTIFICIAL = 0x20,
+    FLAG_IGNORABLE = 0x80,
+    BYTES_AT_ONCE_MAX = 16 << 20
+};
 
 enum binlog_type {
-    QUERY_EVENT = 2, STOP_EVENT = 3, ROTATE_EVENT = 4, INTVAR_EVENT = 5, RAND_EVENT = 13,
-    USER_VAR_EVENT = 14, FORMAT_DESCRIPTION_EVENT = 15, XID_EVENT = 16, BEGIN_LOAD_QUERY_EVENT = 17,
-    EXECUTE_LOAD_QUERY_EVENT = 18, TABLE_MAP_EVENT = 19, WRITE_ROWS_V1 = 23, UPDATE_ROWS_V1 = 24,
-    DELETE_ROWS_V1 = 25, INCIDENT_EVENT = 26, HEARTBEAT_EVENT = 27, IGNORABLE_EVENT = 28,
-    ROWS_QUERY_EVENT = 29, WRITE_ROWS = 30, UPDATE_ROWS = 31, DELETE_ROWS = 32, GTID_EVENT = 33,
-    ANONYMOUS_GTID_EVENT = 34, PREVIOUS_GTIDS_EVENT = 35, TRANSACTION_CONTEXT_EVENT = 36,
-    VIEW_CHANGE_EVENT = 37, XA_PREPARE_EVENT = 38, PARTIAL_UPDATE_ROWS = 39,
-    TRANSACTION_PAYLOAD_EVENT = 40, HEARTBEAT_V2_EVENT = 41, GTID_TAGGED_EVENT = 42,
-    ANNOTATE_ROWS_EVENT = 160, BINLOG_CHECKPOINT_EVENT = 161, MARIADB_GTID_EVENT = 162,
-    GTID_LIST_EVENT = 163, START_ENCRYPTION_EVENT = 164, QUERY_COMPRESSED_EVENT = 165,
-    WRITE_ROWS_COMPRESSED_V1 = 166, DELETE_ROWS_COMPRESSED = 171, PARTIAL_ROW_DATA_EVENT = 172,
+    QUERY_EVENT = 2,
+    STOP_EVENT = 3,
+    ROTATE_EVENT = 4,
+    INTVAR_EVENT = 5,
+    RAND_EVENT = 13,
+    USER_VAR_EVENT = 14,
+    FORMAT_DESCRIPTION_EVENT = 15,
+    XID_EVENT = 16,
+    BEGIN_LOAD_QUERY_EVENT = 17,
+    EXECUTE_LOAD_QUERY_EVENT = 18,
+    TABLE_MAP_EVENT = 19,
+    WRITE_ROWS_V1 = 23,
+    UPDATE_ROWS_V1 = 24,
+    DELETE_ROWS_V1 = 25,
+    INCIDENT_EVENT = 26,
+    HEARTBEAT_EVENT = 27,
+    IGNORABLE_EVENT = 28,
+    ROWS_QUERY_EVENT = 29,
+    WRITE_ROWS = 30,
+    UPDATE_ROWS = 31,
+    DELETE_ROWS = 32,
+    GTID_EVENT = 33,
+    ANONYMOUS_GTID_EVENT = 34,
+    PREVIOUS_GTIDS_EVENT = 35,
+    TRANSACTION_CONTEXT_EVENT = 36,
+    VIEW_CHANGE_EVENT = 37,
+    XA_PREPARE_EVENT = 38,
+    PARTIAL_UPDATE_ROWS = 39,
+    TRANSACTION_PAYLOAD_EVENT = 40,
+    HEARTBEAT_V2_EVENT = 41,
+    GTID_TAGGED_EVENT = 42,
+    ANNOTATE_ROWS_EVENT = 160,
+    BINLOG_CHECKPOINT_EVENT = 161,
+    MARIADB_GTID_EVENT = 162,
+    GTID_LIST_EVENT = 163,
+    START_ENCRYPTION_EVENT = 164,
+    QUERY_COMPRESSED_EVENT = 165,
+    WRITE_ROWS_COMPRESSED_V1 = 166,
+    DELETE_ROWS_COMPRESSED = 171,
+    PARTIAL_ROW_DATA_EVENT = 172,
 };
 
 /* ---- groups ---- */
@@ -42,8 +75,10 @@ static void put_token(struct log_source *self, const char *file, uint64_t offset
     if (self->by_gtid)
         gtid_set_text(&self->executed, &gtid);
     bool nothing_yet = self->by_gtid && !self->mariadb && gtid.size == 0;
-    struct token token = { .file = bytes_from(nothing_yet ? "" : file), .offset = offset,
-                           .gtid = buf_view(&gtid), .server = bytes_from(self->server) };
+    struct token token = { .file = bytes_from(nothing_yet ? "" : file),
+                           .offset = offset,
+                           .gtid = buf_view(&gtid),
+                           .server = bytes_from(self->server) };
     token_encode(&token, out);
     buf_done(&gtid);
 }
@@ -116,13 +151,14 @@ static void announce(struct log_source *self, struct batch *batch, uint32_t firs
     buf_init(&id, 4096);
     if (self->has_gtid)
         gtid_text(&self->gtid, &gtid);
-    struct token token = { .file = bytes_from(self->start_file), .offset = self->start_offset,
+    struct token token = { .file = bytes_from(self->start_file),
+                           .offset = self->start_offset,
                            .gtid = buf_view(&gtid) };
     token_encode(&token, &id);
     transaction->id = arena_copy(&batch->arena, buf_view(&id));
     self->origin_file = arena_copy(&batch->arena, bytes_from(self->start_file));
-    self->origin_gtid = self->has_gtid ? arena_copy(&batch->arena, buf_view(&gtid))
-                                       : (struct bytes){ 0 };
+    self->origin_gtid =
+        self->has_gtid ? arena_copy(&batch->arena, buf_view(&gtid)) : (struct bytes){ 0 };
     buf_done(&gtid);
     buf_done(&id);
 }
@@ -224,8 +260,12 @@ static bool on_gtid_tagged(struct log_source *self, const struct event_header *h
     return true;
 }
 
-enum { MARIADB_STANDALONE = 1, MARIADB_GROUP_COMMIT = 2, MARIADB_PREPARED_XA = 0x40,
-       MARIADB_COMPLETED_XA = 0x80 };
+enum {
+    MARIADB_STANDALONE = 1,
+    MARIADB_GROUP_COMMIT = 2,
+    MARIADB_PREPARED_XA = 0x40,
+    MARIADB_COMPLETED_XA = 0x80
+};
 enum { MARIADB_EXTRA_ENGINES = 1, MARIADB_START_ALTER = 2, MARIADB_ROLLBACK_ALTER = 8 };
 
 /* u64 number, u32 domain, u8 flags, [u64 group commit id], [xid: u32 format, u8, u8, both parts],
@@ -355,8 +395,7 @@ static bool on_query(struct log_source *self, struct batch *batch,
         return true;
     }
     uint32_t before = batch->count;
-    if (!passed_over &&
-        !log_statement(self, batch, &query, (int64_t)header->time * 1000000, err))
+    if (!passed_over && !log_statement(self, batch, &query, (int64_t)header->time * 1000000, err))
         return false;
     enter(self, batch, before);
     if (!self->bounded) /* rows of CREATE TABLE ... SELECT may follow otherwise */
@@ -370,7 +409,7 @@ static bool on_rows(struct log_source *self, struct batch *batch, struct event_h
                     struct bytes body, struct error *err)
 {
     static const uint8_t plain[] = { WRITE_ROWS_V1, UPDATE_ROWS_V1, DELETE_ROWS_V1,
-                                     WRITE_ROWS, UPDATE_ROWS, DELETE_ROWS };
+                                     WRITE_ROWS,    UPDATE_ROWS,    DELETE_ROWS };
     if (header.type >= WRITE_ROWS_COMPRESSED_V1 && header.type <= DELETE_ROWS_COMPRESSED) {
         if (!log_unpack(self, header.type, body, &body, err))
             return false;
@@ -419,10 +458,20 @@ bool log_is_rows(uint8_t type)
 static bool is_harmless(uint8_t type)
 {
     switch (type) {
-    case STOP_EVENT: case IGNORABLE_EVENT: case ROWS_QUERY_EVENT: case PREVIOUS_GTIDS_EVENT:
-    case TRANSACTION_CONTEXT_EVENT: case VIEW_CHANGE_EVENT: case ANNOTATE_ROWS_EVENT:
-    case BINLOG_CHECKPOINT_EVENT: case GTID_LIST_EVENT: case START_ENCRYPTION_EVENT:
-    case INTVAR_EVENT: case RAND_EVENT: case USER_VAR_EVENT: case BEGIN_LOAD_QUERY_EVENT:
+    case STOP_EVENT:
+    case IGNORABLE_EVENT:
+    case ROWS_QUERY_EVENT:
+    case PREVIOUS_GTIDS_EVENT:
+    case TRANSACTION_CONTEXT_EVENT:
+    case VIEW_CHANGE_EVENT:
+    case ANNOTATE_ROWS_EVENT:
+    case BINLOG_CHECKPOINT_EVENT:
+    case GTID_LIST_EVENT:
+    case START_ENCRYPTION_EVENT:
+    case INTVAR_EVENT:
+    case RAND_EVENT:
+    case USER_VAR_EVENT:
+    case BEGIN_LOAD_QUERY_EVENT:
         return true;
     default:
         return false;
@@ -434,19 +483,30 @@ static bool on_event(struct log_source *self, struct batch *batch,
                      struct error *err)
 {
     switch (header->type) {
-    case ROTATE_EVENT:              return on_rotate(self, body, err);
+    case ROTATE_EVENT:
+        return on_rotate(self, body, err);
     case GTID_EVENT:
-    case ANONYMOUS_GTID_EVENT:      return on_gtid(self, header, body, err);
-    case GTID_TAGGED_EVENT:         return on_gtid_tagged(self, header, body, err);
-    case MARIADB_GTID_EVENT:        return on_mariadb_gtid(self, header, body, err);
+    case ANONYMOUS_GTID_EVENT:
+        return on_gtid(self, header, body, err);
+    case GTID_TAGGED_EVENT:
+        return on_gtid_tagged(self, header, body, err);
+    case MARIADB_GTID_EVENT:
+        return on_mariadb_gtid(self, header, body, err);
     case QUERY_EVENT:
-    case EXECUTE_LOAD_QUERY_EVENT:  return on_query(self, batch, header, body, again, err);
-    case TABLE_MAP_EVENT:           return on_table_map(self, batch, header, body, again, err);
-    case XID_EVENT:                 finish_group(self); return true;
-    case XA_PREPARE_EVENT:          return on_xa_prepare(self, body, err);
-    case TRANSACTION_PAYLOAD_EVENT: return log_open_payload(self, body, err);
+    case EXECUTE_LOAD_QUERY_EVENT:
+        return on_query(self, batch, header, body, again, err);
+    case TABLE_MAP_EVENT:
+        return on_table_map(self, batch, header, body, again, err);
+    case XID_EVENT:
+        finish_group(self);
+        return true;
+    case XA_PREPARE_EVENT:
+        return on_xa_prepare(self, body, err);
+    case TRANSACTION_PAYLOAD_EVENT:
+        return log_open_payload(self, body, err);
     case HEARTBEAT_EVENT:
-    case HEARTBEAT_V2_EVENT:        return on_heartbeat(self, header, body);
+    case HEARTBEAT_V2_EVENT:
+        return on_heartbeat(self, header, body);
     case QUERY_COMPRESSED_EVENT: {
         struct bytes plain;
         return log_unpack(self, header->type, body, &plain, err) &&
@@ -455,8 +515,8 @@ static bool on_event(struct log_source *self, struct batch *batch,
     case INCIDENT_EVENT:
         return error_set(err, ERROR_LOST,
                          "binlog %s:%llu: the server says that it lost events (INCIDENT): read the "
-                         "tables again, with a new checkpoint.directory", self->file,
-                         (unsigned long long)self->offset);
+                         "tables again, with a new checkpoint.directory",
+                         self->file, (unsigned long long)self->offset);
     case PARTIAL_ROW_DATA_EVENT: {
         struct bytes whole;
         if (!log_join(self, body, &whole, err))
@@ -470,9 +530,10 @@ static bool on_event(struct log_source *self, struct batch *batch,
         return on_rows(self, batch, *header, body, err);
     if (is_harmless(header->type) || header->flags & FLAG_IGNORABLE)
         return true;
-    return error_set(err, ERROR_CONFIG, "binlog %s:%llu: event type %u is not known to this "
-                     "version: a newer millrace may know it", self->file,
-                     (unsigned long long)self->offset, header->type);
+    return error_set(err, ERROR_CONFIG,
+                     "binlog %s:%llu: event type %u is not known to this "
+                     "version: a newer millrace may know it",
+                     self->file, (unsigned long long)self->offset, header->type);
 }
 
 static bool is_kept_for_xa(const struct log_source *self, uint8_t type)
@@ -506,9 +567,9 @@ bool log_handle(struct log_source *self, struct batch *batch, struct bytes event
     }
     log_note_event(self, &header, inner);
     bool ok = format ? true
-              : is_kept_for_xa(self, header.type) ? xa_keep(self, event, err)
-                                                  : on_event(self, batch, &header, body,
-                                                             again, err);
+              : is_kept_for_xa(self, header.type)
+                  ? xa_keep(self, event, err)
+                  : on_event(self, batch, &header, body, again, err);
     bool heartbeat = header.type == HEARTBEAT_EVENT || header.type == HEARTBEAT_V2_EVENT;
     if (ok && !*again && !inner && !heartbeat && !(header.flags & FLAG_ARTIFICIAL) &&
         header.type != ROTATE_EVENT)
@@ -528,8 +589,8 @@ static bool next_packet(struct log_source *self, int timeout_ms, bool *none, str
     *none = false;
     if (!connection_wait(self->connection, timeout_ms)) {
         *none = !connection_is_silent(self->connection);
-        return *none || error_set(err, ERROR_RETRY,
-                                  "nothing came from the server, not even a heartbeat");
+        return *none ||
+               error_set(err, ERROR_RETRY, "nothing came from the server, not even a heartbeat");
     }
     struct bytes packet;
     if (!connection_packet(self->connection, &packet, err))

@@ -41,13 +41,12 @@ const struct table *history_unhide(const struct table_map *map, const struct tab
         columns[i].name = i == count ? BYTES_LITERAL("row_start") : BYTES_LITERAL("row_end");
         columns[i].type = by_transaction ? (struct type){ .kind = TYPE_UINT, .bits = 64 }
                                          : (struct type){ .kind = TYPE_TIMESTAMP, .scale = 6 };
-        columns[i].source_type = by_transaction ? BYTES_LITERAL("bigint(20) unsigned")
-                                                : BYTES_LITERAL("timestamp(6)");
+        columns[i].source_type =
+            by_transaction ? BYTES_LITERAL("bigint(20) unsigned") : BYTES_LITERAL("timestamp(6)");
     }
     /* The server ends a primary key with it. */
-    columns[count + 1].key_order = map->has_keys && map->key_count > table->key_count
-                                       ? (uint16_t)(table->key_count + 1)
-                                       : 0;
+    columns[count + 1].key_order =
+        map->has_keys && map->key_count > table->key_count ? (uint16_t)(table->key_count + 1) : 0;
     wide->columns = columns;
     wide->column_count = (uint16_t)(count + 2);
     table_index_keys(arena, wide);
@@ -90,9 +89,9 @@ static bool is_past(const struct value *row, uint16_t end)
 {
     if (!row)
         return false;
-    return row[end].tag == VALUE_UINT ? row[end].natural != UINT64_MAX
-                                      : row[end].tag == VALUE_INT &&
-                                            row[end].integer < time_without_end_us;
+    return row[end].tag == VALUE_UINT
+               ? row[end].natural != UINT64_MAX
+               : row[end].tag == VALUE_INT && row[end].integer < time_without_end_us;
 }
 
 void history_sort(const struct table *table, uint16_t end, struct batch *batch, uint32_t from)
@@ -115,8 +114,8 @@ void history_sort(const struct table *table, uint16_t end, struct batch *batch, 
 bool map_is_sequence(const struct table_map *map)
 {
     static const char *const names[] = { "next_not_cached_value", "minimum_value", "maximum_value",
-                                         "start_value", "increment", "cache_size", "cycle_option",
-                                         "cycle_count" };
+                                         "start_value",           "increment",     "cache_size",
+                                         "cycle_option",          "cycle_count" };
     return map->column_count == ARRAY_SIZE(names) && map->has_names &&
            has_names(map, 0, names, ARRAY_SIZE(names));
 }

@@ -15,8 +15,14 @@
 #include "sources/mysql/log.h"
 #include "sources/mysql/packed.h"
 
-enum { HEADER_SIZE = 19, CHECKSUM_SIZE = 4, EVENT_BYTES_MAX = 1 << 30, PAYLOAD_STEP = 128 << 10,
-       UNPACKED_MAX = 1 << 30, FRAGMENT_HAS_SIZE = 1 };
+enum {
+    HEADER_SIZE = 19,
+    CHECKSUM_SIZE = 4,
+    EVENT_BYTES_MAX = 1 << 30,
+    PAYLOAD_STEP = 128 << 10,
+    UNPACKED_MAX = 1 << 30,
+    FRAGMENT_HAS_SIZE = 1
+};
 
 /* ---- TRANSACTION_PAYLOAD ---- */
 
@@ -171,8 +177,8 @@ static bool not_joined(struct log_source *self, const char *why, struct error *e
     return error_set(err, ERROR_CONFIG,
                      "binlog %s:%llu: the fragments of a rows event do not join (%s): SET GLOBAL "
                      "binlog_row_event_fragment_threshold=1073741824 keeps events whole; then read "
-                     "the tables again with a new checkpoint.directory", self->file,
-                     (unsigned long long)self->offset, why);
+                     "the tables again with a new checkpoint.directory",
+                     self->file, (unsigned long long)self->offset, why);
 }
 
 /* The whole may end with a checksum of its own: then it is right. */

@@ -112,11 +112,12 @@ static bool pass_over(struct log_source *self, struct batch *batch, const struct
     *again = true;
     if (fits)
         return true;
-    log_warn("table '%.*s.%.*s' was altered since, and the log's rows do not name their columns: it "
-             "is read again (binlog_row_metadata=FULL avoids that)", BYTES_ARGS(map->database),
-             BYTES_ARGS(map->name));
-    const struct table *now = catalog_find(self->catalog, tracked->database, (struct bytes){ 0 },
-                                           tracked->name);
+    log_warn(
+        "table '%.*s.%.*s' was altered since, and the log's rows do not name their columns: it "
+        "is read again (binlog_row_metadata=FULL avoids that)",
+        BYTES_ARGS(map->database), BYTES_ARGS(map->name));
+    const struct table *now =
+        catalog_find(self->catalog, tracked->database, (struct bytes){ 0 }, tracked->name);
     log_put_resync(self, batch, now, time_us);
     map_put(&self->unfit, unfit_key(now), (void *)(uintptr_t)now->version);
     return true;
@@ -153,8 +154,8 @@ static bool resolve_table(struct log_source *self, struct batch *batch, struct l
                           const struct table_map *map, int64_t time_us, bool *again,
                           struct error *err)
 {
-    const struct table *tracked = catalog_find(self->catalog, map->database, (struct bytes){ 0 },
-                                               map->name);
+    const struct table *tracked =
+        catalog_find(self->catalog, map->database, (struct bytes){ 0 }, map->name);
     const struct table *decoded = tracked;
     if (tracked && history_is_hidden(map, tracked))
         decoded = history_unhide(map, tracked, &self->tables_arena);
@@ -199,8 +200,8 @@ static bool map_names(struct bytes body, uint64_t *id, struct bytes *database, s
     return !in.failed;
 }
 
-bool log_table_map(struct log_source *self, struct batch *batch, struct bytes body,
-                   int64_t time_us, bool *again, struct error *err)
+bool log_table_map(struct log_source *self, struct batch *batch, struct bytes body, int64_t time_us,
+                   bool *again, struct error *err)
 {
     uint64_t id;
     struct bytes database, name;
@@ -263,7 +264,8 @@ bool log_rows(struct log_source *self, struct batch *batch, const struct event_h
                          (unsigned long long)self->offset);
     if (!entry->table)
         return true;
-    self->cursor = (struct rows_cursor){ .event = event, .plan = entry->plan,
+    self->cursor = (struct rows_cursor){ .event = event,
+                                         .plan = entry->plan,
                                          .time_us = (int64_t)header->time * 1000000 };
     self->cursor_table = entry;
     return log_rows_go_on(self, batch, err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Statements of the log: what they do to the catalog, and the schema events that tell it on. What is
- * not understood is looked up on the server and compared; nothing here ever stops the stream. */
+ * Statements of the log: what they do to the catalog, and the schema events that tell it on. What
+ * is not understood is looked up on the server and compared; nothing here ever stops the stream. */
 #include "engine/base/log.h"
 #include "schema/diff.h"
 #include "schema/fill.h"
@@ -12,7 +12,11 @@ enum { SQL_SHOWN_MAX = 400 };
 
 /* A table as the server has it now, asked for before anything is changed: an error in the middle of
  * a statement would leave the catalog ahead of what was told. */
-struct fetched { struct ddl_name name; struct table *draft; struct fetched *next; };
+struct fetched {
+    struct ddl_name name;
+    struct table *draft;
+    struct fetched *next;
+};
 
 struct statement {
     struct log_source *self;
@@ -33,8 +37,9 @@ static struct schema_change *change_add(struct batch *batch, enum change_kind ki
     sql.size = sql.size > SQL_SHOWN_MAX ? SQL_SHOWN_MAX : sql.size;
     change->sql = arena_copy(&batch->arena, sql);
     struct event *event = batch_add(batch);
-    *event = (struct event){ .op = EVENT_SCHEMA, .table = after ? after : before, .change = change,
-                             .time_us = time_us };
+    *event = (struct event){
+        .op = EVENT_SCHEMA, .table = after ? after : before, .change = change, .time_us = time_us
+    };
     return change;
 }
 
@@ -118,7 +123,8 @@ static void put_reshaped(struct log_source *self, struct batch *batch, struct re
     }
     const struct table *before = shaping->before;
     const struct table *after = catalog_put(self->catalog, shaping->draft, before, next_mark(self));
-    struct schema_change *change = change_add(batch, CHANGE_ALTER_TABLE, before, after, sql, time_us);
+    struct schema_change *change =
+        change_add(batch, CHANGE_ALTER_TABLE, before, after, sql, time_us);
     struct column_rename *kept =
         arena_array(&batch->arena, shaping->rename_count + 1u, sizeof *kept);
     for (uint16_t i = 0; i < shaping->rename_count; i++)
@@ -174,8 +180,8 @@ static void put_drop(const struct statement *s, const struct table *table)
 static void put_left(const struct statement *s, const struct table *table)
 {
     catalog_drop(s->self->catalog, table);
-    struct schema_change *change = change_add(s->batch, CHANGE_DROP_TABLE, table, NULL, s->sql,
-                                              s->time_us);
+    struct schema_change *change =
+        change_add(s->batch, CHANGE_DROP_TABLE, table, NULL, s->sql, s->time_us);
     change->left = true;
 }
 
@@ -194,8 +200,8 @@ static bool fetch(struct statement *s, struct ddl_name name, struct error *err)
         return true;
     struct connection *metadata = log_metadata(s->self, err);
     struct table *draft;
-    if (!metadata || !tables_read(metadata, s->self->options, name.database, name.name, s->arena,
-                                  &draft, err))
+    if (!metadata ||
+        !tables_read(metadata, s->self->options, name.database, name.name, s->arena, &draft, err))
         return false;
     struct fetched *item = arena_alloc(s->arena, sizeof *item);
     *item = (struct fetched){ name, draft, s->fetched };
@@ -310,7 +316,8 @@ static bool on_alter(struct statement *s, const struct ddl_statement *ddl, struc
     if (!table)
         return true;
     struct table *draft;
-    struct reshaping shaping = { .before = table, .strict = s->strict && !ddl->ignores,
+    struct reshaping shaping = { .before = table,
+                                 .strict = s->strict && !ddl->ignores,
                                  .fills = ddl->fills_rows || ddl->ignores };
     if (!ddl_apply(table, ddl, s->arena, &draft, &shaping.renames, &shaping.rename_count)) {
         if (!reread(s, ddl->name, err))
@@ -340,8 +347,8 @@ static void on_statement_dml(const struct statement *s, const struct ddl_stateme
         return;
     struct bytes what = named ? named->name : BYTES_LITERAL("every table");
     log_warn("a statement changed rows and the log does not hold them: %.*s is read again; set "
-             "binlog_format=ROW for every session: %.*s", BYTES_ARGS(what),
-             (int)(s->sql.size > SQL_SHOWN_MAX ? SQL_SHOWN_MAX : s->sql.size),
+             "binlog_format=ROW for every session: %.*s",
+             BYTES_ARGS(what), (int)(s->sql.size > SQL_SHOWN_MAX ? SQL_SHOWN_MAX : s->sql.size),
              (const char *)s->sql.data);
     if (named) {
         put_resync(s->batch, named, s->sql, s->time_us);
@@ -356,7 +363,8 @@ static void on_drop_database(const struct statement *s, struct bytes database)
     struct catalog *catalog = s->self->catalog;
     for (bool found = true; found;) {
         found = false;
-        for (struct map_entry *entry = NULL; !found && (entry = map_next(&catalog->by_name, entry));) {
+        for (struct map_entry *entry = NULL;
+             !found && (entry = map_next(&catalog->by_name, entry));) {
             const struct table *table = entry->value;
             if (!bytes_equal(table->database, database))
                 continue;
@@ -366,8 +374,7 @@ static void on_drop_database(const struct statement *s, struct bytes database)
     }
 }
 
-static bool on_statement(struct statement *s, const struct ddl_statement *ddl,
-                         struct error *err)
+static bool on_statement(struct statement *s, const struct ddl_statement *ddl, struct error *err)
 {
     const struct table *table = ddl->name.name.data ? tracked(s->self, ddl->name) : NULL;
     if (ddl->temporary)
@@ -415,8 +422,10 @@ static struct ddl_context context_of(const struct log_source *self, const struct
     bool implicit = query->timestamps == TIMESTAMPS_NOT_TOLD
                         ? self->implicit_timestamps
                         : query->timestamps == TIMESTAMPS_IMPLICIT;
-    return (struct ddl_context){ .database = query->database, .sql_mode = query->sql_mode,
-                                 .server_version = server->version, .mariadb = self->mariadb,
+    return (struct ddl_context){ .database = query->database,
+                                 .sql_mode = query->sql_mode,
+                                 .server_version = server->version,
+                                 .mariadb = self->mariadb,
                                  .implicit_timestamps = implicit };
 }
 
@@ -442,7 +451,8 @@ static void database_defaults(struct log_source *self, const struct log_query *q
 {
     const struct collation_entry *told =
         query->database_collation && bytes_equal(database, query->database)
-            ? collation_find(&self->collations, query->database_collation) : NULL;
+            ? collation_find(&self->collations, query->database_collation)
+            : NULL;
     if (told) {
         context->default_charset = told->charset;
         context->default_collation = told->collation;
@@ -500,8 +510,9 @@ bool log_statement(struct log_source *self, struct batch *batch, const struct lo
             database_defaults(self, query, statements[i].name.database, &context, &arena);
             ddl_parse(sql, &context, &arena, &statements, &count, &doubt);
         }
-    struct statement s = { self, batch, sql, time_us, &arena, NULL,
-                           (query->sql_mode & STRICT_MODES) != 0 };
+    struct statement s = {
+        self, batch, sql, time_us, &arena, NULL, (query->sql_mode & STRICT_MODES) != 0
+    };
     for (size_t i = 0; i < count && ok; i++)
         ok = fetch_for(&s, &statements[i], err);
     for (size_t i = 0; i < count && ok; i++)

@@ -4,8 +4,8 @@
  *
  * MySQL with gtid_mode=ON: COM_BINLOG_DUMP_GTID with an empty file name (with a name the server
  * does not look whether what we miss was purged). MariaDB: SET @slave_connect_state to the list of
- * every domain, then COM_BINLOG_DUMP from 4. Otherwise COM_BINLOG_DUMP by file and offset. Sources: the
- * protocol pages of both manuals. */
+ * every domain, then COM_BINLOG_DUMP from 4. Otherwise COM_BINLOG_DUMP by file and offset. Sources:
+ * the protocol pages of both manuals. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,8 +14,11 @@
 #include "sources/mysql/log.h"
 #include "sources/mysql/rights.h"
 
-enum { COM_BINLOG_DUMP_COMMAND = 0x12, COM_BINLOG_DUMP_GTID_COMMAND = 0x1e,
-       DUMP_ANNOTATE_OR_HEARTBEAT_V2 = 2 };
+enum {
+    COM_BINLOG_DUMP_COMMAND = 0x12,
+    COM_BINLOG_DUMP_GTID_COMMAND = 0x1e,
+    DUMP_ANNOTATE_OR_HEARTBEAT_V2 = 2
+};
 
 /* ---- small questions ---- */
 
@@ -81,8 +84,9 @@ static bool check_settings(struct log_source *self, struct arena *arena, struct 
              err))
         return false;
     if (!bytes_is(result.cells[0], "1"))
-        return error_set(err, ERROR_CONFIG, "the server writes no binary log: set log_bin in its "
-                                            "configuration and restart it");
+        return error_set(err, ERROR_CONFIG,
+                         "the server writes no binary log: set log_bin in its "
+                         "configuration and restart it");
     if (!bytes_is(result.cells[1], "ROW"))
         return error_set(err, ERROR_CONFIG,
                          "binlog_format is %.*s, rows are not in the log: SET GLOBAL "
@@ -130,8 +134,8 @@ static bool check_gtids(struct log_source *self, struct arena *arena, struct err
 static void set_place(struct log_source *self, struct bytes file, uint64_t offset)
 {
     memset(self->file, 0, sizeof self->file);
-    memcpy(self->file, file.data, file.size < sizeof self->file - 1 ? file.size
-                                                                    : sizeof self->file - 1);
+    memcpy(self->file, file.data,
+           file.size < sizeof self->file - 1 ? file.size : sizeof self->file - 1);
     self->offset = offset;
 }
 
@@ -216,7 +220,8 @@ static bool begin_specific(struct log_source *self, struct arena *arena, struct 
     if (options->start_gtid.size > 0)
         return gtid_set_parse(&self->executed, options->start_gtid, err);
     if (options->start_file.size == 0)
-        return error_set(err, ERROR_CONFIG, "scan.startup.mode is specific-offset: give "
+        return error_set(err, ERROR_CONFIG,
+                         "scan.startup.mode is specific-offset: give "
                          "scan.startup.specific-offset.gtid-set, or .file and .pos");
     set_place(self, options->start_file, (uint64_t)options->start_pos);
     if (self->mariadb)
@@ -288,14 +293,14 @@ static bool fill_catalog(struct log_source *self, bool anew, struct error *err)
     struct table **drafts;
     size_t count;
     struct arena arena = { 0 };
-    bool ok = tables_fold_names(self->connection, &self->catalog->fold_names, err) &&
-              tables_list(self->connection, self->options, self->filter, &arena, &drafts, &count,
-                          err);
+    bool ok =
+        tables_fold_names(self->connection, &self->catalog->fold_names, err) &&
+        tables_list(self->connection, self->options, self->filter, &arena, &drafts, &count, err);
     if (ok && anew)
         drop_absent(self, drafts, count);
     for (size_t i = 0; ok && i < count; i++) {
-        const struct table *known = catalog_find(self->catalog, drafts[i]->database,
-                                                 drafts[i]->schema, drafts[i]->name);
+        const struct table *known =
+            catalog_find(self->catalog, drafts[i]->database, drafts[i]->schema, drafts[i]->name);
         if (!known || (anew && !log_same_shape(known, drafts[i], &arena)))
             catalog_put(self->catalog, drafts[i], known, mark_make(self->commit, MARK_ROW_LAST));
     }
@@ -329,9 +334,11 @@ static bool prepare_session(struct log_source *self, struct error *err)
         struct buf list;
         buf_init(&list, 1 << 20);
         gtid_set_text(&self->executed, &list);
-        bool ok = connection_execute(connection, err, "SET @master_binlog_checksum = "
+        bool ok = connection_execute(connection, err,
+                                     "SET @master_binlog_checksum = "
                                      "@@global.binlog_checksum, @mariadb_slave_capability = 4, "
-                                     "@master_heartbeat_period = %llu", heartbeat_ns) &&
+                                     "@master_heartbeat_period = %llu",
+                                     heartbeat_ns) &&
                   connection_execute(connection, err,
                                      "SET @slave_connect_state = '%.*s', @slave_gtid_strict_mode "
                                      "= 0, @slave_gtid_ignore_duplicates = 0",
@@ -373,11 +380,12 @@ static bool send_dump(struct log_source *self, struct error *err)
             buf_text(&payload, self->file);
     }
     bool fits = self->mariadb || by_set || self->offset <= UINT32_MAX;
-    bool ok = fits ? connection_command(self->connection, by_set ? COM_BINLOG_DUMP_GTID_COMMAND
-                                                                 : COM_BINLOG_DUMP_COMMAND,
-                                        buf_view(&payload), err)
-                   : lost(err, "a place behind 4 GiB of a log file cannot be asked for without "
-                               "GTIDs");
+    bool ok =
+        fits ? connection_command(self->connection,
+                                  by_set ? COM_BINLOG_DUMP_GTID_COMMAND : COM_BINLOG_DUMP_COMMAND,
+                                  buf_view(&payload), err)
+             : lost(err, "a place behind 4 GiB of a log file cannot be asked for without "
+                         "GTIDs");
     buf_done(&payload);
     return ok;
 }

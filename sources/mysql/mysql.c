@@ -11,66 +11,140 @@
 #include "sources/mysql/reader.h"
 #include "sources/sources.h"
 
-static const char *const start_modes[] = { "initial", "earliest-offset", "latest-offset",
-                                           "specific-offset", "timestamp", "snapshot", NULL };
-static const char *const tls_modes[] = { "disabled", "preferred", "required", "verify-ca",
-                                         "verify-identity", NULL };
+static const char *const start_modes[] = {
+    "initial", "earliest-offset", "latest-offset", "specific-offset", "timestamp", "snapshot", NULL
+};
+static const char *const tls_modes[] = { "disabled",  "preferred",       "required",
+                                         "verify-ca", "verify-identity", NULL };
 
 #define FIELD(field) SETTING_FIELD(mysql_options, field)
 const struct setting mysql_settings[] = {
-    { .name = "hostname", .type = SETTING_TEXT, .offset = FIELD(hostname), .default_text = "127.0.0.1",
+    { .name = "hostname",
+      .type = SETTING_TEXT,
+      .offset = FIELD(hostname),
+      .default_text = "127.0.0.1",
       .help = "Name or address of the server." },
-    { .name = "port", .type = SETTING_INT, .offset = FIELD(port), .default_text = "3306",
-      .help = "TCP port of the server.", .minimum = 1, .maximum = 65535 },
-    { .name = "socket", .type = SETTING_TEXT, .offset = FIELD(socket), .default_text = "",
+    { .name = "port",
+      .type = SETTING_INT,
+      .offset = FIELD(port),
+      .default_text = "3306",
+      .help = "TCP port of the server.",
+      .minimum = 1,
+      .maximum = 65535 },
+    { .name = "socket",
+      .type = SETTING_TEXT,
+      .offset = FIELD(socket),
+      .default_text = "",
       .help = "Unix socket, instead of hostname and port." },
-    { .name = "username", .type = SETTING_TEXT, .offset = FIELD(username), .default_text = NULL,
+    { .name = "username",
+      .type = SETTING_TEXT,
+      .offset = FIELD(username),
+      .default_text = NULL,
       .help = "User with SELECT, REPLICATION SLAVE and REPLICATION CLIENT (BINLOG MONITOR)." },
-    { .name = "password", .type = SETTING_SECRET, .offset = FIELD(password), .default_text = "",
+    { .name = "password",
+      .type = SETTING_SECRET,
+      .offset = FIELD(password),
+      .default_text = "",
       .help = "Its password; take it from ${env:NAME} or ${file:/path}." },
-    { .name = "ssl.mode", .type = SETTING_CHOICE, .offset = FIELD(tls_mode),
-      .default_text = "preferred", .help = "TLS to the server.", .choices = tls_modes },
-    { .name = "ssl.ca", .type = SETTING_TEXT, .offset = FIELD(tls_ca), .default_text = "",
+    { .name = "ssl.mode",
+      .type = SETTING_CHOICE,
+      .offset = FIELD(tls_mode),
+      .default_text = "preferred",
+      .help = "TLS to the server.",
+      .choices = tls_modes },
+    { .name = "ssl.ca",
+      .type = SETTING_TEXT,
+      .offset = FIELD(tls_ca),
+      .default_text = "",
       .help = "PEM file of the authorities that are trusted." },
-    { .name = "ssl.cert", .type = SETTING_TEXT, .offset = FIELD(tls_cert), .default_text = "",
+    { .name = "ssl.cert",
+      .type = SETTING_TEXT,
+      .offset = FIELD(tls_cert),
+      .default_text = "",
       .help = "PEM file of our certificate, where the server asks for one." },
-    { .name = "ssl.key", .type = SETTING_TEXT, .offset = FIELD(tls_key), .default_text = "",
+    { .name = "ssl.key",
+      .type = SETTING_TEXT,
+      .offset = FIELD(tls_key),
+      .default_text = "",
       .help = "PEM file of its key." },
-    { .name = "server.public-key", .type = SETTING_TEXT, .offset = FIELD(server_public_key),
-      .default_text = "", .help = "PEM file of the server's RSA key, for caching_sha2_password "
-                                  "without TLS; without it the server is asked." },
-    { .name = "server-id", .type = SETTING_TEXT, .offset = FIELD(server_id), .default_text = "",
+    { .name = "server.public-key",
+      .type = SETTING_TEXT,
+      .offset = FIELD(server_public_key),
+      .default_text = "",
+      .help = "PEM file of the server's RSA key, for caching_sha2_password "
+              "without TLS; without it the server is asked." },
+    { .name = "server-id",
+      .type = SETTING_TEXT,
+      .offset = FIELD(server_id),
+      .default_text = "",
       .help = "Our id among the server's replicas; empty: a free high one." },
-    { .name = "connect.timeout", .type = SETTING_DURATION, .offset = FIELD(connect_timeout_ms),
-      .default_text = "30s", .help = "How long a connection may take to be made.",
-      .minimum = 100, .maximum = 600000 },
-    { .name = "heartbeat.interval", .type = SETTING_DURATION, .offset = FIELD(heartbeat_ms),
-      .default_text = "1s", .help = "How often an idle server says that it is there.",
-      .minimum = 100, .maximum = 3600000 },
-    { .name = "scan.startup.mode", .type = SETTING_CHOICE, .offset = FIELD(start_mode),
-      .default_text = "initial", .help = "Where to begin when there is no checkpoint yet.",
+    { .name = "connect.timeout",
+      .type = SETTING_DURATION,
+      .offset = FIELD(connect_timeout_ms),
+      .default_text = "30s",
+      .help = "How long a connection may take to be made.",
+      .minimum = 100,
+      .maximum = 600000 },
+    { .name = "heartbeat.interval",
+      .type = SETTING_DURATION,
+      .offset = FIELD(heartbeat_ms),
+      .default_text = "1s",
+      .help = "How often an idle server says that it is there.",
+      .minimum = 100,
+      .maximum = 3600000 },
+    { .name = "scan.startup.mode",
+      .type = SETTING_CHOICE,
+      .offset = FIELD(start_mode),
+      .default_text = "initial",
+      .help = "Where to begin when there is no checkpoint yet.",
       .choices = start_modes },
-    { .name = "scan.startup.specific-offset.file", .type = SETTING_TEXT, .offset = FIELD(start_file),
-      .default_text = "", .help = "Log file to begin in." },
-    { .name = "scan.startup.specific-offset.pos", .type = SETTING_INT, .offset = FIELD(start_pos),
-      .default_text = "4", .help = "Offset in that file.", .minimum = 4, .maximum = INT64_MAX },
-    { .name = "scan.startup.specific-offset.gtid-set", .type = SETTING_TEXT,
-      .offset = FIELD(start_gtid), .default_text = "", .help = "GTIDs that count as read." },
-    { .name = "scan.startup.timestamp-millis", .type = SETTING_INT,
-      .offset = FIELD(start_timestamp_ms), .default_text = "0",
-      .help = "Transactions before this time are passed over.", .minimum = 0,
+    { .name = "scan.startup.specific-offset.file",
+      .type = SETTING_TEXT,
+      .offset = FIELD(start_file),
+      .default_text = "",
+      .help = "Log file to begin in." },
+    { .name = "scan.startup.specific-offset.pos",
+      .type = SETTING_INT,
+      .offset = FIELD(start_pos),
+      .default_text = "4",
+      .help = "Offset in that file.",
+      .minimum = 4,
+      .maximum = INT64_MAX },
+    { .name = "scan.startup.specific-offset.gtid-set",
+      .type = SETTING_TEXT,
+      .offset = FIELD(start_gtid),
+      .default_text = "",
+      .help = "GTIDs that count as read." },
+    { .name = "scan.startup.timestamp-millis",
+      .type = SETTING_INT,
+      .offset = FIELD(start_timestamp_ms),
+      .default_text = "0",
+      .help = "Transactions before this time are passed over.",
+      .minimum = 0,
       .maximum = INT64_MAX / 1000 },
-    { .name = "scan.snapshot.fetch.size", .type = SETTING_INT, .offset = FIELD(fetch_rows),
-      .default_text = "1024", .help = "Accepted for compatibility: rows are streamed.",
-      .minimum = 1, .maximum = INT64_MAX },
-    { .name = "include-comments.enabled", .type = SETTING_BOOL, .offset = FIELD(comments),
-      .default_text = "true", .help = "Carry comments of tables and columns." },
-    { .name = "treat-tinyint1-as-boolean.enabled", .type = SETTING_BOOL,
-      .offset = FIELD(tinyint1_is_bool), .default_text = "false",
+    { .name = "scan.snapshot.fetch.size",
+      .type = SETTING_INT,
+      .offset = FIELD(fetch_rows),
+      .default_text = "1024",
+      .help = "Accepted for compatibility: rows are streamed.",
+      .minimum = 1,
+      .maximum = INT64_MAX },
+    { .name = "include-comments.enabled",
+      .type = SETTING_BOOL,
+      .offset = FIELD(comments),
+      .default_text = "true",
+      .help = "Carry comments of tables and columns." },
+    { .name = "treat-tinyint1-as-boolean.enabled",
+      .type = SETTING_BOOL,
+      .offset = FIELD(tinyint1_is_bool),
+      .default_text = "false",
       .help = "TINYINT(1) becomes a boolean; it may hold other numbers, so this is off." },
-    { .name = "xa.memory", .type = SETTING_SIZE, .offset = FIELD(transaction_memory),
-      .default_text = "1mb", .help = "What a prepared XA branch keeps in memory until its XA COMMIT; "
-                                     "more waits in a file beside the checkpoint." },
+    { .name = "xa.memory",
+      .type = SETTING_SIZE,
+      .offset = FIELD(transaction_memory),
+      .default_text = "1mb",
+      .help = "What a prepared XA branch keeps in memory until its XA COMMIT; "
+              "more waits in a file beside the checkpoint." },
     { .name = NULL },
 };
 #undef FIELD
@@ -88,8 +162,10 @@ static bool start_valid(const struct mysql_options *options, struct error *err)
     struct gtid_set set = { 0 };
     bool specific = options->start_mode == START_SPECIFIC;
     if (specific && options->start_gtid.size == 0 && options->start_file.size == 0)
-        return error_set(err, ERROR_CONFIG, "scan.startup.mode: specific-offset needs %s, or "
-                         "scan.startup.specific-offset.file and .pos", place);
+        return error_set(err, ERROR_CONFIG,
+                         "scan.startup.mode: specific-offset needs %s, or "
+                         "scan.startup.specific-offset.file and .pos",
+                         place);
     if (options->start_mode == START_TIMESTAMP && options->start_timestamp_ms == 0)
         return error_set(err, ERROR_CONFIG,
                          "scan.startup.mode: timestamp needs scan.startup.timestamp-millis");
@@ -167,8 +243,10 @@ static void processed(struct source *source, struct buf *token)
             buf_u8(&gtids, ',');
         gtid_text(&self->gtid, &gtids);
     }
-    struct token given = { .file = bytes_from(self->given_file), .offset = self->given_offset,
-                           .gtid = buf_view(&gtids), .server = bytes_from(self->server) };
+    struct token given = { .file = bytes_from(self->given_file),
+                           .offset = self->given_offset,
+                           .gtid = buf_view(&gtids),
+                           .server = bytes_from(self->server) };
     token_encode(&given, token);
     buf_done(&gtids);
 }
@@ -262,17 +340,18 @@ static void close_log(struct source *source)
     arena_done(&self->tables_arena);
 }
 
-#define MYSQL_DRIVER                                                                              \
+#define MYSQL_DRIVER                                                                               \
     .settings = mysql_settings, .options_size = sizeof(struct mysql_options), .open = open_log,    \
     .start = start, .read = read_log, .confirm = confirm, .processed = processed,                  \
     .passed = passed, .member = member, .describe = describe, .interrupt = interrupt,              \
     .close = close_log, .reader_open = reader_open, .reader_split = reader_split,                  \
     .reader_chunk = reader_chunk, .reader_scan_open = reader_scan_open,                            \
-    .reader_scan_next = reader_scan_next,                                                          \
-    .reader_interrupt = reader_interrupt, .reader_close = reader_close, .check = mysql_check,  \
-    .valid = options_valid
+    .reader_scan_next = reader_scan_next, .reader_interrupt = reader_interrupt,                    \
+    .reader_close = reader_close, .check = mysql_check, .valid = options_valid
 
-const struct source_driver mysql_source = {
-    .name = "mysql", .help = "MySQL 5.7 to 9.x, by its binary log.", MYSQL_DRIVER };
-const struct source_driver mariadb_source = {
-    .name = "mariadb", .help = "MariaDB 10.5 to 11.x, by its binary log.", MYSQL_DRIVER };
+const struct source_driver mysql_source = { .name = "mysql",
+                                            .help = "MySQL 5.7 to 9.x, by its binary log.",
+                                            MYSQL_DRIVER };
+const struct source_driver mariadb_source = { .name = "mariadb",
+                                              .help = "MariaDB 10.5 to 11.x, by its binary log.",
+                                              MYSQL_DRIVER };

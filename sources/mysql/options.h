@@ -16,17 +16,17 @@ struct mysql_options {
     int tls_mode; /* enum tls_mode; "ssl.mode" */
     struct bytes tls_ca, tls_cert, tls_key;
     struct bytes server_public_key; /* file: caching_sha2_password without TLS */
-    struct bytes server_id;     /* "5401" or a range "5401-5404"; empty: chosen by us */
-    int64_t connect_timeout_ms; /* "connect.timeout", 30s */
-    int64_t heartbeat_ms;       /* "heartbeat.interval": also the watermark of an idle server */
-    int start_mode;             /* enum start_mode; "scan.startup.mode" */
-    struct bytes start_file;    /* "scan.startup.specific-offset.file" */
-    int64_t start_pos;          /* "scan.startup.specific-offset.pos" */
-    struct bytes start_gtid;    /* "scan.startup.specific-offset.gtid-set" */
-    int64_t start_timestamp_ms; /* "scan.startup.timestamp-millis" */
-    int64_t fetch_rows;         /* "scan.snapshot.fetch.size", kept for compatibility */
-    bool comments;              /* "include-comments.enabled" */
-    bool tinyint1_is_bool;      /* "treat-tinyint1-as-boolean.enabled" */
-    int64_t transaction_memory; /* "xa.memory" */
+    struct bytes server_id;         /* "5401" or a range "5401-5404"; empty: chosen by us */
+    int64_t connect_timeout_ms;     /* "connect.timeout", 30s */
+    int64_t heartbeat_ms;           /* "heartbeat.interval": also the watermark of an idle server */
+    int start_mode;                 /* enum start_mode; "scan.startup.mode" */
+    struct bytes start_file;        /* "scan.startup.specific-offset.file" */
+    int64_t start_pos;              /* "scan.startup.specific-offset.pos" */
+    struct bytes start_gtid;        /* "scan.startup.specific-offset.gtid-set" */
+    int64_t start_timestamp_ms;     /* "scan.startup.timestamp-millis" */
+    int64_t fetch_rows;             /* "scan.snapshot.fetch.size", kept for compatibility */
+    bool comments;                  /* "include-comments.enabled" */
+    bool tinyint1_is_bool;          /* "treat-tinyint1-as-boolean.enabled" */
+    int64_t transaction_memory;     /* "xa.memory" */
 };
 extern const struct setting mysql_settings[];

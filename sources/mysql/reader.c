@@ -21,11 +21,19 @@
 #include "sources/mysql/token.h"
 #include "sources/sources.h"
 
-enum { COM_STMT_PREPARE_COMMAND = 0x16, COM_STMT_EXECUTE_COMMAND = 0x17,
-       COM_STMT_CLOSE_COMMAND = 0x19 };
+enum {
+    COM_STMT_PREPARE_COMMAND = 0x16,
+    COM_STMT_EXECUTE_COMMAND = 0x17,
+    COM_STMT_CLOSE_COMMAND = 0x19
+};
 enum { DATABASE_DENIED = 1044, UNKNOWN_COLUMN = 1054, TABLE_DENIED = 1142, NO_SUCH_TABLE = 1146 };
-enum { ROWS_FIRST = 64, ROWS_GROWTH = 16, PASSED_BYTES_MAX = 256 << 20,
-       SPLIT_ROWS_MIN = 65536, SQL_LIMIT = 64 << 20 };
+enum {
+    ROWS_FIRST = 64,
+    ROWS_GROWTH = 16,
+    PASSED_BYTES_MAX = 256 << 20,
+    SPLIT_ROWS_MIN = 65536,
+    SQL_LIMIT = 64 << 20
+};
 
 struct mysql_reader {
     struct table_reader base;
@@ -35,7 +43,7 @@ struct mysql_reader {
     bool mariadb, by_gtid;
     uint32_t version;
     struct arena plan_arena;
-    uint32_t statement;  /* of the result under way */
+    uint32_t statement; /* of the result under way */
     struct cell_plan *plan;
     bool scanning;
     const struct table *measured; /* whose rows take row_bytes */
@@ -127,9 +135,9 @@ static bool mariadb_snapshot(struct mysql_reader *self, const struct token *gate
     struct arena scratch = { 0 };
     struct result result;
     struct token place = { 0 };
-    bool ok = connection_execute(self->connection, err,
-                                 "START TRANSACTION WITH CONSISTENT SNAPSHOT") &&
-              ask(self->connection, "SHOW STATUS LIKE 'binlog_snapshot_%'", &scratch, &result, err);
+    bool ok =
+        connection_execute(self->connection, err, "START TRANSACTION WITH CONSISTENT SNAPSHOT") &&
+        ask(self->connection, "SHOW STATUS LIKE 'binlog_snapshot_%'", &scratch, &result, err);
     for (uint32_t i = 0; ok && i < result.row_count; i++) {
         struct bytes name = result.cells[2 * i], value = result.cells[2 * i + 1];
         if (name.size == 20 && !strncasecmp((const char *)name.data, "binlog_snapshot_file", 20))
@@ -153,8 +161,8 @@ static bool log_end(struct mysql_reader *self, struct connection *connection, st
 {
     struct arena scratch = { 0 };
     struct result result;
-    const char *sql = self->mariadb || self->version < 80200 ? "SHOW MASTER STATUS"
-                                                             : "SHOW BINARY LOG STATUS";
+    const char *sql =
+        self->mariadb || self->version < 80200 ? "SHOW MASTER STATUS" : "SHOW BINARY LOG STATUS";
     bool ok = ask(connection, sql, &scratch, &result, err);
     if (ok && result.row_count == 0)
         ok = error_set(err, ERROR_CONFIG, "the server writes no binary log");
@@ -220,12 +228,12 @@ static bool locked_snapshot(struct mysql_reader *self, const struct table *table
     struct buf name;
     buf_init(&name, 4096);
     reader_sql_table(&name, table);
-    bool ok = connection_execute(locker, err, "SET SESSION lock_wait_timeout = 10") &&
-              (connection_execute(locker, err, "LOCK TABLES %.*s READ",
-                                  BYTES_ARGS(buf_view(&name))) || lock_error(err)) &&
-              connection_execute(self->connection, err,
-                                 "START TRANSACTION WITH CONSISTENT SNAPSHOT") &&
-              log_end(self, locker, arena, &out->high, err);
+    bool ok =
+        connection_execute(locker, err, "SET SESSION lock_wait_timeout = 10") &&
+        (connection_execute(locker, err, "LOCK TABLES %.*s READ", BYTES_ARGS(buf_view(&name))) ||
+         lock_error(err)) &&
+        connection_execute(self->connection, err, "START TRANSACTION WITH CONSISTENT SNAPSHOT") &&
+        log_end(self, locker, arena, &out->high, err);
     struct error unlocked;
     if (!connection_execute(locker, &unlocked, "UNLOCK TABLES"))
         connection_close(atomic_exchange(&self->locker, NULL)); /* which unlocks */
@@ -327,8 +335,12 @@ static bool execute(struct mysql_reader *self, const struct table *table, struct
     uint8_t *types = arena_zalloc(&self->plan_arena, table->column_count + 1u);
     if (!prepare(self, table, sql, types, err))
         return false;
-    uint8_t payload[9] = { (uint8_t)self->statement, (uint8_t)(self->statement >> 8),
-                           (uint8_t)(self->statement >> 16), (uint8_t)(self->statement >> 24), 0, 1 };
+    uint8_t payload[9] = { (uint8_t)self->statement,
+                           (uint8_t)(self->statement >> 8),
+                           (uint8_t)(self->statement >> 16),
+                           (uint8_t)(self->statement >> 24),
+                           0,
+                           1 };
     struct bytes packet;
     if (!connection_command(self->connection, COM_STMT_EXECUTE_COMMAND,
                             (struct bytes){ payload, sizeof payload }, err) ||
@@ -343,7 +355,8 @@ static void statement_close(struct mysql_reader *self)
     uint8_t id[4] = { (uint8_t)self->statement, (uint8_t)(self->statement >> 8),
                       (uint8_t)(self->statement >> 16), (uint8_t)(self->statement >> 24) };
     struct error err;
-    connection_command(self->connection, COM_STMT_CLOSE_COMMAND, (struct bytes){ id, sizeof id }, &err);
+    connection_command(self->connection, COM_STMT_CLOSE_COMMAND, (struct bytes){ id, sizeof id },
+                       &err);
 }
 
 /* Rows up to the result's end, or until the batch is full. */
@@ -447,8 +460,8 @@ static bool chunk_rows(struct mysql_reader *self, const struct chunk_request *re
     reader_sql_order(&sql, table);
     buf_printf(&sql, " LIMIT %u", limit);
     size_t cut;
-    bool ok = execute(self, table, buf_view(&sql), err) &&
-              take_chunk(self, request, batch, &cut, err);
+    bool ok =
+        execute(self, table, buf_view(&sql), err) && take_chunk(self, request, batch, &cut, err);
     buf_done(&sql);
     if (!ok)
         return false;
@@ -558,8 +571,7 @@ bool reader_split(struct table_reader *reader, const struct table *table, uint32
     if (!ok)
         return shape_error(err);
     if (result.row_count == 0 || !signed_of(result.cells[0], &low) ||
-        !signed_of(result.cells[1], &high) ||
-        high - low < want)
+        !signed_of(result.cells[1], &high) || high - low < want)
         return true;
     *bounds = arena_array(arena, want, sizeof **bounds);
     for (uint32_t i = 1; i < want; i++) {

@@ -22,16 +22,29 @@ struct cell_plan {
 };
 
 /* Wire types of the protocol. */
-enum { WIRE_TINY = 1, WIRE_SHORT = 2, WIRE_LONG = 3, WIRE_FLOAT = 4, WIRE_DOUBLE = 5,
-       WIRE_TIMESTAMP = 7, WIRE_LONGLONG = 8, WIRE_INT24 = 9, WIRE_DATE = 10, WIRE_TIME = 11,
-       WIRE_DATETIME = 12, WIRE_YEAR = 13, WIRE_NEWDATE = 14 };
+enum {
+    WIRE_TINY = 1,
+    WIRE_SHORT = 2,
+    WIRE_LONG = 3,
+    WIRE_FLOAT = 4,
+    WIRE_DOUBLE = 5,
+    WIRE_TIMESTAMP = 7,
+    WIRE_LONGLONG = 8,
+    WIRE_INT24 = 9,
+    WIRE_DATE = 10,
+    WIRE_TIME = 11,
+    WIRE_DATETIME = 12,
+    WIRE_YEAR = 13,
+    WIRE_NEWDATE = 14
+};
 
 static inline struct bytes take_text(struct reader *in)
 {
     uint8_t first = reader_u8(in);
-    uint64_t size = first < 0xfb ? first
+    uint64_t size = first < 0xfb    ? first
                     : first == 0xfc ? reader_le(in, 2)
-                    : first == 0xfd ? reader_le(in, 3) : reader_le(in, 8);
+                    : first == 0xfd ? reader_le(in, 3)
+                                    : reader_le(in, 8);
     return reader_take(in, (size_t)size);
 }
 
@@ -177,7 +190,8 @@ CELL(decode_binary)
 {
     struct bytes raw = take_text(in);
     *out = cell->column->type.fixed && raw.size < cell->column->type.length
-               ? value_padded(raw, cell->column->type.length, &batch->arena) : value_text(raw);
+               ? value_padded(raw, cell->column->type.length, &batch->arena)
+               : value_text(raw);
     return true;
 }
 
@@ -224,10 +238,14 @@ CELL(decode_inet)
 static bool choose_number(struct cell *cell, uint8_t wire)
 {
     bool is_unsigned = cell->column->type.kind == TYPE_UINT;
-    cell->width = wire == WIRE_TINY ? 1 : wire == WIRE_SHORT || wire == WIRE_YEAR ? 2
-                  : wire == WIRE_LONG || wire == WIRE_INT24 ? 4 : wire == WIRE_LONGLONG ? 8 : 0;
+    cell->width = wire == WIRE_TINY                         ? 1
+                  : wire == WIRE_SHORT || wire == WIRE_YEAR ? 2
+                  : wire == WIRE_LONG || wire == WIRE_INT24 ? 4
+                  : wire == WIRE_LONGLONG                   ? 8
+                                                            : 0;
     cell->decode = cell->column->type.kind == TYPE_YEAR ? decode_year
-                   : is_unsigned ? decode_uint : decode_int;
+                   : is_unsigned                        ? decode_uint
+                                                        : decode_int;
     return cell->width > 0;
 }
 
@@ -237,27 +255,54 @@ static bool choose(struct cell *cell, uint8_t wire)
                  wire == WIRE_NEWDATE;
     bool text = wire == 15 || wire == 16 || wire == 0 || wire >= 240;
     switch (cell->column->type.kind) {
-    case TYPE_INT: case TYPE_UINT: case TYPE_YEAR:
+    case TYPE_INT:
+    case TYPE_UINT:
+    case TYPE_YEAR:
         return choose_number(cell, wire);
-    case TYPE_FLOAT:     cell->decode = decode_float; return wire == WIRE_FLOAT;
-    case TYPE_DOUBLE:    cell->decode = decode_double; return wire == WIRE_DOUBLE;
-    case TYPE_DECIMAL:   cell->decode = decode_decimal; return text;
-    case TYPE_BIT:       cell->decode = decode_bit; return text;
-    case TYPE_DATE:      cell->decode = decode_date; return clock;
-    case TYPE_TIME:      cell->decode = decode_time; return wire == WIRE_TIME;
+    case TYPE_FLOAT:
+        cell->decode = decode_float;
+        return wire == WIRE_FLOAT;
+    case TYPE_DOUBLE:
+        cell->decode = decode_double;
+        return wire == WIRE_DOUBLE;
+    case TYPE_DECIMAL:
+        cell->decode = decode_decimal;
+        return text;
+    case TYPE_BIT:
+        cell->decode = decode_bit;
+        return text;
+    case TYPE_DATE:
+        cell->decode = decode_date;
+        return clock;
+    case TYPE_TIME:
+        cell->decode = decode_time;
+        return wire == WIRE_TIME;
     case TYPE_DATETIME:
-    case TYPE_TIMESTAMP: cell->decode = decode_datetime; return clock;
-    case TYPE_TEXT: case TYPE_JSON: case TYPE_ENUM: case TYPE_SET:
+    case TYPE_TIMESTAMP:
+        cell->decode = decode_datetime;
+        return clock;
+    case TYPE_TEXT:
+    case TYPE_JSON:
+    case TYPE_ENUM:
+    case TYPE_SET:
         cell->decode = decode_text;
         return text;
-    case TYPE_BYTES:     cell->decode = decode_binary; return text;
-    case TYPE_GEOMETRY: case TYPE_VECTOR:
+    case TYPE_BYTES:
+        cell->decode = decode_binary;
+        return text;
+    case TYPE_GEOMETRY:
+    case TYPE_VECTOR:
         cell->decode = decode_bytes;
         return text;
-    case TYPE_UUID:      cell->decode = decode_uuid; return text;
+    case TYPE_UUID:
+        cell->decode = decode_uuid;
+        return text;
     case TYPE_INET4:
-    case TYPE_INET6:     cell->decode = decode_inet; return text;
-    case TYPE_KIND_COUNT: break;
+    case TYPE_INET6:
+        cell->decode = decode_inet;
+        return text;
+    case TYPE_KIND_COUNT:
+        break;
     }
     return false;
 }
@@ -279,8 +324,9 @@ bool cell_plan_make(const struct table *table, const uint8_t *wire_types, struct
         if (!choose(cell, wire_types[i]))
             return error_code(err, ERROR_DATA, READER_SHAPE,
                               "table '%.*s.%.*s', column '%.*s': the server sends another type "
-                              "(%u) than '%.*s'", BYTES_ARGS(table->database),
-                              BYTES_ARGS(table->name), BYTES_ARGS(column->name), wire_types[i],
+                              "(%u) than '%.*s'",
+                              BYTES_ARGS(table->database), BYTES_ARGS(table->name),
+                              BYTES_ARGS(column->name), wire_types[i],
                               BYTES_ARGS(column->source_type));
     }
     *out = plan;
@@ -304,9 +350,11 @@ bool cell_row(const struct cell_plan *plan, struct bytes packet, struct batch *b
         if (nulls.data[bit / 8] >> bit % 8 & 1)
             values[i] = value_null();
         else if (!plan->cells[i].decode(&plan->cells[i], &in, batch, &values[i]))
-            return error_set(err, ERROR_DATA, "table '%.*s.%.*s', column '%.*s': a value that the "
-                             "server sent is malformed", BYTES_ARGS(table->database),
-                             BYTES_ARGS(table->name), BYTES_ARGS(table->columns[i].name));
+            return error_set(err, ERROR_DATA,
+                             "table '%.*s.%.*s', column '%.*s': a value that the "
+                             "server sent is malformed",
+                             BYTES_ARGS(table->database), BYTES_ARGS(table->name),
+                             BYTES_ARGS(table->columns[i].name));
     }
     if (in.failed)
         return error_set(err, ERROR_RETRY, "a row that the server sent is cut off");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Rows of the binary protocol (COM_STMT_EXECUTE): 00, a bitmap of NULLs with two bits in front, then
- * the values that are there. Source: MySQL's "Binary Protocol Resultset" page. */
+ * Rows of the binary protocol (COM_STMT_EXECUTE): 00, a bitmap of NULLs with two bits in front,
+ * then the values that are there. Source: MySQL's "Binary Protocol Resultset" page. */
 #pragma once
 
 #include "engine/batch.h"

@@ -130,16 +130,21 @@ static void put_members(struct buf *out, const struct type *type, struct bytes t
 static void put_text(struct buf *out, const struct column *column, struct bytes text)
 {
     switch (column->type.kind) {
-    case TYPE_ENUM: case TYPE_SET:
+    case TYPE_ENUM:
+    case TYPE_SET:
         put_members(out, &column->type, text);
         return;
     case TYPE_DECIMAL: /* plain digits, made by ourselves */
         buf_bytes(out, text);
         return;
-    case TYPE_BYTES: case TYPE_GEOMETRY: case TYPE_VECTOR:
+    case TYPE_BYTES:
+    case TYPE_GEOMETRY:
+    case TYPE_VECTOR:
         put_hex(out, text);
         return;
-    case TYPE_UUID: case TYPE_INET4: case TYPE_INET6:
+    case TYPE_UUID:
+    case TYPE_INET4:
+    case TYPE_INET6:
         put_address(out, &column->type, text);
         return;
     default:
@@ -150,11 +155,20 @@ static void put_text(struct buf *out, const struct column *column, struct bytes 
 void reader_sql_literal(struct buf *out, const struct column *column, const struct value *value)
 {
     switch (value->tag) {
-    case VALUE_INT:    put_integer(out, &column->type, value->integer); return;
-    case VALUE_UINT:   buf_printf(out, "%llu", (unsigned long long)value->natural); return;
-    case VALUE_DOUBLE: buf_printf(out, "%.17e", value->number); return;
-    case VALUE_TEXT:   put_text(out, column, value_bytes(value)); return;
-    default:           buf_text(out, "NULL");
+    case VALUE_INT:
+        put_integer(out, &column->type, value->integer);
+        return;
+    case VALUE_UINT:
+        buf_printf(out, "%llu", (unsigned long long)value->natural);
+        return;
+    case VALUE_DOUBLE:
+        buf_printf(out, "%.17e", value->number);
+        return;
+    case VALUE_TEXT:
+        put_text(out, column, value_bytes(value));
+        return;
+    default:
+        buf_text(out, "NULL");
     }
 }
 

@@ -13,8 +13,19 @@
 
 /* ---- one table's columns ---- */
 
-enum column_cell { C_DATABASE, C_TABLE, C_NAME, C_DEFAULT, C_NULLABLE, C_TYPE, C_CHARSET, C_COLLATION,
-                   C_EXTRA, C_COMMENT, C_COUNT };
+enum column_cell {
+    C_DATABASE,
+    C_TABLE,
+    C_NAME,
+    C_DEFAULT,
+    C_NULLABLE,
+    C_TYPE,
+    C_CHARSET,
+    C_COLLATION,
+    C_EXTRA,
+    C_COMMENT,
+    C_COUNT
+};
 
 static bool holds(struct bytes text, const char *word)
 {
@@ -50,16 +61,18 @@ static void set_default(struct column *column, struct bytes text, struct bytes e
     if (!text.data || (mariadb && bytes_is(text, "NULL")))
         return;
     bool quoted = mariadb && text.size >= 2 && text.data[0] == '\'';
-    bool number = text.size > 0 && (text.data[0] == '-' || (text.data[0] >= '0' && text.data[0] <= '9'));
+    bool number =
+        text.size > 0 && (text.data[0] == '-' || (text.data[0] >= '0' && text.data[0] <= '9'));
     column->default_text = quoted ? unquote(text, arena) : arena_copy(arena, text);
-    column->default_is_expression = mariadb ? !quoted && !number
-                                            : holds(extra, "DEFAULT_GENERATED") ||
-                                                  (text.size >= 17 && !strncasecmp((const char *)text.data,
-                                                                                   "CURRENT_TIMESTAMP", 17));
+    column->default_is_expression =
+        mariadb ? !quoted && !number
+                : holds(extra, "DEFAULT_GENERATED") ||
+                      (text.size >= 17 &&
+                       !strncasecmp((const char *)text.data, "CURRENT_TIMESTAMP", 17));
 }
 
-static bool draft_column(const struct bytes *cells, const struct mysql_options *options, bool mariadb,
-                         struct arena *arena, struct column *column)
+static bool draft_column(const struct bytes *cells, const struct mysql_options *options,
+                         bool mariadb, struct arena *arena, struct column *column)
 {
     column->name = arena_copy(arena, cells[C_NAME]);
     column->nullable = bytes_is(cells[C_NULLABLE], "YES");
@@ -73,7 +86,8 @@ static bool draft_column(const struct bytes *cells, const struct mysql_options *
     column->invisible = holds(extra, "INVISIBLE");
     column->generated = holds(extra, "VIRTUAL GENERATED") ? COLUMN_GENERATED_VIRTUAL
                         : holds(extra, "STORED GENERATED") || holds(extra, "PERSISTENT")
-                            ? COLUMN_GENERATED_STORED : COLUMN_STORED_PLAIN;
+                            ? COLUMN_GENERATED_STORED
+                            : COLUMN_STORED_PLAIN;
     set_default(column, cells[C_DEFAULT], extra, mariadb, arena);
     if (!mysql_type_parse(cells[C_TYPE], cells[C_CHARSET], mariadb, arena, &column->type))
         return false;
@@ -85,7 +99,11 @@ static bool draft_column(const struct bytes *cells, const struct mysql_options *
 
 enum key_cell { K_DATABASE, K_TABLE, K_INDEX, K_COLUMN, K_SUB_PART, K_NULLABLE, K_COUNT };
 
-struct candidate { struct bytes name; uint32_t first, count; bool usable, primary; };
+struct candidate {
+    struct bytes name;
+    uint32_t first, count;
+    bool usable, primary;
+};
 
 static bool better(const struct candidate *a, const struct candidate *b)
 {
@@ -107,12 +125,14 @@ static struct bytes choose_key(const struct result *keys, uint32_t first, uint32
                 best = current;
             if (!cells)
                 break;
-            current = (struct candidate){ .name = cells[K_INDEX], .first = i, .usable = true,
+            current = (struct candidate){ .name = cells[K_INDEX],
+                                          .first = i,
+                                          .usable = true,
                                           .primary = bytes_is(cells[K_INDEX], "PRIMARY") };
         }
         current.count++;
-        current.usable &= cells[K_COLUMN].data && !cells[K_SUB_PART].data &&
-                          !bytes_is(cells[K_NULLABLE], "YES");
+        current.usable &=
+            cells[K_COLUMN].data && !cells[K_SUB_PART].data && !bytes_is(cells[K_NULLABLE], "YES");
     }
     for (uint32_t k = 0; best.usable && k < best.count; k++)
         for (uint16_t c = 0; c < column_count; c++)
@@ -125,7 +145,9 @@ static struct bytes choose_key(const struct result *keys, uint32_t first, uint32
 
 enum table_cell { T_DATABASE, T_TABLE, T_TYPE, T_COLLATION, T_COMMENT, T_COUNT };
 
-struct listing { struct result tables, columns, keys; };
+struct listing {
+    struct result tables, columns, keys;
+};
 
 static bool query(struct connection *connection, const char *select, const char *condition,
                   const char *order, struct arena *arena, struct result *result, struct error *err)
@@ -137,17 +159,22 @@ static bool query(struct connection *connection, const char *select, const char 
 static bool list(struct connection *connection, const char *condition, struct arena *arena,
                  struct listing *out, struct error *err)
 {
-    return query(connection, "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, TABLE_COLLATION, "
+    return query(connection,
+                 "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, TABLE_COLLATION, "
                  "TABLE_COMMENT FROM information_schema.TABLES WHERE TABLE_TYPE IN "
-                 "('BASE TABLE', 'SYSTEM VERSIONED') AND", condition,
-                 "ORDER BY BINARY TABLE_SCHEMA, BINARY TABLE_NAME", arena, &out->tables, err) &&
-           query(connection, "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, COLUMN_DEFAULT, "
+                 "('BASE TABLE', 'SYSTEM VERSIONED') AND",
+                 condition, "ORDER BY BINARY TABLE_SCHEMA, BINARY TABLE_NAME", arena, &out->tables,
+                 err) &&
+           query(connection,
+                 "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, COLUMN_DEFAULT, "
                  "IS_NULLABLE, COLUMN_TYPE, CHARACTER_SET_NAME, COLLATION_NAME, EXTRA, "
-                 "COLUMN_COMMENT FROM information_schema.COLUMNS WHERE", condition,
-                 "ORDER BY BINARY TABLE_SCHEMA, BINARY TABLE_NAME, ORDINAL_POSITION", arena,
-                 &out->columns, err) &&
-           query(connection, "SELECT TABLE_SCHEMA, TABLE_NAME, INDEX_NAME, COLUMN_NAME, SUB_PART, "
-                 "NULLABLE FROM information_schema.STATISTICS WHERE NON_UNIQUE = 0 AND", condition,
+                 "COLUMN_COMMENT FROM information_schema.COLUMNS WHERE",
+                 condition, "ORDER BY BINARY TABLE_SCHEMA, BINARY TABLE_NAME, ORDINAL_POSITION",
+                 arena, &out->columns, err) &&
+           query(connection,
+                 "SELECT TABLE_SCHEMA, TABLE_NAME, INDEX_NAME, COLUMN_NAME, SUB_PART, "
+                 "NULLABLE FROM information_schema.STATISTICS WHERE NON_UNIQUE = 0 AND",
+                 condition,
                  "ORDER BY BINARY TABLE_SCHEMA, BINARY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX", arena,
                  &out->keys, err);
 }
@@ -182,10 +209,12 @@ static bool draft_table(const struct listing *listing, uint32_t row, uint32_t *c
     table->name = arena_copy(arena, cells[T_TABLE]);
     table->collation = arena_copy(arena, cells[T_COLLATION]);
     const uint8_t *underscore = cells[T_COLLATION].size
-                                    ? memchr(cells[T_COLLATION].data, '_', cells[T_COLLATION].size) : NULL;
+                                    ? memchr(cells[T_COLLATION].data, '_', cells[T_COLLATION].size)
+                                    : NULL;
     if (underscore)
-        table->charset = arena_copy(arena, (struct bytes){ cells[T_COLLATION].data,
-                                               (size_t)(underscore - cells[T_COLLATION].data) });
+        table->charset =
+            arena_copy(arena, (struct bytes){ cells[T_COLLATION].data,
+                                              (size_t)(underscore - cells[T_COLLATION].data) });
     if (options->comments)
         table->comment = arena_copy(arena, cells[T_COMMENT]);
     table->system_versioned = bytes_is(cells[T_TYPE], "SYSTEM VERSIONED");
@@ -194,7 +223,8 @@ static bool draft_table(const struct listing *listing, uint32_t row, uint32_t *c
     for (uint32_t i = *column_at; i < end; i++) {
         const struct bytes *column = &listing->columns.cells[i * C_COUNT];
         if (!draft_column(column, options, mariadb, arena, &columns[table->column_count++]))
-            return error_set(err, ERROR_CONFIG, "table '%.*s.%.*s', column '%.*s': the type '%.*s' is "
+            return error_set(err, ERROR_CONFIG,
+                             "table '%.*s.%.*s', column '%.*s': the type '%.*s' is "
                              "not known: leave the table out by tables.exclude",
                              BYTES_ARGS(table->database), BYTES_ARGS(table->name),
                              BYTES_ARGS(column[C_NAME]), BYTES_ARGS(column[C_TYPE]));
@@ -202,8 +232,8 @@ static bool draft_table(const struct listing *listing, uint32_t row, uint32_t *c
     *column_at = end;
     uint32_t keys_end = rows_of(&listing->keys, table->database, table->name, key_at);
     if (keys_end > *key_at)
-        table->key_name = arena_copy(arena, choose_key(&listing->keys, *key_at, keys_end, columns,
-                                                       table->column_count));
+        table->key_name = arena_copy(
+            arena, choose_key(&listing->keys, *key_at, keys_end, columns, table->column_count));
     *key_at = keys_end;
     table->columns = columns;
     table_index_keys(arena, table);
@@ -224,7 +254,8 @@ bool tables_list(struct connection *connection, const struct mysql_options *opti
     *drafts = arena_array(arena, ok ? listing.tables.row_count + 1 : 1, sizeof **drafts);
     for (uint32_t i = 0; ok && i < listing.tables.row_count; i++) {
         const struct bytes *cells = &listing.tables.cells[i * T_COUNT];
-        if (!filter->matches(filter->context, cells[T_DATABASE], (struct bytes){ 0 }, cells[T_TABLE]))
+        if (!filter->matches(filter->context, cells[T_DATABASE], (struct bytes){ 0 },
+                             cells[T_TABLE]))
             continue;
         ok = draft_table(&listing, i, &column_at, &key_at, options, mariadb, arena,
                          &(*drafts)[*count], err);
@@ -299,14 +330,17 @@ bool tables_collations(struct connection *connection, struct arena *arena,
     struct arena scratch = { 0 };
     struct result first, second = { 0 };
     struct error ignored;
-    bool ok = connection_query(connection, BYTES_LITERAL("SELECT ID, COLLATION_NAME, "
-                               "CHARACTER_SET_NAME FROM information_schema.COLLATIONS"), 0, &scratch,
-                               &first, err);
+    bool ok =
+        connection_query(connection,
+                         BYTES_LITERAL("SELECT ID, COLLATION_NAME, "
+                                       "CHARACTER_SET_NAME FROM information_schema.COLLATIONS"),
+                         0, &scratch, &first, err);
     /* MariaDB 10.10 lists the UCA 14.0 collations by character set here alone. */
-    if (ok && !connection_query(connection, BYTES_LITERAL("SELECT ID, FULL_COLLATION_NAME, "
-                                "CHARACTER_SET_NAME FROM information_schema."
-                                "COLLATION_CHARACTER_SET_APPLICABILITY"), 0, &scratch, &second,
-                                &ignored))
+    if (ok && !connection_query(connection,
+                                BYTES_LITERAL("SELECT ID, FULL_COLLATION_NAME, "
+                                              "CHARACTER_SET_NAME FROM information_schema."
+                                              "COLLATION_CHARACTER_SET_APPLICABILITY"),
+                                0, &scratch, &second, &ignored))
         second = (struct result){ 0 };
     if (ok) {
         size_t count = 0;
@@ -339,8 +373,9 @@ bool tables_implicit_timestamps(struct connection *connection)
     struct result result;
     struct error ignored;
     bool implicit =
-        connection_query(connection, BYTES_LITERAL("SELECT @@global.explicit_defaults_for_timestamp"),
-                         1, &scratch, &result, &ignored) &&
+        connection_query(connection,
+                         BYTES_LITERAL("SELECT @@global.explicit_defaults_for_timestamp"), 1,
+                         &scratch, &result, &ignored) &&
         result.row_count > 0 && bytes_is(result.cells[0], "0");
     arena_done(&scratch);
     return implicit;

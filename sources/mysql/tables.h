@@ -3,8 +3,8 @@
  * Tables as the server describes them now: information_schema to drafts of table versions. */
 #pragma once
 
-#include "schema/catalog.h"
 #include "engine/source.h"
+#include "schema/catalog.h"
 #include "sources/mysql/charset.h"
 #include "sources/mysql/connection.h"
 
@@ -12,8 +12,8 @@
  * their number. Drafts in `arena`. The key is the primary key, else the first unique index whose
  * columns are all NOT NULL (smallest first, then by name), else none. */
 bool tables_list(struct connection *connection, const struct mysql_options *options,
-                 const struct table_filter *filter, struct arena *arena,
-                 struct table ***drafts, size_t *count, struct error *err);
+                 const struct table_filter *filter, struct arena *arena, struct table ***drafts,
+                 size_t *count, struct error *err);
 
 /* One table; *draft NULL when it is not there. */
 bool tables_read(struct connection *connection, const struct mysql_options *options,

@@ -12,7 +12,11 @@
 #include "engine/base/buf.h"
 #include "engine/base/error.h"
 
-struct token { struct bytes file; uint64_t offset; struct bytes gtid, server; };
+struct token {
+    struct bytes file;
+    uint64_t offset;
+    struct bytes gtid, server;
+};
 
 void token_encode(const struct token *token, struct buf *out);
 bool token_decode(struct bytes raw, struct token *out, struct error *err); /* views into raw */

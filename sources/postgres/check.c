@@ -44,7 +44,8 @@ static void check_server(struct check *check)
     bool unlimited = bytes_is(keep, "-1");
     finding_add(findings, unlimited ? FINDING_WARN : FINDING_OK,
                 unlimited ? "ALTER SYSTEM SET max_slot_wal_keep_size = '100GB'; as your disk allows"
-                          : "", "max_slot_wal_keep_size is %.*s%s", BYTES_ARGS(keep),
+                          : "",
+                "max_slot_wal_keep_size is %.*s%s", BYTES_ARGS(keep),
                 unlimited ? ": while the agent is down the log may fill the disk" : "");
 }
 
@@ -53,7 +54,8 @@ static void check_rights(struct check *check)
     bool may = bytes_is(ask(check, "SELECT rolreplication OR rolsuper OR EXISTS (SELECT FROM "
                                    "pg_roles g WHERE g.rolname IN ('rds_replication', "
                                    "'cloudsqlreplica') AND pg_has_role(r.oid, g.oid, 'member')) "
-                                   "FROM pg_roles r WHERE rolname = current_user"), "t");
+                                   "FROM pg_roles r WHERE rolname = current_user"),
+                        "t");
     finding_add(check->findings, may ? FINDING_OK : FINDING_FAIL,
                 may ? "" : "ALTER ROLE the_user REPLICATION;", "REPLICATION is %s",
                 may ? "granted" : "missing");
@@ -85,11 +87,13 @@ static void check_slot(struct check *check)
                     "slot '%.*s' is there, its log %.*s", BYTES_ARGS(name), BYTES_ARGS(status));
         return;
     }
-    struct bytes left = ask(check, "SELECT current_setting('max_replication_slots')::int - count(*) "
-                                   "FROM pg_replication_slots");
+    struct bytes left =
+        ask(check, "SELECT current_setting('max_replication_slots')::int - count(*) "
+                   "FROM pg_replication_slots");
     bool none = left.size == 0 || left.data[0] == '-' || bytes_is(left, "0");
     finding_add(findings, none ? FINDING_FAIL : FINDING_OK,
-                none ? "ALTER SYSTEM SET max_replication_slots = 20; restart, or drop unused slots" : "",
+                none ? "ALTER SYSTEM SET max_replication_slots = 20; restart, or drop unused slots"
+                     : "",
                 "slot '%.*s' will be made, %.*s are left", BYTES_ARGS(name), BYTES_ARGS(left));
 }
 
@@ -104,9 +108,12 @@ static void check_publication(struct check *check, struct publication *publicati
         return;
     }
     if (!publication->exists) {
-        bool may = bytes_is(ask(check, "SELECT has_database_privilege(current_database(), 'CREATE')"),
-                            "t") && check->options->publication_mode == PUBLICATION_FILTERED;
-        snprintf(cure, sizeof cure, "GRANT CREATE ON DATABASE .. TO the user, who must own the tables; "
+        bool may =
+            bytes_is(ask(check, "SELECT has_database_privilege(current_database(), 'CREATE')"),
+                     "t") &&
+            check->options->publication_mode == PUBLICATION_FILTERED;
+        snprintf(cure, sizeof cure,
+                 "GRANT CREATE ON DATABASE .. TO the user, who must own the tables; "
                  "or make the publication '%.*s' with publish_via_partition_root = true",
                  BYTES_ARGS(name));
         finding_add(findings, may ? FINDING_OK : FINDING_FAIL, may ? "" : cure,
@@ -114,15 +121,18 @@ static void check_publication(struct check *check, struct publication *publicati
         return;
     }
     bool good = publication->by_root && publication->all_changes;
-    snprintf(cure, sizeof cure, "ALTER PUBLICATION \"%.*s\" SET (publish_via_partition_root = true, "
-             "publish = 'insert, update, delete, truncate');", BYTES_ARGS(name));
+    snprintf(cure, sizeof cure,
+             "ALTER PUBLICATION \"%.*s\" SET (publish_via_partition_root = true, "
+             "publish = 'insert, update, delete, truncate');",
+             BYTES_ARGS(name));
     finding_add(findings, good ? FINDING_OK : FINDING_FAIL, good ? "" : cure,
                 "publication '%.*s' is there%s%s", BYTES_ARGS(name),
                 publication->by_root ? "" : ", without publish_via_partition_root",
                 publication->all_changes ? "" : ", without all kinds of changes");
     if (publication->all_tables)
-        finding_add(findings, FINDING_WARN, "publish the captured tables by name instead",
-                    "it is FOR ALL TABLES: an UPDATE of a table without a key fails in the application");
+        finding_add(
+            findings, FINDING_WARN, "publish the captured tables by name instead",
+            "it is FOR ALL TABLES: an UPDATE of a table without a key fails in the application");
 }
 
 static void check_tables(struct check *check, const struct table_filter *filter, bool generated)
@@ -130,8 +140,8 @@ static void check_tables(struct check *check, const struct table_filter *filter,
     struct error err;
     struct listed_table *tables;
     size_t count, bad = 0, partial = 0;
-    if (!listed_tables_read(check->connection, check->options, filter, generated, &check->arena, &tables,
-                     &count, &err)) {
+    if (!listed_tables_read(check->connection, check->options, filter, generated, &check->arena,
+                            &tables, &count, &err)) {
         finding_add(check->findings, FINDING_FAIL, "", "tables cannot be listed: %s", err.message);
         return;
     }
@@ -146,17 +156,21 @@ static void check_tables(struct check *check, const struct table_filter *filter,
         struct buf text;
         buf_init(&text, 4096);
         table_identity_complaint(&tables[i], &text);
-        finding_add(check->findings, FINDING_FAIL, "run that statement, or leave the table out by "
-                    "tables.exclude", "%.*s.%.*s: %.*s", BYTES_ARGS(table->schema),
-                    BYTES_ARGS(table->name), BYTES_ARGS(buf_view(&text)));
+        finding_add(check->findings, FINDING_FAIL,
+                    "run that statement, or leave the table out by "
+                    "tables.exclude",
+                    "%.*s.%.*s: %.*s", BYTES_ARGS(table->schema), BYTES_ARGS(table->name),
+                    BYTES_ARGS(buf_view(&text)));
         buf_done(&text);
     }
     if (bad > NAMED_MAX)
         finding_add(check->findings, FINDING_FAIL, "as above", "%zu more tables of that kind",
                     bad - NAMED_MAX);
     if (partial > 0)
-        finding_add(check->findings, FINDING_OK, "", "%zu tables do not have REPLICA IDENTITY FULL: "
-                    "large values that an UPDATE leaves alone are looked up in the table", partial);
+        finding_add(check->findings, FINDING_OK, "",
+                    "%zu tables do not have REPLICA IDENTITY FULL: "
+                    "large values that an UPDATE leaves alone are looked up in the table",
+                    partial);
 }
 
 bool postgres_check(const void *raw, const struct table_filter *filter, struct findings *findings,

@@ -25,13 +25,20 @@ struct copy_plan *copy_plan_make(const struct table *table, struct arena *arena)
 static uint8_t escaped(uint8_t c)
 {
     switch (c) {
-    case 'b': return '\b';
-    case 'f': return '\f';
-    case 'n': return '\n';
-    case 'r': return '\r';
-    case 't': return '\t';
-    case 'v': return '\v';
-    default:  return c;
+    case 'b':
+        return '\b';
+    case 'f':
+        return '\f';
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    case 'v':
+        return '\v';
+    default:
+        return c;
     }
 }
 
@@ -76,10 +83,9 @@ bool copy_row(const struct copy_plan *plan, struct bytes line, struct batch *bat
         if (is_last != !tab)
             return error_code(err, ERROR_DATA, READER_SHAPE, "a row has another number of columns");
         if (!decode(plan, i, (struct bytes){ line.data, size }, &batch->arena, scratch, &values[i]))
-            return error_code(err, ERROR_DATA, READER_SHAPE,
-                              "column '%.*s' holds what is not of its type, %.*s",
-                              BYTES_ARGS(table->columns[i].name),
-                              BYTES_ARGS(table->columns[i].source_type));
+            return error_code(
+                err, ERROR_DATA, READER_SHAPE, "column '%.*s' holds what is not of its type, %.*s",
+                BYTES_ARGS(table->columns[i].name), BYTES_ARGS(table->columns[i].source_type));
         line = tab ? (struct bytes){ tab + 1, line.size - size - 1 } : line;
     }
     struct event *event = batch_add(batch);

@@ -9,21 +9,21 @@
 
 struct listed_table {
     struct table *table;
-    char identity;    /* d, n, f, i */
+    char identity; /* d, n, f, i */
     bool partitioned;
-    bool replicable;  /* an UPDATE of it would not fail once it is published */
-    bool generated;   /* it has stored generated columns */
+    bool replicable; /* an UPDATE of it would not fail once it is published */
+    bool generated;  /* it has stored generated columns */
 };
 
 /* All that match; in `arena`. With `generated` their stored generated columns too. */
 bool listed_tables_read(struct session *connection, const struct postgres_options *options,
-                 const struct table_filter *filter, bool generated, struct arena *arena,
-                 struct listed_table **out, size_t *count, struct error *err);
+                        const struct table_filter *filter, bool generated, struct arena *arena,
+                        struct listed_table **out, size_t *count, struct error *err);
 
 /* One, by OID; *out NULL when it is no table (any more) that could be followed. */
 bool listed_table_read(struct session *connection, const struct postgres_options *options,
-                 uint32_t oid, bool generated, struct arena *arena, struct listed_table **out,
-                 struct error *err);
+                       uint32_t oid, bool generated, struct arena *arena, struct listed_table **out,
+                       struct error *err);
 
 /* Why its changes cannot be followed, and the statement that mends it. */
 void table_identity_complaint(const struct listed_table *listed, struct buf *out);

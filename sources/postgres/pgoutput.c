@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Layouts from the manual, chapters "Streaming Replication Protocol" and "Logical Replication Message
- * Formats". All integers are big endian; a String ends with a NUL. */
+ * Layouts from the manual, chapters "Streaming Replication Protocol" and "Logical Replication
+ * Message Formats". All integers are big endian; a String ends with a NUL. */
 #include "sources/postgres/pgoutput.h"
 
 /* The protocol's clock begins on 2000-01-01. */
@@ -85,8 +85,8 @@ bool pgoutput_commit_parse(struct bytes message, struct pgoutput_commit *out)
     return is_over(&in);
 }
 
-/* Relation := 'R', u32 oid, String schema (empty: pg_catalog), String name, u8 identity, u16 columns,
- * columns x (u8 flags (1: of the key), String name, u32 type, i32 typmod) */
+/* Relation := 'R', u32 oid, String schema (empty: pg_catalog), String name, u8 identity, u16
+ * columns, columns x (u8 flags (1: of the key), String name, u32 type, i32 typmod) */
 bool pgoutput_relation_parse(struct bytes message, struct arena *arena,
                              struct pgoutput_relation *out)
 {
@@ -110,7 +110,8 @@ bool pgoutput_relation_parse(struct bytes message, struct arena *arena,
     return is_over(&in);
 }
 
-/* Truncate := 'T', u32 relations, u8 flags (1: CASCADE, 2: RESTART IDENTITY), relations x u32 oid */
+/* Truncate := 'T', u32 relations, u8 flags (1: CASCADE, 2: RESTART IDENTITY), relations x u32 oid
+ */
 bool pgoutput_truncate_parse(struct bytes message, struct pgoutput_truncate *out)
 {
     struct reader in = message_of(message, PGOUTPUT_TRUNCATE);

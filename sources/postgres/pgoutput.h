@@ -9,23 +9,50 @@
 #include "engine/base/reader.h"
 
 enum pgoutput_kind {
-    PGOUTPUT_BEGIN = 'B', PGOUTPUT_COMMIT = 'C', PGOUTPUT_ORIGIN = 'O', PGOUTPUT_RELATION = 'R',
-    PGOUTPUT_TYPE = 'Y', PGOUTPUT_INSERT = 'I', PGOUTPUT_UPDATE = 'U', PGOUTPUT_DELETE = 'D',
-    PGOUTPUT_TRUNCATE = 'T', PGOUTPUT_MESSAGE = 'M',
+    PGOUTPUT_BEGIN = 'B',
+    PGOUTPUT_COMMIT = 'C',
+    PGOUTPUT_ORIGIN = 'O',
+    PGOUTPUT_RELATION = 'R',
+    PGOUTPUT_TYPE = 'Y',
+    PGOUTPUT_INSERT = 'I',
+    PGOUTPUT_UPDATE = 'U',
+    PGOUTPUT_DELETE = 'D',
+    PGOUTPUT_TRUNCATE = 'T',
+    PGOUTPUT_MESSAGE = 'M',
 };
 
 /* Frames of the replication protocol. */
-struct stream_data { uint64_t start, end; int64_t time_us; struct bytes message; };
-struct stream_keepalive { uint64_t end; int64_t time_us; bool reply_now; };
+struct stream_data {
+    uint64_t start, end;
+    int64_t time_us;
+    struct bytes message;
+};
+struct stream_keepalive {
+    uint64_t end;
+    int64_t time_us;
+    bool reply_now;
+};
 bool stream_data_parse(struct bytes frame, struct stream_data *out);           /* 'w' */
 bool stream_keepalive_parse(struct bytes frame, struct stream_keepalive *out); /* 'k' */
 enum { STREAM_STATUS_SIZE = 34 };
 void stream_status_make(uint64_t written, uint64_t flushed, int64_t now_us, bool reply_now,
                         uint8_t out[STREAM_STATUS_SIZE]); /* 'r'; now_us since 1970 */
 
-struct pgoutput_begin { uint64_t final_lsn; int64_t time_us; uint32_t xid; };
-struct pgoutput_commit { uint64_t commit_lsn, end_lsn; int64_t time_us; };
-struct pgoutput_column { bool key; struct bytes name; uint32_t type; int32_t typmod; };
+struct pgoutput_begin {
+    uint64_t final_lsn;
+    int64_t time_us;
+    uint32_t xid;
+};
+struct pgoutput_commit {
+    uint64_t commit_lsn, end_lsn;
+    int64_t time_us;
+};
+struct pgoutput_column {
+    bool key;
+    struct bytes name;
+    uint32_t type;
+    int32_t typmod;
+};
 struct pgoutput_relation {
     uint32_t oid;
     struct bytes schema, name;
@@ -33,8 +60,16 @@ struct pgoutput_relation {
     uint16_t column_count;
     const struct pgoutput_column *columns;
 };
-struct pgoutput_truncate { bool cascade, restart; uint32_t count; struct reader oids; /* u32 each */ };
-struct pgoutput_message { bool transactional; uint64_t lsn; struct bytes prefix, content; };
+struct pgoutput_truncate {
+    bool cascade, restart;
+    uint32_t count;
+    struct reader oids; /* u32 each */
+};
+struct pgoutput_message {
+    bool transactional;
+    uint64_t lsn;
+    struct bytes prefix, content;
+};
 
 /* All take the whole message, its kind first; times are microseconds since 1970. */
 bool pgoutput_begin_parse(struct bytes message, struct pgoutput_begin *out);
@@ -56,7 +91,10 @@ struct pgoutput_row {
 bool pgoutput_row_parse(struct bytes message, struct pgoutput_row *out);
 
 /* A cell: 'n' NULL, 'u' an unchanged TOAST value that was not logged, 't' text. */
-struct pgoutput_cell { uint8_t kind; struct bytes text; };
+struct pgoutput_cell {
+    uint8_t kind;
+    struct bytes text;
+};
 static inline bool pgoutput_cell_take(struct reader *in, struct pgoutput_cell *out)
 {
     out->kind = reader_u8(in);

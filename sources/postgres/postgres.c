@@ -7,75 +7,146 @@
 #include "engine/base/clock.h"
 #include "engine/base/wait.h"
 #include "sources/postgres/check.h"
-#include "sources/postgres/wal.h"
 #include "sources/postgres/reader.h"
 #include "sources/postgres/token.h"
+#include "sources/postgres/wal.h"
 #include "sources/sources.h"
 
 enum { FORGET_ATTEMPTS = 100, FORGET_PAUSE_US = 100000 };
 
 static const char *const start_modes[] = { "initial", "latest-offset", "committed-offset",
                                            "snapshot", NULL };
-const char *const postgres_tls_modes[] = { "disable", "allow", "prefer", "require", "verify-ca",
-                                           "verify-full", NULL };
+const char *const postgres_tls_modes[] = { "disable",   "allow",       "prefer", "require",
+                                           "verify-ca", "verify-full", NULL };
 static const char *const publication_modes[] = { "filtered", "disabled", NULL };
 
 #define FIELD(field) SETTING_FIELD(postgres_options, field)
 const struct setting postgres_settings[] = {
-    { .name = "hostname", .type = SETTING_TEXT, .offset = FIELD(hostname), .default_text = "",
-      .help = "Name or address of the server, or the folder of its socket; empty: 127.0.0.1, or what "
-              "the service says." },
-    { .name = "port", .type = SETTING_INT, .offset = FIELD(port), .default_text = "5432",
-      .help = "TCP port of the server.", .minimum = 1, .maximum = 65535 },
-    { .name = "database", .type = SETTING_TEXT, .offset = FIELD(database), .default_text = "",
+    { .name = "hostname",
+      .type = SETTING_TEXT,
+      .offset = FIELD(hostname),
+      .default_text = "",
+      .help =
+          "Name or address of the server, or the folder of its socket; empty: 127.0.0.1, or what "
+          "the service says." },
+    { .name = "port",
+      .type = SETTING_INT,
+      .offset = FIELD(port),
+      .default_text = "5432",
+      .help = "TCP port of the server.",
+      .minimum = 1,
+      .maximum = 65535 },
+    { .name = "database",
+      .type = SETTING_TEXT,
+      .offset = FIELD(database),
+      .default_text = "",
       .help = "The database; empty: the first part of `tables` (database.schema.table)." },
-    { .name = "username", .type = SETTING_TEXT, .offset = FIELD(username), .default_text = NULL,
+    { .name = "username",
+      .type = SETTING_TEXT,
+      .offset = FIELD(username),
+      .default_text = NULL,
       .help = "User with REPLICATION, and SELECT on the captured tables." },
-    { .name = "password", .type = SETTING_SECRET, .offset = FIELD(password), .default_text = "",
-      .help = "Its password; take it from ${env:NAME} or ${file:/path}, or leave it to a passfile." },
-    { .name = "passfile", .type = SETTING_TEXT, .offset = FIELD(passfile), .default_text = "",
+    { .name = "password",
+      .type = SETTING_SECRET,
+      .offset = FIELD(password),
+      .default_text = "",
+      .help =
+          "Its password; take it from ${env:NAME} or ${file:/path}, or leave it to a passfile." },
+    { .name = "passfile",
+      .type = SETTING_TEXT,
+      .offset = FIELD(passfile),
+      .default_text = "",
       .help = "File of passwords in the form of .pgpass." },
-    { .name = "service", .type = SETTING_TEXT, .offset = FIELD(service), .default_text = "",
+    { .name = "service",
+      .type = SETTING_TEXT,
+      .offset = FIELD(service),
+      .default_text = "",
       .help = "Name of a service in the client library's service file." },
-    { .name = "ssl.mode", .type = SETTING_CHOICE, .offset = FIELD(tls_mode),
-      .default_text = "prefer", .help = "TLS to the server, in libpq's words.",
+    { .name = "ssl.mode",
+      .type = SETTING_CHOICE,
+      .offset = FIELD(tls_mode),
+      .default_text = "prefer",
+      .help = "TLS to the server, in libpq's words.",
       .choices = postgres_tls_modes },
-    { .name = "ssl.ca", .type = SETTING_TEXT, .offset = FIELD(tls_ca), .default_text = "",
+    { .name = "ssl.ca",
+      .type = SETTING_TEXT,
+      .offset = FIELD(tls_ca),
+      .default_text = "",
       .help = "PEM file of the authorities that are trusted." },
-    { .name = "ssl.cert", .type = SETTING_TEXT, .offset = FIELD(tls_cert), .default_text = "",
+    { .name = "ssl.cert",
+      .type = SETTING_TEXT,
+      .offset = FIELD(tls_cert),
+      .default_text = "",
       .help = "PEM file of our certificate, where the server asks for one." },
-    { .name = "ssl.key", .type = SETTING_TEXT, .offset = FIELD(tls_key), .default_text = "",
+    { .name = "ssl.key",
+      .type = SETTING_TEXT,
+      .offset = FIELD(tls_key),
+      .default_text = "",
       .help = "PEM file of its key." },
-    { .name = "slot.name", .type = SETTING_TEXT, .offset = FIELD(slot), .default_text = "millrace",
-      .help = "The replication slot; made when it is not there. With several sinks each has its own, "
-              "the sink's name behind an underscore." },
-    { .name = "slot.failover", .type = SETTING_BOOL, .offset = FIELD(failover),
+    { .name = "slot.name",
+      .type = SETTING_TEXT,
+      .offset = FIELD(slot),
+      .default_text = "millrace",
+      .help =
+          "The replication slot; made when it is not there. With several sinks each has its own, "
+          "the sink's name behind an underscore." },
+    { .name = "slot.failover",
+      .type = SETTING_BOOL,
+      .offset = FIELD(failover),
       .default_text = "false",
       .help = "Make the slot one that standbys keep up with (PostgreSQL 17 and later)." },
-    { .name = "publication.name", .type = SETTING_TEXT, .offset = FIELD(publication),
-      .default_text = "millrace", .help = "The publication that the slot is read through." },
-    { .name = "publication.autocreate.mode", .type = SETTING_CHOICE,
-      .offset = FIELD(publication_mode), .default_text = "filtered",
+    { .name = "publication.name",
+      .type = SETTING_TEXT,
+      .offset = FIELD(publication),
+      .default_text = "millrace",
+      .help = "The publication that the slot is read through." },
+    { .name = "publication.autocreate.mode",
+      .type = SETTING_CHOICE,
+      .offset = FIELD(publication_mode),
+      .default_text = "filtered",
       .help = "filtered: made for the captured tables, and kept up to date; disabled: it is yours.",
       .choices = publication_modes },
-    { .name = "connect.timeout", .type = SETTING_DURATION, .offset = FIELD(connect_timeout_ms),
-      .default_text = "30s", .help = "How long a connection may take to be made.",
-      .minimum = 100, .maximum = 600000 },
-    { .name = "heartbeat.interval", .type = SETTING_DURATION, .offset = FIELD(heartbeat_ms),
-      .default_text = "1s", .help = "How often an idle server is asked for its place.",
-      .minimum = 100, .maximum = 3600000 },
-    { .name = "discovery.interval", .type = SETTING_DURATION, .offset = FIELD(discovery_ms),
-      .default_text = "5s", .help = "How often new, renamed and dropped tables are looked for; 0: "
-                                    "never.", .minimum = 0, .maximum = 3600000 },
-    { .name = "scan.startup.mode", .type = SETTING_CHOICE, .offset = FIELD(start_mode),
-      .default_text = "initial", .help = "Where to begin when there is no checkpoint yet; "
-                                         "committed-offset: where the slot stands.",
+    { .name = "connect.timeout",
+      .type = SETTING_DURATION,
+      .offset = FIELD(connect_timeout_ms),
+      .default_text = "30s",
+      .help = "How long a connection may take to be made.",
+      .minimum = 100,
+      .maximum = 600000 },
+    { .name = "heartbeat.interval",
+      .type = SETTING_DURATION,
+      .offset = FIELD(heartbeat_ms),
+      .default_text = "1s",
+      .help = "How often an idle server is asked for its place.",
+      .minimum = 100,
+      .maximum = 3600000 },
+    { .name = "discovery.interval",
+      .type = SETTING_DURATION,
+      .offset = FIELD(discovery_ms),
+      .default_text = "5s",
+      .help = "How often new, renamed and dropped tables are looked for; 0: "
+              "never.",
+      .minimum = 0,
+      .maximum = 3600000 },
+    { .name = "scan.startup.mode",
+      .type = SETTING_CHOICE,
+      .offset = FIELD(start_mode),
+      .default_text = "initial",
+      .help = "Where to begin when there is no checkpoint yet; "
+              "committed-offset: where the slot stands.",
       .choices = start_modes },
-    { .name = "scan.snapshot.fetch.size", .type = SETTING_INT, .offset = FIELD(fetch_rows),
-      .default_text = "1024", .help = "Accepted for compatibility: rows are streamed.",
-      .minimum = 1, .maximum = INT64_MAX },
-    { .name = "include-comments.enabled", .type = SETTING_BOOL, .offset = FIELD(comments),
-      .default_text = "true", .help = "Carry comments of tables and columns." },
+    { .name = "scan.snapshot.fetch.size",
+      .type = SETTING_INT,
+      .offset = FIELD(fetch_rows),
+      .default_text = "1024",
+      .help = "Accepted for compatibility: rows are streamed.",
+      .minimum = 1,
+      .maximum = INT64_MAX },
+    { .name = "include-comments.enabled",
+      .type = SETTING_BOOL,
+      .offset = FIELD(comments),
+      .default_text = "true",
+      .help = "Carry comments of tables and columns." },
     { .name = NULL },
 };
 #undef FIELD
@@ -203,7 +274,7 @@ static bool forget(const void *options, struct error *err)
     struct buf sql;
     buf_init(&sql, 4096);
     buf_text(&sql, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE "
-             "slot_name = ");
+                   "slot_name = ");
     postgres_quote_text(&sql, self->slot);
     struct error ignored;
     bool ok = false;
@@ -212,7 +283,8 @@ static bool forget(const void *options, struct error *err)
         if (attempt > 0)
             clock_sleep_us(FORGET_PAUSE_US);
         if (attempt > 0)
-            session_execute(session, &ignored, "SELECT pg_terminate_backend(active_pid) FROM "
+            session_execute(session, &ignored,
+                            "SELECT pg_terminate_backend(active_pid) FROM "
                             "pg_replication_slots WHERE slot_name = '%.*s' AND active",
                             BYTES_ARGS(self->slot)); /* a name without quotes: the server took it */
         ok = session_query(session, buf_view(&sql), &arena, &result, err);

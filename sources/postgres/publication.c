@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The publication: what the server puts into the stream. It holds the captured tables by name, never
- * FOR ALL TABLES: once published, an UPDATE or DELETE of a table without a replica identity fails in
- * the application. Such tables stay out, and are parked by their reader with the statement that mends
- * them. A partitioned table is published as its root; stored generated columns go along where the
- * server can (18), for with REPLICA IDENTITY FULL they must. */
+ * The publication: what the server puts into the stream. It holds the captured tables by name,
+ * never FOR ALL TABLES: once published, an UPDATE or DELETE of a table without a replica identity
+ * fails in the application. Such tables stay out, and are parked by their reader with the statement
+ * that mends them. A partitioned table is published as its root; stored generated columns go along
+ * where the server can (18), for with REPLICA IDENTITY FULL they must. */
 #include "sources/postgres/publication.h"
 
 #include "sources/postgres/session_errors.h"
@@ -25,8 +25,10 @@ bool publication_read(struct session *connection, const struct postgres_options 
     struct result result;
     bool newer = session_version(connection) >= GENERATED_VERSION;
     buf_init(&sql, SQL_LIMIT);
-    buf_printf(&sql, "SELECT pubviaroot, puballtables, pubinsert AND pubupdate AND pubdelete AND "
-               "pubtruncate, %s FROM pg_publication", newer ? "pubgencols" : "'n'");
+    buf_printf(&sql,
+               "SELECT pubviaroot, puballtables, pubinsert AND pubupdate AND pubdelete AND "
+               "pubtruncate, %s FROM pg_publication",
+               newer ? "pubgencols" : "'n'");
     put_where(&sql, options);
     bool ok = session_query(connection, buf_view(&sql), &arena, &result, err);
     *out = (struct publication){ .generated = newer };
@@ -73,8 +75,10 @@ static bool create(struct session *connection, const struct postgres_options *op
                   BYTES_ARGS(options->publication), sql.size > 250 ? 250 : (int)sql.size,
                   (const char *)sql.data, sql.size > 250 ? " .." : "");
     else if (!ok)
-        error_context(err, "the publication '%.*s' cannot be made (make it as the tables' owner, "
-                      "with publish_via_partition_root = true)", BYTES_ARGS(options->publication));
+        error_context(err,
+                      "the publication '%.*s' cannot be made (make it as the tables' owner, "
+                      "with publish_via_partition_root = true)",
+                      BYTES_ARGS(options->publication));
     buf_done(&sql);
     arena_done(&arena);
     /* Another pipeline of the same config was faster. */

@@ -1,27 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The snapshot reader. Each chunk is one short transaction, REPEATABLE READ and READ ONLY, whose first
- * statement asks for pg_current_snapshot() and the log's end: the snapshot tells of every transaction
- * of the log whether the chunk holds it, and all that it holds committed before that end. A place in
- * the log alone would not do: it moves before a commit becomes visible. Rows come by COPY in its text
- * form, which is what the log's rows are made of. */
+ * The snapshot reader. Each chunk is one short transaction, REPEATABLE READ and READ ONLY, whose
+ * first statement asks for pg_current_snapshot() and the log's end: the snapshot tells of every
+ * transaction of the log whether the chunk holds it, and all that it holds committed before that
+ * end. A place in the log alone would not do: it moves before a commit becomes visible. Rows come
+ * by COPY in its text form, which is what the log's rows are made of. */
 #include "sources/postgres/reader.h"
 
 #include <stdlib.h>
 
 #include "engine/base/clock.h"
+#include "sources/postgres/copy_text.h"
+#include "sources/postgres/listed_tables.h"
+#include "sources/postgres/publication.h"
 #include "sources/postgres/session.h"
 #include "sources/postgres/session_errors.h"
-#include "sources/postgres/copy_text.h"
-#include "sources/postgres/publication.h"
 #include "sources/postgres/table_sql.h"
-#include "sources/postgres/listed_tables.h"
 #include "sources/postgres/token.h"
 #include "sources/sources.h"
 
-enum { ROWS_FIRST = 2048, ROWS_LEAST = 64, SPLIT_ROWS_MIN = 65536,
-       SQL_LIMIT = 64 << 20, GATE_TICK_US = 2000, PAGE = 8192, PAGE_HEADER = 24,
-       SEGMENT_HEADER = 40 };
+enum {
+    ROWS_FIRST = 2048,
+    ROWS_LEAST = 64,
+    SPLIT_ROWS_MIN = 65536,
+    SQL_LIMIT = 64 << 20,
+    GATE_TICK_US = 2000,
+    PAGE = 8192,
+    PAGE_HEADER = 24,
+    SEGMENT_HEADER = 40
+};
 
 struct postgres_reader {
     struct table_reader base;
@@ -43,7 +50,7 @@ static struct postgres_reader *reader_of_base(struct table_reader *reader)
 }
 
 bool postgres_reader_open(const void *options, struct arena *arena, struct table_reader **out,
-                 struct error *err)
+                          struct error *err)
 {
     struct postgres_reader *self = arena_zalloc(arena, sizeof *self);
     self->base.driver = &postgres_source;
@@ -52,8 +59,10 @@ bool postgres_reader_open(const void *options, struct arena *arena, struct table
         return false;
     struct arena scratch = { 0 };
     struct bytes size;
-    bool ok = session_value(self->connection, "SELECT setting FROM pg_settings WHERE name = "
-                               "'wal_segment_size'", &scratch, &size, err);
+    bool ok = session_value(self->connection,
+                            "SELECT setting FROM pg_settings WHERE name = "
+                            "'wal_segment_size'",
+                            &scratch, &size, err);
     self->segment_size = ok && size.data ? strtoull((const char *)size.data, NULL, 10) : 0;
     arena_done(&scratch);
     if (!ok) {
@@ -137,8 +146,8 @@ static bool examine(struct postgres_reader *self, const struct table *table, str
     struct arena arena = { 0 };
     struct listed_table *listed;
     bool published = false;
-    bool ok = listed_table_read(self->connection, self->options, table->source_id, false, &arena, &listed,
-                          err) &&
+    bool ok = listed_table_read(self->connection, self->options, table->source_id, false, &arena,
+                                &listed, err) &&
               is_published(self, table, &published, err);
     if (ok && !listed)
         ok = error_code(err, ERROR_DATA, READER_SHAPE, "it is gone");
@@ -154,8 +163,8 @@ static bool examine(struct postgres_reader *self, const struct table *table, str
 
 /* ---- snapshots ---- */
 
-/* The insert position stands behind a page's header where the last record ended with the page before:
- * no commit lies between, and no commit will end there. */
+/* The insert position stands behind a page's header where the last record ended with the page
+ * before: no commit lies between, and no commit will end there. */
 static uint64_t commit_end(const struct postgres_reader *self, uint64_t lsn)
 {
     uint64_t page = lsn - lsn % PAGE;
@@ -179,10 +188,13 @@ static bool begin_snapshot(struct postgres_reader *self, const struct chunk_requ
     struct snapshot_text snapshot;
     uint64_t lsn;
     struct buf low, high;
-    bool ok = session_query(self->connection, BYTES_LITERAL(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT pg_current_snapshot(), "
-        "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() "
-        "ELSE pg_current_wal_insert_lsn() END"), &scratch, &result, err);
+    bool ok = session_query(
+        self->connection,
+        BYTES_LITERAL(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT pg_current_snapshot(), "
+            "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() "
+            "ELSE pg_current_wal_insert_lsn() END"),
+        &scratch, &result, err);
     if (ok && (result.row_count != 1 || !snapshot_parse(result.cells[0], &scratch, &snapshot) ||
                !lsn_parse(result.cells[1], &lsn)))
         ok = error_set(err, ERROR_RETRY, "the server's snapshot cannot be read");
@@ -212,7 +224,8 @@ static bool take_snapshot(struct postgres_reader *self, const struct chunk_reque
         if (!session_execute(self->connection, err, "ROLLBACK"))
             return false;
         if (clock_now_us() > until_us)
-            return error_code(err, ERROR_RETRY, READER_GATE, "waiting for transactions to end that "
+            return error_code(err, ERROR_RETRY, READER_GATE,
+                              "waiting for transactions to end that "
                               "were open when the log was joined (see pg_stat_activity)");
         clock_sleep_us(GATE_TICK_US);
     }
@@ -270,8 +283,10 @@ static uint32_t rows_limit(const struct postgres_reader *self, const struct chun
 static bool chunk_rows(struct postgres_reader *self, const struct chunk_request *request,
                        struct batch *batch, struct chunk_result *result, struct error *err)
 {
-    struct reader_range range = { .after = request->after, .until = request->until,
-                                  .limit = rows_limit(self, request), .only = self->only };
+    struct reader_range range = { .after = request->after,
+                                  .until = request->until,
+                                  .limit = rows_limit(self, request),
+                                  .only = self->only };
     size_t before = batch->arena.total;
     bool end;
     if (!copy(self, request->table, &range, err))
@@ -292,7 +307,7 @@ static bool chunk_rows(struct postgres_reader *self, const struct chunk_request 
 }
 
 bool postgres_reader_chunk(struct table_reader *reader, const struct chunk_request *request,
-                  struct batch *batch, struct chunk_result *result, struct error *err)
+                           struct batch *batch, struct chunk_result *result, struct error *err)
 {
     struct postgres_reader *self = reader_of_base(reader);
     return examine(self, request->table, err) &&
@@ -301,18 +316,17 @@ bool postgres_reader_chunk(struct table_reader *reader, const struct chunk_reque
 }
 
 bool postgres_reader_scan_open(struct table_reader *reader, const struct chunk_request *request,
-                      struct arena *arena, struct chunk_result *result, struct error *err)
+                               struct arena *arena, struct chunk_result *result, struct error *err)
 {
     struct postgres_reader *self = reader_of_base(reader);
-    if (!examine(self, request->table, err) ||
-        !take_snapshot(self, request, arena, result, err))
+    if (!examine(self, request->table, err) || !take_snapshot(self, request, arena, result, err))
         return false;
     return copy(self, request->table, &(struct reader_range){ .only = self->only }, err) ||
            roll_back(self);
 }
 
 bool postgres_reader_scan_next(struct table_reader *reader, struct batch *batch, bool *end,
-                      struct error *err)
+                               struct error *err)
 {
     struct postgres_reader *self = reader_of_base(reader);
     if (!take_rows(self, batch, BATCH_BYTES_GOAL, end, err))
@@ -327,7 +341,8 @@ static bool estimate(struct postgres_reader *self, const struct table *table, st
 {
     struct bytes text;
     struct bytes sql = arena_printf(
-        arena, "SELECT greatest(sum(c.reltuples), 0)::bigint FROM pg_class c WHERE c.oid = %u OR "
+        arena,
+        "SELECT greatest(sum(c.reltuples), 0)::bigint FROM pg_class c WHERE c.oid = %u OR "
         "(c.relispartition AND c.oid IN (SELECT relid FROM pg_partition_tree(%u) WHERE isleaf))",
         table->source_id, table->source_id);
     if (!session_value(self->connection, (const char *)sql.data, arena, &text, err))
@@ -337,8 +352,8 @@ static bool estimate(struct postgres_reader *self, const struct table *table, st
 }
 
 bool postgres_reader_split(struct table_reader *reader, const struct table *table, uint32_t want,
-                  struct arena *arena, struct value ***bounds, uint32_t *count,
-                  uint64_t *estimated_rows, struct error *err)
+                           struct arena *arena, struct value ***bounds, uint32_t *count,
+                           uint64_t *estimated_rows, struct error *err)
 {
     struct postgres_reader *self = reader_of_base(reader);
     *count = 0;

@@ -54,7 +54,7 @@ static bool result_failed(struct session *connection, const PGresult *result, st
         return error_set(err, ERROR_RETRY, "connection to the server lost: %.*s",
                          BYTES_ARGS(first_line(PQerrorMessage(connection->pg))));
     return session_failure(err, state ? state : "",
-                              first_line(text ? text : PQerrorMessage(connection->pg)));
+                           first_line(text ? text : PQerrorMessage(connection->pg)));
 }
 
 static bool is_state(const char *text)
@@ -65,8 +65,8 @@ static bool is_state(const char *text)
     return text[5] == ':' && text[6] == ' ';
 }
 
-/* "connection to server at .. failed: FATAL:  28P01: password authentication failed ..", one line an
- * address that was tried. */
+/* "connection to server at .. failed: FATAL:  28P01: password authentication failed ..", one line
+ * an address that was tried. */
 static bool login_failed(PGconn *pg, struct error *err)
 {
     const char *text = PQerrorMessage(pg);
@@ -91,7 +91,11 @@ static bool login_failed(PGconn *pg, struct error *err)
 
 /* ---- opening ---- */
 
-struct parameters { const char *keys[24], *values[24]; size_t count; char port[24]; };
+struct parameters {
+    const char *keys[24], *values[24];
+    size_t count;
+    char port[24];
+};
 
 static void parameter(struct parameters *out, const char *key, const char *value)
 {
@@ -139,7 +143,8 @@ static bool connect_poll(PGconn *pg, int64_t until_us, atomic_bool *stop, struct
         if (stop && atomic_load(stop))
             return error_set(err, ERROR_STOP, "interrupted");
         if (clock_now_us() > until_us)
-            return error_set(err, ERROR_RETRY, "the server did not answer in time (connect.timeout)");
+            return error_set(err, ERROR_RETRY,
+                             "the server did not answer in time (connect.timeout)");
         struct pollfd ready = { .fd = PQsocket(pg),
                                 .events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT };
         if (poll(&ready, 1, POLL_SLICE_MS) > 0)
@@ -155,8 +160,8 @@ static void ignore_notice(void *context, const char *text)
     (void)text;
 }
 
-bool session_open(const struct postgres_options *options, enum session_kind kind,
-                     atomic_bool *stop, struct session **out, struct error *err)
+bool session_open(const struct postgres_options *options, enum session_kind kind, atomic_bool *stop,
+                  struct session **out, struct error *err)
 {
     struct parameters parameters = { .count = 0 };
     parameters_fill(&parameters, options, kind);
@@ -198,10 +203,7 @@ uint32_t session_version(const struct session *connection)
     return (uint32_t)PQserverVersion(connection->pg);
 }
 
-bool session_is_tls(const struct session *connection)
-{
-    return PQsslInUse(connection->pg) != 0;
-}
+bool session_is_tls(const struct session *connection) { return PQsslInUse(connection->pg) != 0; }
 
 /* ---- statements ---- */
 
@@ -215,13 +217,13 @@ static void take_cells(const PGresult *from, struct arena *arena, struct result 
     for (int row = 0; row < (int)result->row_count; row++)
         for (int column = 0; column < (int)result->column_count; column++, cell++)
             if (!PQgetisnull(from, row, column))
-                *cell = arena_copy(arena, (struct bytes){
-                                              (const uint8_t *)PQgetvalue(from, row, column),
-                                              (size_t)PQgetlength(from, row, column) });
+                *cell = arena_copy(arena,
+                                   (struct bytes){ (const uint8_t *)PQgetvalue(from, row, column),
+                                                   (size_t)PQgetlength(from, row, column) });
 }
 
 bool session_query(struct session *connection, struct bytes sql, struct arena *arena,
-                      struct result *result, struct error *err)
+                   struct result *result, struct error *err)
 {
     struct arena scratch = { 0 };
     PGresult *answer = PQexec(connection->pg, arena_text(&scratch, sql));
@@ -255,7 +257,7 @@ bool session_execute(struct session *connection, struct error *err, const char *
 }
 
 bool session_value(struct session *connection, const char *sql, struct arena *arena,
-                      struct bytes *out, struct error *err)
+                   struct bytes *out, struct error *err)
 {
     struct result result;
     if (!session_query(connection, bytes_from(sql), arena, &result, err))
@@ -301,16 +303,15 @@ static void forget_line(struct session *connection)
     connection->line = NULL;
 }
 
-bool session_copy_line(struct session *connection, struct bytes *line, bool *end,
-                          struct error *err)
+bool session_copy_line(struct session *connection, struct bytes *line, bool *end, struct error *err)
 {
     forget_line(connection);
     int size = PQgetCopyData(connection->pg, &connection->line, 0);
     *end = size == -1;
     if (size > 0)
         *line = (struct bytes){ (const uint8_t *)connection->line, (size_t)size };
-    return size > 0 || (size == -1 ? copy_end(connection, err)
-                                   : result_failed(connection, NULL, err));
+    return size > 0 ||
+           (size == -1 ? copy_end(connection, err) : result_failed(connection, NULL, err));
 }
 
 bool session_copy_cancel(struct session *connection, struct error *err)
@@ -339,8 +340,7 @@ bool session_stream_begin(struct session *connection, struct bytes sql, struct e
     return true;
 }
 
-bool session_stream_take(struct session *connection, struct bytes *message,
-                            struct error *err)
+bool session_stream_take(struct session *connection, struct bytes *message, struct error *err)
 {
     forget_line(connection);
     *message = (struct bytes){ 0 };

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * SQLSTATEs to kinds, as one table, the first row that fits deciding: five characters name one
- * state, two a class (the manual's appendix "PostgreSQL Error Codes"). What libpq says by itself has
- * no SQLSTATE: it is told by its words, which are never translated here. A state that is not in the
- * table is tried again: the engine limits and reports that. */
+ * state, two a class (the manual's appendix "PostgreSQL Error Codes"). What libpq says by itself
+ * has no SQLSTATE: it is told by its words, which are never translated here. A state that is not in
+ * the table is tried again: the engine limits and reports that. */
 #include "sources/postgres/session_errors.h"
 
 #include "engine/base/assert.h"
 
-struct error_rule { const char *state; enum error_kind kind; const char *cure; };
+struct error_rule {
+    const char *state;
+    enum error_kind kind;
+    const char *cure;
+};
 
 static const char rights_cure[] = "grant the user REPLICATION, SELECT on the captured tables, and "
                                   "for a publication of our own CREATE on the database and the "
@@ -16,21 +20,25 @@ static const char rights_cure[] = "grant the user REPLICATION, SELECT on the cap
 
 static const struct error_rule rules[] = {
     { "28P01", ERROR_CONFIG, "check username and password" },
-    { "28000", ERROR_CONFIG, "look at pg_hba.conf: the user, its address, TLS, and for the log a "
-                             "line for the database" },
+    { "28000", ERROR_CONFIG,
+      "look at pg_hba.conf: the user, its address, TLS, and for the log a "
+      "line for the database" },
     { "3D000", ERROR_CONFIG, "check the name of the database" },
     { "42501", ERROR_CONFIG, rights_cure },
-    { "42P01", ERROR_DATA, NULL }, /* no such table */
-    { "42703", ERROR_DATA, NULL }, /* no such column */
+    { "42P01", ERROR_DATA, NULL },  /* no such table */
+    { "42703", ERROR_DATA, NULL },  /* no such column */
     { "42704", ERROR_RETRY, NULL }, /* no such object: a slot or publication that is going */
     { "42710", ERROR_RETRY, NULL }, /* it is there already: somebody else made it */
-    { "55006", ERROR_RETRY, "another reader has the slot: give each pipeline a slot.name of its own" },
-    { "53300", ERROR_RETRY, "the server has no free connection: raise max_connections, or "
-                            "max_wal_senders for the log" },
-    { "53400", ERROR_RETRY, "no replication slot is free: raise max_replication_slots, or drop one "
-                            "that nobody uses" },
+    { "55006", ERROR_RETRY,
+      "another reader has the slot: give each pipeline a slot.name of its own" },
+    { "53300", ERROR_RETRY,
+      "the server has no free connection: raise max_connections, or "
+      "max_wal_senders for the log" },
+    { "53400", ERROR_RETRY,
+      "no replication slot is free: raise max_replication_slots, or drop one "
+      "that nobody uses" },
     { "55000", ERROR_CONFIG, "is wal_level logical?" },
-    { "58P01", ERROR_LOST, NULL }, /* a WAL segment that is gone */
+    { "58P01", ERROR_LOST, NULL },  /* a WAL segment that is gone */
     { "57014", ERROR_RETRY, NULL }, /* cancelled, or statement_timeout */
     { "25006", ERROR_CONFIG, "the server is read only: a standby" },
     { "0A000", ERROR_CONFIG, NULL },
@@ -39,18 +47,24 @@ static const struct error_rule rules[] = {
     { "22", ERROR_DATA, NULL },
 };
 
-static const struct library_rule { const char *words; enum error_kind kind; const char *cure; }
-library_rules[] = {
-    { "root certificate file", ERROR_CONFIG, "set ssl.ca to the file of the authority that signed "
-                                             "the server's certificate" },
+static const struct library_rule {
+    const char *words;
+    enum error_kind kind;
+    const char *cure;
+} library_rules[] = {
+    { "root certificate file", ERROR_CONFIG,
+      "set ssl.ca to the file of the authority that signed "
+      "the server's certificate" },
     { "certificate", ERROR_CONFIG, "check ssl.ca and the name in the server's certificate" },
-    { "server does not support SSL", ERROR_CONFIG, "turn on ssl in postgresql.conf, or set "
-                                                   "ssl.mode: prefer" },
+    { "server does not support SSL", ERROR_CONFIG,
+      "turn on ssl in postgresql.conf, or set "
+      "ssl.mode: prefer" },
     { "private key", ERROR_CONFIG, "check ssl.key: its file must not be readable by others" },
     { "no password supplied", ERROR_CONFIG, "set password, or a passfile that holds it" },
     { "definition of service", ERROR_CONFIG, "check service, and PGSERVICEFILE" },
     { "could not translate host name", ERROR_RETRY, "the host name cannot be resolved" },
-    { "Connection refused", ERROR_RETRY, "is the server running, and are hostname and port right?" },
+    { "Connection refused", ERROR_RETRY,
+      "is the server running, and are hostname and port right?" },
 };
 
 int sqlstate_code(const char *state)

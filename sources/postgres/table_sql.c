@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Keysets are row comparisons, which an index over the same columns serves. A literal without a type
- * takes its column's; where no column is near it is cast and given the column's collation. */
+ * Keysets are row comparisons, which an index over the same columns serves. A literal without a
+ * type takes its column's; where no column is near it is cast and given the column's collation. */
 #include "sources/postgres/table_sql.h"
 
 #include "sources/postgres/listed_tables.h"
@@ -36,7 +36,7 @@ static void put_key_names(struct buf *out, const struct table *table)
 }
 
 static void put_bound(struct buf *out, const struct table *table, const char *operator,
-                      const struct value *bound)
+                      const struct value * bound)
 {
     buf_text(out, "ROW(");
     put_key_names(out, table);

@@ -13,7 +13,7 @@
 #define DECODER(name)                                                                              \
     static bool name(struct bytes text, const struct type *type, struct arena *arena,              \
                      struct value *out)
-#define UNUSED_TYPE() (void)type
+#define UNUSED_TYPE()  (void)type
 #define UNUSED_ARENA() (void)arena
 
 static const int64_t day_us = INT64_C(86400) * 1000000;
@@ -265,7 +265,8 @@ static int hex_digit(uint8_t c)
 {
     return c >= '0' && c <= '9'   ? c - '0'
            : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 static bool hex_decode(struct bytes text, uint8_t *out)
@@ -321,17 +322,18 @@ DECODER(decode_text)
 struct text_decoder text_decoder_of(const struct type *type)
 {
     static const struct text_decoder decoders[TYPE_KIND_COUNT] = {
-        [TYPE_INT] = { decode_int },         [TYPE_UINT] = { decode_uint },
-        [TYPE_FLOAT] = { decode_float },     [TYPE_DOUBLE] = { decode_double },
-        [TYPE_DECIMAL] = { decode_decimal }, [TYPE_DATE] = { decode_date },
-        [TYPE_TIME] = { decode_time },       [TYPE_DATETIME] = { decode_moment },
+        [TYPE_INT] = { decode_int },          [TYPE_UINT] = { decode_uint },
+        [TYPE_FLOAT] = { decode_float },      [TYPE_DOUBLE] = { decode_double },
+        [TYPE_DECIMAL] = { decode_decimal },  [TYPE_DATE] = { decode_date },
+        [TYPE_TIME] = { decode_time },        [TYPE_DATETIME] = { decode_moment },
         [TYPE_TIMESTAMP] = { decode_moment }, [TYPE_BYTES] = { decode_bytes },
         [TYPE_UUID] = { decode_uuid },
     };
     ASSERT(type->kind < TYPE_KIND_COUNT);
     if (type->kind == TYPE_INT && type->boolean)
         return (struct text_decoder){ decode_boolean };
-    return decoders[type->kind].decode ? decoders[type->kind] : (struct text_decoder){ decode_text };
+    return decoders[type->kind].decode ? decoders[type->kind]
+                                       : (struct text_decoder){ decode_text };
 }
 
 /* ---- back ---- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Values as PostgreSQL prints them (in the sessions of session.c) to the canonical form of
- * schema/value.h: the log's tuples and the lines of COPY are the same text, so there is one decoder.
- * And back, as text of SQL, for keys. */
+ * schema/value.h: the log's tuples and the lines of COPY are the same text, so there is one
+ * decoder. And back, as text of SQL, for keys. */
 #pragma once
 
 #include "engine/base/arena.h"

@@ -12,7 +12,8 @@ static bool take_number(struct bytes *text, unsigned base, uint64_t *out)
     for (; i < text->size; i++) {
         uint8_t c = text->data[i];
         unsigned digit = c >= '0' && c <= '9'   ? (unsigned)c - '0'
-                         : c >= 'A' && c <= 'F' ? (unsigned)c - 'A' + 10 : 99;
+                         : c >= 'A' && c <= 'F' ? (unsigned)c - 'A' + 10
+                                                : 99;
         if (digit >= base)
             break;
         if (__builtin_mul_overflow(number, base, &number) ||

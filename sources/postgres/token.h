@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The driver's tokens, as bytes that the engine keeps. Each begins with its kind; numbers are little
- * endian:
- *   position     'p', u64 LSN (the end of a commit, or further where nothing lies between), u64
- *                identifier of the server's cluster
- *   transaction  'x', u32 xid
- *   low          's', u64 xmin, u64 xmax, u32 count, count x u64: transactions in progress
- *   high         'h', u64 LSN
- *   gate         'g', u64 floor: a snapshot must see all transactions below it ended; u32 count,
- *                count x u32: xids that it must contain */
+ * The driver's tokens, as bytes that the engine keeps. Each begins with its kind; numbers are
+ * little endian: position     'p', u64 LSN (the end of a commit, or further where nothing lies
+ * between), u64 identifier of the server's cluster transaction  'x', u32 xid low          's', u64
+ * xmin, u64 xmax, u32 count, count x u64: transactions in progress high         'h', u64 LSN gate
+ * 'g', u64 floor: a snapshot must see all transactions below it ended; u32 count, count x u32: xids
+ * that it must contain */
 #pragma once
 
 #include "engine/base/arena.h"
@@ -17,7 +14,11 @@
 #include "engine/source.h"
 
 /* pg_current_snapshot(): sees xids below xmin, and those below xmax that are not in progress. */
-struct snapshot_text { uint64_t xmin, xmax; uint32_t count; const uint64_t *in_progress; };
+struct snapshot_text {
+    uint64_t xmin, xmax;
+    uint32_t count;
+    const uint64_t *in_progress;
+};
 
 /* "10:20:10,14,15" */
 bool snapshot_parse(struct bytes text, struct arena *arena, struct snapshot_text *out);
@@ -27,7 +28,7 @@ void snapshot_token_put(const struct snapshot_text *snapshot, struct buf *out);
 enum membership snapshot_token_member(struct bytes token, struct bytes transaction);
 
 bool lsn_parse(struct bytes text, uint64_t *out); /* "16/B374D848" */
-#define LSN_FORMAT "%X/%X"
+#define LSN_FORMAT    "%X/%X"
 #define LSN_ARGS(lsn) (unsigned)((lsn) >> 32), (unsigned)(lsn)
 
 void position_token_put(uint64_t lsn, uint64_t cluster, struct buf *out);

@@ -7,7 +7,11 @@
 
 enum { TYPMOD_HEADER = 4 };
 
-static const struct builtin { uint32_t oid; struct type type; bool fraction, sized; } builtins[] = {
+static const struct builtin {
+    uint32_t oid;
+    struct type type;
+    bool fraction, sized;
+} builtins[] = {
     { 16, { .kind = TYPE_INT, .bits = 8, .boolean = true }, false, false },
     { 17, { .kind = TYPE_BYTES }, false, false },
     { 20, { .kind = TYPE_INT, .bits = 64 }, false, false },
@@ -33,8 +37,8 @@ static const struct builtin { uint32_t oid; struct type type; bool fraction, siz
 };
 enum { OID_NUMERIC = 1700 };
 
-/* numeric(p,s): the scale is 11 bits, signed, since 15. A scale that is negative gives whole numbers
- * of more digits; one beyond the precision gives more digits behind the point. */
+/* numeric(p,s): the scale is 11 bits, signed, since 15. A scale that is negative gives whole
+ * numbers of more digits; one beyond the precision gives more digits behind the point. */
 static struct type numeric(int32_t typmod)
 {
     struct type text = { .kind = TYPE_TEXT };
@@ -49,7 +53,8 @@ static struct type numeric(int32_t typmod)
     precision = scale > precision ? scale : precision;
     if (precision < 1 || precision > UINT8_MAX)
         return text;
-    return (struct type){ .kind = TYPE_DECIMAL, .precision = (uint8_t)precision,
+    return (struct type){ .kind = TYPE_DECIMAL,
+                          .precision = (uint8_t)precision,
                           .scale = (uint8_t)scale };
 }
 
@@ -106,7 +111,8 @@ static const char walk_tail[] =
     "::oid[]) UNION ALL SELECT w.origin, t.oid, t.typtype, t.typbasetype, d.typtypmod, w.depth + 1 "
     "FROM walk w JOIN pg_type d ON d.oid = w.oid JOIN pg_type t ON t.oid = d.typbasetype "
     "WHERE w.typtype = 'd') SELECT DISTINCT ON (origin) origin, oid, typtype, typmod, "
-    "(SELECT count(*) FROM pg_enum e WHERE e.enumtypid = oid) FROM walk ORDER BY origin, depth DESC";
+    "(SELECT count(*) FROM pg_enum e WHERE e.enumtypid = oid) FROM walk ORDER BY origin, depth "
+    "DESC";
 
 static long number_of(struct bytes text)
 {
@@ -117,8 +123,10 @@ static bool labels_read(struct session *connection, struct bytes oid, struct are
                         struct user_type *out, struct error *err)
 {
     struct result result;
-    struct bytes sql = arena_printf(arena, "SELECT enumlabel FROM pg_enum WHERE enumtypid = %.*s "
-                                    "ORDER BY enumsortorder", BYTES_ARGS(oid));
+    struct bytes sql = arena_printf(arena,
+                                    "SELECT enumlabel FROM pg_enum WHERE enumtypid = %.*s "
+                                    "ORDER BY enumsortorder",
+                                    BYTES_ARGS(oid));
     if (!session_query(connection, sql, arena, &result, err))
         return false;
     out->labels = result.cells;

@@ -12,13 +12,20 @@
 /* A type that is not built in: what it is at the bottom of its domains. */
 struct user_type {
     uint32_t oid, base;
-    int32_t typmod; /* a domain's own; -1: none */
+    int32_t typmod;             /* a domain's own; -1: none */
     const struct bytes *labels; /* of an enum */
     uint16_t label_count;
 };
-struct user_types { const struct user_type *items; size_t count; };
+struct user_types {
+    const struct user_type *items;
+    size_t count;
+};
 
-enum { FIRST_USER_OID = 16384, OID_UNKNOWN = 0, OID_ENUM = 3500 /* anyenum: an enum at its bottom */ };
+enum {
+    FIRST_USER_OID = 16384,
+    OID_UNKNOWN = 0,
+    OID_ENUM = 3500 /* anyenum: an enum at its bottom */
+};
 
 /* Looks up those of `oids` that are not built in. */
 bool user_types_read(struct session *connection, const uint32_t *oids, size_t count,

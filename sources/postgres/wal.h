@@ -14,9 +14,9 @@
 
 #include "engine/base/map.h"
 #include "engine/source.h"
-#include "sources/postgres/session.h"
-#include "sources/postgres/pgoutput.h"
 #include "sources/postgres/listed_tables.h"
+#include "sources/postgres/pgoutput.h"
+#include "sources/postgres/session.h"
 #include "sources/postgres/text_value.h"
 
 enum { NO_COLUMN = UINT16_MAX };
@@ -32,13 +32,16 @@ struct wal_relation {
         const struct type *type;
         uint16_t target; /* column of the table; NO_COLUMN: none */
         bool key;        /* of the replica identity */
-    } *cells;
+    } * cells;
     uint16_t *missing, missing_count; /* columns of the table that the relation did not have yet */
     bool behind; /* the tracked version is newer than the log: the table is being read again */
 };
 
 /* A row of which the log left out an unchanged TOAST value. */
-struct wal_hole { uint32_t event; uint32_t xid; };
+struct wal_hole {
+    uint32_t event;
+    uint32_t xid;
+};
 
 struct wal_source {
     struct source base;
@@ -53,9 +56,9 @@ struct wal_source {
     pthread_t keeper;
     bool keeper_runs, ending;
     struct session *stream;
-    int64_t status_us;      /* when we spoke last */
+    int64_t status_us;       /* when we spoke last */
     int64_t status_every_ms; /* at the latest */
-    uint64_t flushed;       /* durable in the sink: what the server may forget */
+    uint64_t flushed;        /* durable in the sink: what the server may forget */
 
     struct session *metadata;
     _Atomic(struct session *) stream_interruptible, metadata_interruptible;
@@ -63,16 +66,16 @@ struct wal_source {
 
     struct bytes database; /* its name, of `arena` */
     uint64_t cluster;
-    bool standby;           /* nothing can be written there */
-    bool generated;         /* the publication carries stored generated columns */
+    bool standby;   /* nothing can be written there */
+    bool generated; /* the publication carries stored generated columns */
 
     /* where we are */
-    uint64_t lsn;           /* all commits that end up to here were given */
-    uint64_t change_lsn;    /* of the message under way */
-    uint64_t wanted;        /* a watermark that somebody waits for */
-    uint64_t commit;        /* transactions so far */
-    uint32_t row;           /* in the one under way, in steps: each leaves room for schema changes */
-    uint32_t changes;       /* schema changes since the last row */
+    uint64_t lsn;        /* all commits that end up to here were given */
+    uint64_t change_lsn; /* of the message under way */
+    uint64_t wanted;     /* a watermark that somebody waits for */
+    uint64_t commit;     /* transactions so far */
+    uint32_t row;        /* in the one under way, in steps: each leaves room for schema changes */
+    uint32_t changes;    /* schema changes since the last row */
     uint32_t xid;
     int64_t time_us;
     bool inside, announced, moved;
@@ -94,8 +97,8 @@ struct wal_source {
     int64_t discovered_us;
     struct map asked; /* u32 oid -> what was asked of it by a message in the log */
 
-    bool behind; /* much is coming: wake up for large mouthfuls only */
-    size_t taken_bytes;  /* since window_us */
+    bool behind;        /* much is coming: wake up for large mouthfuls only */
+    size_t taken_bytes; /* since window_us */
     int64_t window_us;
 };
 
@@ -117,8 +120,7 @@ uint64_t wal_schema_mark(struct wal_source *self); /* before the row that comes 
 void wal_schema_marked(struct wal_source *self);   /* the next change has a later one */
 
 /* wal_rows.c */
-bool wal_row(struct wal_source *self, struct batch *batch, struct bytes message,
-             struct error *err);
+bool wal_row(struct wal_source *self, struct batch *batch, struct bytes message, struct error *err);
 void wal_announce(struct wal_source *self, struct batch *batch); /* its transaction, once a batch */
 
 /* wal_toast.c: fills the holes of a batch from the tables. */

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tables that are made, renamed without a change of a row, dropped, or become fit for the log: nothing
- * of that is in the stream. The system catalog is asked now and then, between transactions, and what
- * is found is written into the log as a logical message, in one transaction with the change of the
- * publication that it takes. The message is then met in the stream, at a place that is the same on
- * every replay:
- *   "table OID"   look at it: it may be new, gone, or have another name
+ * Tables that are made, renamed without a change of a row, dropped, or become fit for the log:
+ * nothing of that is in the stream. The system catalog is asked now and then, between transactions,
+ * and what is found is written into the log as a logical message, in one transaction with the
+ * change of the publication that it takes. The message is then met in the stream, at a place that
+ * is the same on every replay: "table OID"   look at it: it may be new, gone, or have another name
  *   "read OID"    it is in the publication from here on: read it again
  * A writer that was under way when the publication changed has its earlier rows outside the stream;
  * so a chunk of such a table waits for all of them to end (the floor of the gate). */
@@ -24,21 +23,23 @@ enum cell { D_OID, D_SCHEMA, D_NAME, D_REPLICABLE, D_PUBLISHED, D_COUNT };
 
 static void put_sql(struct buf *sql, const struct postgres_options *options)
 {
-    buf_text(sql, "SELECT c.oid, n.nspname, c.relname, c.relreplident IN ('f', 'i') OR "
+    buf_text(sql,
+             "SELECT c.oid, n.nspname, c.relname, c.relreplident IN ('f', 'i') OR "
              "(c.relreplident = 'd' AND EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid "
              "AND i.indisprimary AND i.indisvalid)), p.tablename IS NOT NULL FROM pg_class c "
              "JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN (SELECT DISTINCT schemaname, "
              "tablename FROM pg_publication_tables WHERE pubname = ");
     postgres_quote_text(sql, options->publication);
-    buf_text(sql, ") p ON p.schemaname = n.nspname AND p.tablename = c.relname "
+    buf_text(sql,
+             ") p ON p.schemaname = n.nspname AND p.tablename = c.relname "
              "WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence = 'p' "
              "AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')");
 }
 
 static bool asked_lately(const struct wal_source *self, uint32_t oid)
 {
-    uintptr_t when = (uintptr_t)map_get(&self->asked,
-                                        (struct bytes){ (const uint8_t *)&oid, sizeof oid });
+    uintptr_t when =
+        (uintptr_t)map_get(&self->asked, (struct bytes){ (const uint8_t *)&oid, sizeof oid });
     return when && clock_now_us() / 1000000 - (int64_t)when < ASK_AGAIN_S;
 }
 
@@ -58,13 +59,14 @@ static bool tell(struct wal_source *self, const char *verb, uint32_t oid,
     map_put(&self->asked, (struct bytes){ (const uint8_t *)&oid, sizeof oid },
             (void *)(uintptr_t)(clock_now_us() / 1000000 + 1));
     return session_execute(connection, err, "SELECT pg_logical_emit_message(true, '%s', '%s %u')",
-                              wal_message_prefix, verb, oid) &&
+                           wal_message_prefix, verb, oid) &&
            session_execute(connection, err, "COMMIT");
 }
 
 static bool discover_one(struct wal_source *self, const struct bytes *cells, struct error *err)
 {
-    struct table table = { .database = self->database, .schema = cells[D_SCHEMA],
+    struct table table = { .database = self->database,
+                           .schema = cells[D_SCHEMA],
                            .name = cells[D_NAME] };
     uint32_t oid = (uint32_t)strtoul((const char *)cells[D_OID].data, NULL, 10);
     if (!self->filter->matches(self->filter->context, table.database, table.schema, table.name))
@@ -76,8 +78,8 @@ static bool discover_one(struct wal_source *self, const struct bytes *cells, str
         return tell(self, "table", oid, add ? &table : NULL, err);
     if (add)
         return tell(self, "read", oid, &table, err);
-    bool renamed = !bytes_equal(tracked->name, table.name) ||
-                   !bytes_equal(tracked->schema, table.schema);
+    bool renamed =
+        !bytes_equal(tracked->name, table.name) || !bytes_equal(tracked->schema, table.schema);
     return !renamed || tell(self, "table", oid, NULL, err);
 }
 

@@ -109,22 +109,27 @@ bool wal_row(struct wal_source *self, struct batch *batch, struct bytes message,
         return error_set(err, ERROR_RETRY, "a row does not fit its Relation message");
     wal_announce(self, batch);
     struct value *before = row.old ? tuple_values(relation, row.old_cells, row.old_count,
-                                                  row.old == 'K', &batch->arena) : NULL;
-    struct value *after = row.has_new ? tuple_values(relation, row.new_cells, row.new_count, false,
-                                                     &batch->arena) : NULL;
+                                                  row.old == 'K', &batch->arena)
+                                   : NULL;
+    struct value *after =
+        row.has_new ? tuple_values(relation, row.new_cells, row.new_count, false, &batch->arena)
+                    : NULL;
     if (after && !complete(after, before, relation->table->column_count))
         note_hole(self, batch->count);
     struct event *event = batch_add(batch);
-    event->op = !row.has_new                      ? EVENT_DELETE
-                : message.data[0] == PGOUTPUT_INSERT ? EVENT_INSERT : EVENT_UPDATE;
+    event->op = !row.has_new                         ? EVENT_DELETE
+                : message.data[0] == PGOUTPUT_INSERT ? EVENT_INSERT
+                                                     : EVENT_UPDATE;
     event->table = relation->table;
     event->before = before;
     event->after = after;
     event->mark = wal_row_mark(self);
     event->time_us = self->time_us;
     struct event_origin *origin = arena_alloc(&batch->arena, sizeof *origin);
-    *origin = (struct event_origin){ .connector = "postgresql", .position = self->change_lsn,
-                                     .transaction = self->xid, .first_mark = event->mark };
+    *origin = (struct event_origin){ .connector = "postgresql",
+                                     .position = self->change_lsn,
+                                     .transaction = self->xid,
+                                     .first_mark = event->mark };
     event->origin = origin;
     return true;
 }

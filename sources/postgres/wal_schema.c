@@ -3,17 +3,15 @@
  * Relation messages to table versions. A Relation message is the truth about names, types and the
  * identity at its place in the log, and says nothing else: whether a column may be NULL, defaults,
  * comments and the numbers that tell a rename from a drop and an add are looked up in the system
- * catalog, which may be ahead of the log. Three shapes meet: the message's, the tracked version's, and
- * the catalog's:
- *   message = tracked            the plan is made; what only the catalog knows is brought up to date
- *                                when the catalog agrees with the message too
- *   message = catalog            the table was altered: the version of the catalog comes next
- *   tracked = catalog            the log is behind (the tables were listed after the change): the
- *                                table is read again, which passes over all that is older
- *   three different shapes       a version between: the message's columns, with what is known of them
- * A table is known by its OID, so that a new name is a rename; the same name under another OID is
- * another table. Values that an ALTER wrote are in no log: a column that changed its type or came with
- * a default that is computed makes the table be read again. */
+ * catalog, which may be ahead of the log. Three shapes meet: the message's, the tracked version's,
+ * and the catalog's: message = tracked            the plan is made; what only the catalog knows is
+ * brought up to date when the catalog agrees with the message too message = catalog            the
+ * table was altered: the version of the catalog comes next tracked = catalog            the log is
+ * behind (the tables were listed after the change): the table is read again, which passes over all
+ * that is older three different shapes       a version between: the message's columns, with what is
+ * known of them A table is known by its OID, so that a new name is a rename; the same name under
+ * another OID is another table. Values that an ALTER wrote are in no log: a column that changed its
+ * type or came with a default that is computed makes the table be read again. */
 #include "sources/postgres/wal.h"
 
 #include <stdlib.h>
@@ -71,11 +69,12 @@ const struct table *wal_table_of(const struct wal_source *self, uint32_t oid)
 
 static bool wanted(const struct wal_source *self, const struct table *table)
 {
-    return self->filter->matches(self->filter->context, table->database, table->schema, table->name);
+    return self->filter->matches(self->filter->context, table->database, table->schema,
+                                 table->name);
 }
 
-/* The name belongs to another table now: the one that had it is gone, or goes by another name, under
- * which it will be met as a new one. */
+/* The name belongs to another table now: the one that had it is gone, or goes by another name,
+ * under which it will be met as a new one. */
 static void vacate(struct wal_source *self, struct batch *batch, const struct table *draft)
 {
     const struct table *other =
@@ -196,7 +195,8 @@ static void derive_key(const struct pgoutput_relation *relation, const struct ta
     if (model && found == model->key_count)
         return;
     for (uint16_t i = 0; i < relation->column_count; i++)
-        columns[i].key_order = relation->identity != 'f' && relation->columns[i].key ? ++flagged : 0;
+        columns[i].key_order =
+            relation->identity != 'f' && relation->columns[i].key ? ++flagged : 0;
 }
 
 static struct table *derive(const struct pgoutput_relation *relation, const struct table *live,
@@ -388,8 +388,8 @@ static bool meet_tracked(struct meeting *m)
     }
     bool log_is_behind = live && same_columns(live, m->tracked) && same_name(live, m->tracked);
     if (log_is_behind) {
-        const struct wal_relation *known = map_get(
-            &m->self->relations, (struct bytes){ (const uint8_t *)&m->relation.oid, 4 });
+        const struct wal_relation *known =
+            map_get(&m->self->relations, (struct bytes){ (const uint8_t *)&m->relation.oid, 4 });
         if (!known || !known->behind)
             put_resync(m->self, m->batch, m->tracked);
         plan(m->self, &m->relation, m->tracked, true);
@@ -429,8 +429,8 @@ static bool meet(struct meeting *m, bool *again, struct error *err)
         return true;
     }
     struct user_types users;
-    if (!listed_table_read(self->metadata, self->options, m->relation.oid, self->generated, &m->arena,
-                     &m->live, err) ||
+    if (!listed_table_read(self->metadata, self->options, m->relation.oid, self->generated,
+                           &m->arena, &m->live, err) ||
         !relation_types(self, &m->relation, &m->arena, &users, err))
         return false;
     m->shape = derive(&m->relation, m->live ? m->live->table : NULL, m->tracked, &users, database,
@@ -483,7 +483,8 @@ static bool look(struct meeting *m, uint32_t oid, bool read, struct error *err)
 {
     struct wal_source *self = m->self;
     m->tracked = wal_table_of(self, oid);
-    if (!listed_table_read(self->metadata, self->options, oid, self->generated, &m->arena, &m->live, err))
+    if (!listed_table_read(self->metadata, self->options, oid, self->generated, &m->arena, &m->live,
+                           err))
         return false;
     const struct table *live = m->live ? m->live->table : NULL;
     bool follows = live && wanted(self, live);
@@ -515,7 +516,8 @@ bool wal_message(struct wal_source *self, struct batch *batch, struct bytes mess
     unsigned long oid = 0;
     char verb[8] = "";
     if (sscanf(text, "%7s %lu", verb, &oid) == 2)
-        map_remove(&self->asked, (struct bytes){ (const uint8_t *)&(uint32_t){ (uint32_t)oid }, 4 });
+        map_remove(&self->asked,
+                   (struct bytes){ (const uint8_t *)&(uint32_t){ (uint32_t)oid }, 4 });
     bool ok = oid == 0 || look(&m, (uint32_t)oid, strcmp(verb, "read") == 0, err);
     arena_done(&m.arena);
     return ok;

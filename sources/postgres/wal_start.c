@@ -2,11 +2,11 @@
  *
  * Connecting to the log: what must hold before streaming, the slot, and where to begin.
  *
- * The slot keeps the server's log for us from its confirmed position on. A stream that asks for less is
- * given what follows that position without a word, so it is compared first. A new slot begins at a
- * place where no transaction is under way, with a snapshot of that place, in which the tables are
- * listed. A slot that was there before the first start is moved to such a place, unless the user wants
- * what it holds (committed-offset). */
+ * The slot keeps the server's log for us from its confirmed position on. A stream that asks for
+ * less is given what follows that position without a word, so it is compared first. A new slot
+ * begins at a place where no transaction is under way, with a snapshot of that place, in which the
+ * tables are listed. A slot that was there before the first start is moved to such a place, unless
+ * the user wants what it holds (committed-offset). */
 #include "sources/postgres/wal.h"
 
 #include <stdlib.h>
@@ -17,9 +17,16 @@
 #include "sources/postgres/start_mode.h"
 #include "sources/postgres/token.h"
 
-enum { VERSION_LEAST = 140000, FAILOVER_VERSION = 170000, INVALID_VERSION = 170000,
-       CONFLICT_VERSION = 160000, STATUS_LEAST_MS = 1000, STATUS_MOST_MS = 10000,
-       RUNNING_TICK_US = 50000, RUNNING_PATIENCE_US = 3000000 };
+enum {
+    VERSION_LEAST = 140000,
+    FAILOVER_VERSION = 170000,
+    INVALID_VERSION = 170000,
+    CONFLICT_VERSION = 160000,
+    STATUS_LEAST_MS = 1000,
+    STATUS_MOST_MS = 10000,
+    RUNNING_TICK_US = 50000,
+    RUNNING_PATIENCE_US = 3000000
+};
 
 /* ---- connections ---- */
 
@@ -58,16 +65,22 @@ static bool check_server(struct wal_source *self, struct error *err)
     struct result result;
     if (session_version(self->metadata) < VERSION_LEAST)
         return error_set(err, ERROR_CONFIG, "PostgreSQL 14 or later is needed");
-    bool ok = session_query(self->metadata, BYTES_LITERAL(
-        "SELECT current_setting('wal_level'), (SELECT setting FROM pg_settings WHERE name = "
-        "'wal_sender_timeout'), pg_is_in_recovery(), current_database()"), &arena, &result, err);
+    bool ok = session_query(
+        self->metadata,
+        BYTES_LITERAL(
+            "SELECT current_setting('wal_level'), (SELECT setting FROM pg_settings WHERE name = "
+            "'wal_sender_timeout'), pg_is_in_recovery(), current_database()"),
+        &arena, &result, err);
     if (ok && !bytes_is(result.cells[0], "logical"))
-        ok = error_set(err, ERROR_CONFIG, "wal_level is %.*s: ALTER SYSTEM SET wal_level = logical, "
-                       "then restart the server", BYTES_ARGS(result.cells[0]));
+        ok = error_set(err, ERROR_CONFIG,
+                       "wal_level is %.*s: ALTER SYSTEM SET wal_level = logical, "
+                       "then restart the server",
+                       BYTES_ARGS(result.cells[0]));
     if (ok) {
         int64_t third_ms = (int64_t)number_of(result.cells[1]) / 3;
         self->status_every_ms = third_ms == 0 || third_ms > STATUS_MOST_MS ? STATUS_MOST_MS
-                                : third_ms < STATUS_LEAST_MS ? STATUS_LEAST_MS : third_ms;
+                                : third_ms < STATUS_LEAST_MS               ? STATUS_LEAST_MS
+                                                                           : third_ms;
         self->standby = bytes_is(result.cells[2], "t");
         if (!bytes_equal(self->database, result.cells[3]))
             self->database = arena_copy(self->arena, result.cells[3]);
@@ -89,7 +102,11 @@ static bool identify(struct wal_source *self, struct error *err)
 
 /* ---- the slot ---- */
 
-struct slot { bool exists, usable, active; uint64_t confirmed; struct bytes trouble; };
+struct slot {
+    bool exists, usable, active;
+    uint64_t confirmed;
+    struct bytes trouble;
+};
 
 static bool slot_read(struct wal_source *self, struct arena *arena, struct slot *out,
                       struct error *err)
@@ -98,7 +115,8 @@ static bool slot_read(struct wal_source *self, struct arena *arena, struct slot 
     struct buf sql;
     struct result result;
     buf_init(&sql, 4096);
-    buf_printf(&sql, "SELECT confirmed_flush_lsn, wal_status, active, plugin = 'pgoutput' AND "
+    buf_printf(&sql,
+               "SELECT confirmed_flush_lsn, wal_status, active, plugin = 'pgoutput' AND "
                "database = current_database(), %s, %s FROM pg_replication_slots WHERE slot_name = ",
                version >= INVALID_VERSION ? "invalidation_reason" : "NULL",
                version >= CONFLICT_VERSION ? "conflicting" : "false");
@@ -110,12 +128,15 @@ static bool slot_read(struct wal_source *self, struct arena *arena, struct slot 
         return ok;
     const struct bytes *cells = result.cells;
     if (!bytes_is(cells[3], "t"))
-        return error_set(err, ERROR_CONFIG, "the slot '%.*s' belongs to another database or plugin: "
-                         "set another slot.name", BYTES_ARGS(self->options->slot));
+        return error_set(err, ERROR_CONFIG,
+                         "the slot '%.*s' belongs to another database or plugin: "
+                         "set another slot.name",
+                         BYTES_ARGS(self->options->slot));
     out->exists = true;
     out->active = bytes_is(cells[2], "t");
-    out->trouble = cells[4].size ? cells[4] : bytes_is(cells[5], "t") ? BYTES_LITERAL("conflicting")
-                                                                      : cells[1];
+    out->trouble = cells[4].size             ? cells[4]
+                   : bytes_is(cells[5], "t") ? BYTES_LITERAL("conflicting")
+                                             : cells[1];
     out->usable = lsn_parse(cells[0], &out->confirmed) && !cells[4].size &&
                   !bytes_is(cells[5], "t") && !bytes_is(cells[1], "lost");
     return true;
@@ -123,7 +144,8 @@ static bool slot_read(struct wal_source *self, struct arena *arena, struct slot 
 
 static bool lost(const struct wal_source *self, struct error *err, const char *what)
 {
-    return error_set(err, ERROR_LOST, "the slot '%.*s' %s: the tables must be read again "
+    return error_set(err, ERROR_LOST,
+                     "the slot '%.*s' %s: the tables must be read again "
                      "(on-lost-position, or a new checkpoint.directory)",
                      BYTES_ARGS(self->options->slot), what);
 }
@@ -163,8 +185,7 @@ static bool slot_create(struct wal_source *self, struct error *err)
     struct arena arena = { 0 };
     struct result result;
     struct buf sql;
-    bool failover = self->options->failover &&
-                    session_version(self->metadata) >= FAILOVER_VERSION;
+    bool failover = self->options->failover && session_version(self->metadata) >= FAILOVER_VERSION;
     buf_init(&sql, 4096);
     buf_text(&sql, "CREATE_REPLICATION_SLOT ");
     postgres_quote_identifier(&sql, self->options->slot);
@@ -173,12 +194,13 @@ static bool slot_create(struct wal_source *self, struct error *err)
     bool ok = (self->standby || wait_running(self, err)) &&
               session_query(self->stream, buf_view(&sql), &arena, &result, err);
     if (ok && (result.row_count != 1 || !lsn_parse(result.cells[1], &self->lsn)))
-        ok = error_set(err, ERROR_RETRY, "the server's answer to CREATE_REPLICATION_SLOT is malformed");
+        ok = error_set(err, ERROR_RETRY,
+                       "the server's answer to CREATE_REPLICATION_SLOT is malformed");
     if (ok && result.cells[2].data)
         ok = session_execute(self->metadata, err,
-                                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") &&
+                             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") &&
              session_execute(self->metadata, err, "SET TRANSACTION SNAPSHOT '%.*s'",
-                                BYTES_ARGS(result.cells[2]));
+                             BYTES_ARGS(result.cells[2]));
     buf_done(&sql);
     arena_done(&arena);
     return ok;
@@ -191,8 +213,9 @@ static bool slot_advance(struct wal_source *self, struct error *err)
     struct bytes end;
     struct buf sql;
     buf_init(&sql, 4096);
-    bool ok = wait_running(self, err) &&
-              session_value(self->metadata, "SELECT pg_current_wal_insert_lsn()", &arena, &end, err);
+    bool ok =
+        wait_running(self, err) &&
+        session_value(self->metadata, "SELECT pg_current_wal_insert_lsn()", &arena, &end, err);
     if (ok && !lsn_parse(end, &self->lsn))
         ok = error_set(err, ERROR_RETRY, "the server's place in its log cannot be read");
     buf_text(&sql, "SELECT pg_replication_slot_advance(");
@@ -211,11 +234,15 @@ static bool begin(struct wal_source *self, const struct slot *slot, struct error
 {
     bool committed = self->options->start_mode == MODE_COMMITTED;
     if (slot->exists && slot->active)
-        return error_set(err, ERROR_RETRY, "the slot '%.*s' is in use by another reader: end it, or "
-                         "set another slot.name", BYTES_ARGS(self->options->slot));
+        return error_set(err, ERROR_RETRY,
+                         "the slot '%.*s' is in use by another reader: end it, or "
+                         "set another slot.name",
+                         BYTES_ARGS(self->options->slot));
     if (committed && !slot->exists)
-        return error_set(err, ERROR_CONFIG, "scan.startup.mode is committed-offset, and there is no "
-                         "slot '%.*s'", BYTES_ARGS(self->options->slot));
+        return error_set(err, ERROR_CONFIG,
+                         "scan.startup.mode is committed-offset, and there is no "
+                         "slot '%.*s'",
+                         BYTES_ARGS(self->options->slot));
     if (slot->exists && !slot->usable) {
         if (committed)
             return lost(self, err, "is no longer usable");
@@ -244,13 +271,15 @@ static bool resume(struct wal_source *self, const struct position *from, const s
     if (!position_token_parse(from->token, &self->lsn, &cluster))
         return error_set(err, ERROR_CONFIG, "the checkpoint's position is not one of PostgreSQL");
     if (cluster != self->cluster)
-        return error_set(err, ERROR_LOST, "this is another cluster than the one that was read: the "
+        return error_set(err, ERROR_LOST,
+                         "this is another cluster than the one that was read: the "
                          "tables must be read again (on-lost-position, or a new "
                          "checkpoint.directory)");
     if (!slot->exists)
         return lost(self, err, "is gone");
     if (!slot->usable)
-        return lost(self, err, "was invalidated by the server (max_slot_wal_keep_size, or a timeout)");
+        return lost(self, err,
+                    "was invalidated by the server (max_slot_wal_keep_size, or a timeout)");
     if (slot->confirmed > self->lsn)
         return lost(self, err, "was moved on by somebody else, past what was delivered");
     self->commit = mark_commit(from->mark);
@@ -264,8 +293,8 @@ static bool fill_catalog(struct wal_source *self, struct error *err)
     struct arena arena = { 0 };
     struct listed_table *tables;
     size_t count = 0;
-    bool ok = listed_tables_read(self->metadata, self->options, self->filter, self->generated, &arena,
-                          &tables, &count, err);
+    bool ok = listed_tables_read(self->metadata, self->options, self->filter, self->generated,
+                                 &arena, &tables, &count, err);
     for (size_t i = 0; ok && i < count; i++) {
         const struct table *table = tables[i].table;
         if (!catalog_find(self->catalog, table->database, table->schema, table->name))
@@ -283,7 +312,7 @@ static bool prepare_publication(struct wal_source *self, struct error *err)
     size_t count = 0;
     bool ok = publication_read(self->metadata, self->options, &publication, err) &&
               listed_tables_read(self->metadata, self->options, self->filter, publication.generated,
-                          &arena, &tables, &count, err);
+                                 &arena, &tables, &count, err);
     /* Later tables are added in one transaction with a message in the log: see wal_discover.c. */
     ok = ok && (self->standby || publication_prepare(self->metadata, self->options, &publication,
                                                      tables, count, err));
@@ -301,8 +330,10 @@ static bool start_stream(struct wal_source *self, struct error *err)
     buf_init(&list, 4096);
     buf_text(&sql, "START_REPLICATION SLOT ");
     postgres_quote_identifier(&sql, self->options->slot);
-    buf_printf(&sql, " LOGICAL " LSN_FORMAT " (proto_version '1', messages 'true', "
-               "publication_names ", LSN_ARGS(self->lsn));
+    buf_printf(&sql,
+               " LOGICAL " LSN_FORMAT " (proto_version '1', messages 'true', "
+               "publication_names ",
+               LSN_ARGS(self->lsn));
     postgres_quote_identifier(&list, self->options->publication);
     postgres_quote_text(&sql, buf_view(&list));
     buf_u8(&sql, ')');
@@ -340,12 +371,13 @@ static bool connect_log(struct wal_source *self, const struct position *from,
              publication_read(self->metadata, self->options, &publication, err);
         self->generated = ok && publication.generated;
         if (ok && !publication.exists)
-            ok = error_set(err, ERROR_CONFIG, "the publication '%.*s' is gone: make it again as it "
+            ok = error_set(err, ERROR_CONFIG,
+                           "the publication '%.*s' is gone: make it again as it "
                            "was, or begin with a new checkpoint.directory",
                            BYTES_ARGS(self->options->publication));
     }
-    /* Only from nothing: later the names in the catalog are those of the log's place, and tables that
-     * were made or renamed since are met in the log. */
+    /* Only from nothing: later the names in the catalog are those of the log's place, and tables
+     * that were made or renamed since are met in the log. */
     ok = ok && (!fresh || self->catalog_filled || fill_catalog(self, err)) &&
          session_execute(self->metadata, err, "ROLLBACK") && wal_raise_floor(self, err);
     self->catalog_filled |= ok;

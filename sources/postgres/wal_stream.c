@@ -2,14 +2,14 @@
  *
  * The stream: frames to messages, messages to transactions, and what the server hears from us.
  *
- * The server sends transactions whole, in the order of their commits. A keepalive between two of them
- * tells how far the server has looked: all commits before were sent, so the position may go there,
- * and an idle publication does not hold back the server's log. An idle stream asks for one now and
- * then.
+ * The server sends transactions whole, in the order of their commits. A keepalive between two of
+ * them tells how far the server has looked: all commits before were sent, so the position may go
+ * there, and an idle publication does not hold back the server's log. An idle stream asks for one
+ * now and then.
  *
  * Wake-ups cost more than rows: a server under load sends a packet a change. While much is coming,
- * judged over a short window, for we drain the socket faster than it fills, the socket reports itself
- * readable only from a mouthful on (SO_RCVLOWAT), for a moment at most. */
+ * judged over a short window, for we drain the socket faster than it fills, the socket reports
+ * itself readable only from a mouthful on (SO_RCVLOWAT), for a moment at most. */
 #include "sources/postgres/wal.h"
 
 #include <stdlib.h>
@@ -19,8 +19,18 @@
 #include "engine/base/wait.h"
 #include "sources/postgres/token.h"
 
-enum { MOUTHFUL = 64 * 1024, MUCH = 32 * 1024, WINDOW_US = 20000, MOUTHFUL_WAIT_MS = 5, ASK_FOR_MARK_MS = 10,
-       RECENT_LEAST = 1024, MARK_STEP = 16, PRUNE_EVERY_MS = 500, KEEPER_TICK_MS = 500, CONFIRM_EVERY_MS = 100 };
+enum {
+    MOUTHFUL = 64 * 1024,
+    MUCH = 32 * 1024,
+    WINDOW_US = 20000,
+    MOUTHFUL_WAIT_MS = 5,
+    ASK_FOR_MARK_MS = 10,
+    RECENT_LEAST = 1024,
+    MARK_STEP = 16,
+    PRUNE_EVERY_MS = 500,
+    KEEPER_TICK_MS = 500,
+    CONFIRM_EVERY_MS = 100
+};
 
 /* ---- marks ---- */
 
@@ -190,7 +200,8 @@ static bool on_commit(struct wal_source *self, struct bytes message)
 
 static bool malformed(const struct wal_source *self, uint8_t kind, struct error *err)
 {
-    return error_set(err, ERROR_RETRY, "malformed message '%c' of the server's log behind " LSN_FORMAT,
+    return error_set(err, ERROR_RETRY,
+                     "malformed message '%c' of the server's log behind " LSN_FORMAT,
                      kind >= ' ' && kind < 127 ? kind : '?', LSN_ARGS(self->lsn));
 }
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Unchanged TOAST values. Without REPLICA IDENTITY FULL the log does not have them, so they are looked
- * up by the row's key once the change is visible, a whole batch of rows at a time. The table may be
- * ahead of the log by then:
+ * Unchanged TOAST values. Without REPLICA IDENTITY FULL the log does not have them, so they are
+ * looked up by the row's key once the change is visible, a whole batch of rows at a time. The table
+ * may be ahead of the log by then:
  *   - the row holds a newer value: the change that wrote it comes later in the log and brings it
  *     again, so the target ends right;
  *   - the row is gone: the change that removed it comes later, so it may as well go at once.
- * What cannot be looked up (the column has another name by now) stays absent, and parks the table. */
+ * What cannot be looked up (the column has another name by now) stays absent, and parks the table.
+ */
 #include "sources/postgres/wal.h"
 
 #include <stdlib.h>
@@ -19,7 +20,11 @@
 enum { ROWS_AT_ONCE = 200, SQL_LIMIT = 64 << 20, VISIBLE_WAIT_MS = 10000, VISIBLE_TICK_US = 2000 };
 
 /* Events of one table, one after the other among the holes. */
-struct group { struct wal_hole *holes; uint32_t count; const struct table *table; };
+struct group {
+    struct wal_hole *holes;
+    uint32_t count;
+    const struct table *table;
+};
 
 static bool are_visible(struct wal_source *self, const struct group *group, bool *visible,
                         struct error *err)
@@ -47,8 +52,9 @@ static bool wait_visible(struct wal_source *self, const struct group *group, str
         if (atomic_load(&self->interrupted))
             return error_set(err, ERROR_STOP, "interrupted");
         if (clock_now_us() > until_us)
-            return error_set(err, ERROR_RETRY, "a commit in the log does not become visible: is a "
-                                               "synchronous standby down?");
+            return error_set(err, ERROR_RETRY,
+                             "a commit in the log does not become visible: is a "
+                             "synchronous standby down?");
         clock_sleep_us(VISIBLE_TICK_US);
     }
 }

@@ -19,13 +19,29 @@
 
 #include <mysql.h>
 
-enum { BUFFER_SIZE = 1 << 20, PACKET_FULL = 0xffffff, COLUMNS_MAX = 4096, TABLES_MAX = 64,
-       HEADER_SIZE = 19, NON_BLOCK = 1 };
-enum { FORMAT_DESCRIPTION = 15, TABLE_MAP = 19, WRITE_V1 = 23, UPDATE_V1 = 24, DELETE_V1 = 25,
-       WRITE = 30, UPDATE = 31, DELETE = 32 };
+enum {
+    BUFFER_SIZE = 1 << 20,
+    PACKET_FULL = 0xffffff,
+    COLUMNS_MAX = 4096,
+    TABLES_MAX = 64,
+    HEADER_SIZE = 19,
+    NON_BLOCK = 1
+};
+enum {
+    FORMAT_DESCRIPTION = 15,
+    TABLE_MAP = 19,
+    WRITE_V1 = 23,
+    UPDATE_V1 = 24,
+    DELETE_V1 = 25,
+    WRITE = 30,
+    UPDATE = 31,
+    DELETE = 32
+};
 
 /* A value is `width` bytes, or a length in `prefix` bytes and as many bytes as it says. */
-struct column { uint32_t width, prefix; };
+struct column {
+    uint32_t width, prefix;
+};
 struct table {
     uint64_t id;
     uint32_t count;
@@ -89,21 +105,54 @@ static struct column column_of(uint8_t type, const uint8_t **metadata)
     const uint8_t *at = *metadata;
     uint32_t first = at[0], second = at[1];
     switch (type) {
-    case 1: case 13: return (struct column){ .width = 1 };           /* TINY, YEAR */
-    case 2: return (struct column){ .width = 2 };                    /* SHORT */
-    case 9: case 10: case 11: return (struct column){ .width = 3 };  /* INT24, DATE, TIME */
-    case 3: case 7: return (struct column){ .width = 4 };            /* LONG, TIMESTAMP */
-    case 8: case 12: return (struct column){ .width = 8 };           /* LONGLONG, DATETIME */
-    case 4: case 5: *metadata += 1; return (struct column){ .width = first }; /* FLOAT, DOUBLE */
-    case 17: *metadata += 1; return (struct column){ .width = 4 + (first + 1) / 2 };
-    case 18: *metadata += 1; return (struct column){ .width = 5 + (first + 1) / 2 };
-    case 19: *metadata += 1; return (struct column){ .width = 3 + (first + 1) / 2 };
-    case 15: *metadata += 2; return (struct column){ .prefix = (first | second << 8) > 255 ? 2 : 1 };
-    case 16: *metadata += 2; return (struct column){ .width = second + (first + 7) / 8 }; /* BIT */
-    case 246: *metadata += 2; return (struct column){ .width = decimal_width(first, second) };
-    case 254: *metadata += 2; return string_column(at[0], at[1]);
-    case 242: case 245: case 252: case 255: *metadata += 1; return (struct column){ .prefix = first };
-    default: return (struct column){ 0 };
+    case 1:
+    case 13:
+        return (struct column){ .width = 1 }; /* TINY, YEAR */
+    case 2:
+        return (struct column){ .width = 2 }; /* SHORT */
+    case 9:
+    case 10:
+    case 11:
+        return (struct column){ .width = 3 }; /* INT24, DATE, TIME */
+    case 3:
+    case 7:
+        return (struct column){ .width = 4 }; /* LONG, TIMESTAMP */
+    case 8:
+    case 12:
+        return (struct column){ .width = 8 }; /* LONGLONG, DATETIME */
+    case 4:
+    case 5:
+        *metadata += 1;
+        return (struct column){ .width = first }; /* FLOAT, DOUBLE */
+    case 17:
+        *metadata += 1;
+        return (struct column){ .width = 4 + (first + 1) / 2 };
+    case 18:
+        *metadata += 1;
+        return (struct column){ .width = 5 + (first + 1) / 2 };
+    case 19:
+        *metadata += 1;
+        return (struct column){ .width = 3 + (first + 1) / 2 };
+    case 15:
+        *metadata += 2;
+        return (struct column){ .prefix = (first | second << 8) > 255 ? 2 : 1 };
+    case 16:
+        *metadata += 2;
+        return (struct column){ .width = second + (first + 7) / 8 }; /* BIT */
+    case 246:
+        *metadata += 2;
+        return (struct column){ .width = decimal_width(first, second) };
+    case 254:
+        *metadata += 2;
+        return string_column(at[0], at[1]);
+    case 242:
+    case 245:
+    case 252:
+    case 255:
+        *metadata += 1;
+        return (struct column){ .prefix = first };
+    default:
+        return (struct column){ 0 };
     }
 }
 
@@ -222,8 +271,8 @@ static bool walk_log(struct walk *walk)
         if (packet[0] == 0xfe && size < 9)
             return true;
         if (packet[0] == 0xff && size > 9)
-            return fail((fprintf(stderr, "%.*s\n", (int)(size - 9), packet + 9),
-                         "the server refused"));
+            return fail(
+                (fprintf(stderr, "%.*s\n", (int)(size - 9), packet + 9), "the server refused"));
         if (size < 1 + HEADER_SIZE || !on_event(walk, packet + 1, size - 1))
             return fail("an event could not be read");
     }

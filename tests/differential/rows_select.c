@@ -32,10 +32,23 @@ static const char *one_of(const char *const *items, size_t count) { return items
 
 static void make_integer(struct buf *out)
 {
-    static const char *const edges[] = { "0", "-1", "127", "-128", "255", "32767", "-32768",
-        "65535",
-        "8388607", "-8388608", "16777215", "2147483647", "-2147483648", "4294967295",
-        "9223372036854775807", "-9223372036854775808", "18446744073709551615" };
+    static const char *const edges[] = { "0",
+                                         "-1",
+                                         "127",
+                                         "-128",
+                                         "255",
+                                         "32767",
+                                         "-32768",
+                                         "65535",
+                                         "8388607",
+                                         "-8388608",
+                                         "16777215",
+                                         "2147483647",
+                                         "-2147483648",
+                                         "4294967295",
+                                         "9223372036854775807",
+                                         "-9223372036854775808",
+                                         "18446744073709551615" };
     if (chance(2))
         buf_text(out, one_of(edges, ARRAY_SIZE(edges)));
     else
@@ -56,8 +69,20 @@ static void make_decimal(struct buf *out)
 
 static void make_double(struct buf *out)
 {
-    static const char *const edges[] = { "0", "-0e0", "1", "16777217", "1e20", "1e-20", "0.1",
-        "3.4028234e38", "1.17549435e-38", "123456789.125", "1e15", "1e16", "5e-324", "1.5e-7" };
+    static const char *const edges[] = { "0",
+                                         "-0e0",
+                                         "1",
+                                         "16777217",
+                                         "1e20",
+                                         "1e-20",
+                                         "0.1",
+                                         "3.4028234e38",
+                                         "1.17549435e-38",
+                                         "123456789.125",
+                                         "1e15",
+                                         "1e16",
+                                         "5e-324",
+                                         "1.5e-7" };
     if (chance(3) == 0)
         buf_text(out, one_of(edges, ARRAY_SIZE(edges)));
     else
@@ -67,8 +92,9 @@ static void make_double(struct buf *out)
 static void make_date(struct buf *out)
 {
     static const char *const edges[] = { "0000-00-00", "2020-00-31", "2020-01-00", "1000-01-01",
-        "9999-12-31", "2021-02-31", "1969-12-31", "1970-01-01", "2000-02-29", "0000-01-01",
-        "1900-03-01", "0004-02-29", "0001-01-01" };
+                                         "9999-12-31", "2021-02-31", "1969-12-31", "1970-01-01",
+                                         "2000-02-29", "0000-01-01", "1900-03-01", "0004-02-29",
+                                         "0001-01-01" };
     if (chance(3) == 0)
         buf_printf(out, "'%s'", one_of(edges, ARRAY_SIZE(edges)));
     else
@@ -87,7 +113,7 @@ static void make_datetime(struct buf *out)
 static void make_timestamp(struct buf *out)
 {
     static const char *const edges[] = { "0000-00-00 00:00:00", "1970-01-01 00:00:01",
-        "2038-01-19 03:14:07", "2038-01-19 03:14:07.499999" };
+                                         "2038-01-19 03:14:07", "2038-01-19 03:14:07.499999" };
     if (chance(4) == 0)
         buf_printf(out, "'%s'", one_of(edges, ARRAY_SIZE(edges)));
     else
@@ -97,8 +123,9 @@ static void make_timestamp(struct buf *out)
 
 static void make_time(struct buf *out)
 {
-    static const char *const edges[] = { "00:00:00", "-00:00:00.5", "838:59:59", "-838:59:59",
-        "-00:00:00.000001", "-00:00:01", "-01:00:00.999999", "00:00:00.01" };
+    static const char *const edges[] = { "00:00:00",         "-00:00:00.5",      "838:59:59",
+                                         "-838:59:59",       "-00:00:00.000001", "-00:00:01",
+                                         "-01:00:00.999999", "00:00:00.01" };
     if (chance(3) == 0)
         buf_printf(out, "'%s'", one_of(edges, ARRAY_SIZE(edges)));
     else
@@ -123,10 +150,33 @@ static void make_bytes(struct buf *out)
 /* Characters that most sets lack are replaced by the server as it stores them. */
 static void make_text(struct buf *out)
 {
-    static const char *const pieces[] = { "a", "Z", " ", "  ", "0", "''", "\\\\", "\\n", "\xc3\xa9",
-        "\xc3\xbc", "\xe2\x82\xac", "\xd0\x96", "\xce\xb1", "\xe4\xb8\xad", "\xe6\x97\xa5",
-        "\xe3\x81\x82", "\xef\xbd\xb1", "\xed\x95\x9c", "\xf0\x9f\x98\x80", "\xe2\x80\x94", "\x7f",
-        "~", "\xe0\xb8\x81", "\xd7\x90", "\xc5\x82", "\xe7\x9a\x84", "word and word" };
+    static const char *const pieces[] = { "a",
+                                          "Z",
+                                          " ",
+                                          "  ",
+                                          "0",
+                                          "''",
+                                          "\\\\",
+                                          "\\n",
+                                          "\xc3\xa9",
+                                          "\xc3\xbc",
+                                          "\xe2\x82\xac",
+                                          "\xd0\x96",
+                                          "\xce\xb1",
+                                          "\xe4\xb8\xad",
+                                          "\xe6\x97\xa5",
+                                          "\xe3\x81\x82",
+                                          "\xef\xbd\xb1",
+                                          "\xed\x95\x9c",
+                                          "\xf0\x9f\x98\x80",
+                                          "\xe2\x80\x94",
+                                          "\x7f",
+                                          "~",
+                                          "\xe0\xb8\x81",
+                                          "\xd7\x90",
+                                          "\xc5\x82",
+                                          "\xe7\x9a\x84",
+                                          "word and word" };
     buf_text(out, "'");
     for (uint64_t i = chance(8) ? chance(12) : chance(60); i > 0; i--)
         buf_text(out, one_of(pieces, ARRAY_SIZE(pieces)));
@@ -176,15 +226,34 @@ static void make_vector(struct buf *out)
 
 static void make_json(struct buf *out, int depth)
 {
-    static const char *const scalars[] = { "null", "true", "false", "'a\\nb\\\"c\\\\'", "''",
-        "1.5e0",
-        "1e20", "1e-7", "-0.0e0", "123456789012345678e0", "0.1e0", "12.50", "-0.001", "65535",
-        "-32768", "32768", "4294967296", "-2147483649", "18446744073709551615",
-        "'\xf0\x9f\x98\x80\xc3\xa9'", "CAST('2020-01-01' AS DATE)",
-        "CAST('-838:59:58.5' AS TIME(1))",
-        "CAST('2020-01-01 10:11:12.123456' AS DATETIME(6))", "CAST(x'00ff10' AS BINARY)",
-        "CAST(12345678901234567890.123456789 AS DECIMAL(65,30))", "CHAR(1, 31, 127 USING utf8mb4)",
-        "CAST(0.5 AS DECIMAL(5,5))", "TIMESTAMP('2001-02-03 04:05:06')" };
+    static const char *const scalars[] = { "null",
+                                           "true",
+                                           "false",
+                                           "'a\\nb\\\"c\\\\'",
+                                           "''",
+                                           "1.5e0",
+                                           "1e20",
+                                           "1e-7",
+                                           "-0.0e0",
+                                           "123456789012345678e0",
+                                           "0.1e0",
+                                           "12.50",
+                                           "-0.001",
+                                           "65535",
+                                           "-32768",
+                                           "32768",
+                                           "4294967296",
+                                           "-2147483649",
+                                           "18446744073709551615",
+                                           "'\xf0\x9f\x98\x80\xc3\xa9'",
+                                           "CAST('2020-01-01' AS DATE)",
+                                           "CAST('-838:59:58.5' AS TIME(1))",
+                                           "CAST('2020-01-01 10:11:12.123456' AS DATETIME(6))",
+                                           "CAST(x'00ff10' AS BINARY)",
+                                           "CAST(12345678901234567890.123456789 AS DECIMAL(65,30))",
+                                           "CHAR(1, 31, 127 USING utf8mb4)",
+                                           "CAST(0.5 AS DECIMAL(5,5))",
+                                           "TIMESTAMP('2001-02-03 04:05:06')" };
     uint64_t kind = chance(depth > 4 ? 3 : 6), count = chance(chance(6) ? 5 : 40);
     if (kind < 2) {
         buf_text(out, one_of(scalars, ARRAY_SIZE(scalars)));
@@ -218,9 +287,9 @@ static void make_document(struct buf *out)
 
 enum only { EVERYWHERE, MYSQL_ONLY, MARIADB_ONLY, WITH_VECTORS };
 /* How SELECT shows a column as the text of its canonical form. */
-#define PLAIN "%s"
-#define EXACT "CAST(%s AS DOUBLE)"
-#define HEX_TEXT "HEX(CONVERT(%s USING utf8mb4))"
+#define PLAIN     "%s"
+#define EXACT     "CAST(%s AS DOUBLE)"
+#define HEX_TEXT  "HEX(CONVERT(%s USING utf8mb4))"
 #define HEX_BYTES "HEX(%s)"
 
 struct kind {
@@ -231,25 +300,43 @@ struct kind {
 };
 
 static const struct kind kinds[] = {
-    { "TINYINT", make_integer, PLAIN, 0 }, { "TINYINT UNSIGNED", make_integer, PLAIN, 0 },
-    { "SMALLINT", make_integer, PLAIN, 0 }, { "SMALLINT UNSIGNED", make_integer, PLAIN, 0 },
-    { "MEDIUMINT", make_integer, PLAIN, 0 }, { "MEDIUMINT UNSIGNED", make_integer, PLAIN, 0 },
-    { "INT", make_integer, PLAIN, 0 }, { "INT UNSIGNED", make_integer, PLAIN, 0 },
-    { "BIGINT", make_integer, PLAIN, 0 }, { "BIGINT UNSIGNED", make_integer, PLAIN, 0 },
-    { "FLOAT", make_double, EXACT, 0 }, { "DOUBLE", make_double, PLAIN, 0 },
-    { "YEAR", make_year, "%s+0", 0 }, { "TINYINT UNSIGNED", make_integer, PLAIN, 0 },
-    { "DECIMAL(10,2)", make_decimal, PLAIN, 0 }, { "DECIMAL(18,18)", make_decimal, PLAIN, 0 },
-    { "DECIMAL(18,0)", make_decimal, PLAIN, 0 }, { "DECIMAL(19,4)", make_decimal, PLAIN, 0 },
-    { "DECIMAL(65,30)", make_decimal, PLAIN, 0 }, { "DECIMAL(30,30)", make_decimal, PLAIN, 0 },
-    { "DECIMAL(5,0)", make_decimal, PLAIN, 0 }, { "DECIMAL(11,10)", make_decimal, PLAIN, 0 },
-    { "DATE", make_date, PLAIN, 0 }, { "DATETIME", make_datetime, PLAIN, 0 },
-    { "DATETIME(1)", make_datetime, PLAIN, 0 }, { "DATETIME(3)", make_datetime, PLAIN, 0 },
-    { "DATETIME(6)", make_datetime, PLAIN, 0 }, { "TIMESTAMP NULL", make_timestamp, PLAIN, 0 },
+    { "TINYINT", make_integer, PLAIN, 0 },
+    { "TINYINT UNSIGNED", make_integer, PLAIN, 0 },
+    { "SMALLINT", make_integer, PLAIN, 0 },
+    { "SMALLINT UNSIGNED", make_integer, PLAIN, 0 },
+    { "MEDIUMINT", make_integer, PLAIN, 0 },
+    { "MEDIUMINT UNSIGNED", make_integer, PLAIN, 0 },
+    { "INT", make_integer, PLAIN, 0 },
+    { "INT UNSIGNED", make_integer, PLAIN, 0 },
+    { "BIGINT", make_integer, PLAIN, 0 },
+    { "BIGINT UNSIGNED", make_integer, PLAIN, 0 },
+    { "FLOAT", make_double, EXACT, 0 },
+    { "DOUBLE", make_double, PLAIN, 0 },
+    { "YEAR", make_year, "%s+0", 0 },
+    { "TINYINT UNSIGNED", make_integer, PLAIN, 0 },
+    { "DECIMAL(10,2)", make_decimal, PLAIN, 0 },
+    { "DECIMAL(18,18)", make_decimal, PLAIN, 0 },
+    { "DECIMAL(18,0)", make_decimal, PLAIN, 0 },
+    { "DECIMAL(19,4)", make_decimal, PLAIN, 0 },
+    { "DECIMAL(65,30)", make_decimal, PLAIN, 0 },
+    { "DECIMAL(30,30)", make_decimal, PLAIN, 0 },
+    { "DECIMAL(5,0)", make_decimal, PLAIN, 0 },
+    { "DECIMAL(11,10)", make_decimal, PLAIN, 0 },
+    { "DATE", make_date, PLAIN, 0 },
+    { "DATETIME", make_datetime, PLAIN, 0 },
+    { "DATETIME(1)", make_datetime, PLAIN, 0 },
+    { "DATETIME(3)", make_datetime, PLAIN, 0 },
+    { "DATETIME(6)", make_datetime, PLAIN, 0 },
+    { "TIMESTAMP NULL", make_timestamp, PLAIN, 0 },
     { "TIMESTAMP(2) NULL", make_timestamp, PLAIN, 0 },
-    { "TIMESTAMP(5) NULL", make_timestamp, PLAIN, 0 }, { "TIME", make_time, PLAIN, 0 },
-    { "TIME(2)", make_time, PLAIN, 0 }, { "TIME(3)", make_time, PLAIN, 0 },
-    { "TIME(6)", make_time, PLAIN, 0 }, { "BIT(1)", make_bit, "%s+0", 0 },
-    { "BIT(10)", make_bit, "%s+0", 0 }, { "BIT(64)", make_bit, "%s+0", 0 },
+    { "TIMESTAMP(5) NULL", make_timestamp, PLAIN, 0 },
+    { "TIME", make_time, PLAIN, 0 },
+    { "TIME(2)", make_time, PLAIN, 0 },
+    { "TIME(3)", make_time, PLAIN, 0 },
+    { "TIME(6)", make_time, PLAIN, 0 },
+    { "BIT(1)", make_bit, "%s+0", 0 },
+    { "BIT(10)", make_bit, "%s+0", 0 },
+    { "BIT(64)", make_bit, "%s+0", 0 },
     { "CHAR(10) CHARACTER SET utf8mb4", make_text, HEX_TEXT, 0 },
     { "CHAR(255) CHARACTER SET utf8mb4", make_text, HEX_TEXT, 0 },
     { "VARCHAR(60) CHARACTER SET utf8mb4", make_text, HEX_TEXT, 0 },
@@ -270,16 +357,21 @@ static const struct kind kinds[] = {
     { "VARCHAR(80) CHARACTER SET hebrew", make_text, HEX_TEXT, 0 },
     { "VARCHAR(80) CHARACTER SET cp932", make_text, HEX_TEXT, 0 },
     { "VARCHAR(80) CHARACTER SET gb18030", make_text, HEX_TEXT, MYSQL_ONLY },
-    { "BINARY(4)", make_bytes, HEX_BYTES, 0 }, { "BINARY(255)", make_bytes, HEX_BYTES, 0 },
-    { "VARBINARY(40)", make_bytes, HEX_BYTES, 0 }, { "VARBINARY(300)", make_bytes, HEX_BYTES, 0 },
-    { "TINYBLOB", make_bytes, HEX_BYTES, 0 }, { "BLOB", make_bytes, HEX_BYTES, 0 },
+    { "BINARY(4)", make_bytes, HEX_BYTES, 0 },
+    { "BINARY(255)", make_bytes, HEX_BYTES, 0 },
+    { "VARBINARY(40)", make_bytes, HEX_BYTES, 0 },
+    { "VARBINARY(300)", make_bytes, HEX_BYTES, 0 },
+    { "TINYBLOB", make_bytes, HEX_BYTES, 0 },
+    { "BLOB", make_bytes, HEX_BYTES, 0 },
     { "LONGBLOB", make_bytes, HEX_BYTES, 0 },
     { "ENUM('a','b,c','\xc3\xa9') CHARACTER SET utf8mb4", make_enum, HEX_TEXT, 0 },
     { "ENUM('x','\xc3\xbc','z') CHARACTER SET latin1", make_enum, HEX_TEXT, 0 },
     { "SET('a','b','\xe4\xb8\xad','d') CHARACTER SET gbk", make_set, HEX_TEXT, 0 },
     { "SET('p','q','r','s') CHARACTER SET ucs2", make_set, HEX_TEXT, 0 },
-    { "GEOMETRY", make_geometry, HEX_BYTES, 0 }, { "LINESTRING", make_geometry, HEX_BYTES, 0 },
-    { "JSON", make_document, HEX_TEXT, 0 }, { "JSON", make_document, HEX_TEXT, 0 },
+    { "GEOMETRY", make_geometry, HEX_BYTES, 0 },
+    { "LINESTRING", make_geometry, HEX_BYTES, 0 },
+    { "JSON", make_document, HEX_TEXT, 0 },
+    { "JSON", make_document, HEX_TEXT, 0 },
     { "VECTOR(3)", make_vector, HEX_BYTES, WITH_VECTORS },
     { "UUID", make_uuid, "UPPER(REPLACE(%s,'-',''))", MARIADB_ONLY },
     { "INET4", make_inet4, "LPAD(HEX(INET_ATON(%s)),8,'0')", MARIADB_ONLY },
@@ -353,10 +445,11 @@ static void row_insert(struct run *run, uint32_t id, bool replace)
 static void json_update(struct run *run, uint32_t id)
 {
     static const char *const changes[] = {
-        "JSON_SET(c%u,'$.k1', 1)", "JSON_SET(c%u,'$[0]', 'changed')", "JSON_REMOVE(c%u,'$[1]')",
-        "JSON_REPLACE(c%u,'$[0]', JSON_OBJECT('z', 1.5e0))", "JSON_SET(c%u,'$[99]', 2)",
-        "JSON_SET(c%u,'$[0].new', '\"q\\n', '$[0].\"a b\"', 7)", "JSON_REMOVE(c%u,'$[last]')",
-        "JSON_SET(c%u,'$[0].k5.\"x\\\\\"y\"', true)" };
+        "JSON_SET(c%u,'$.k1', 1)",    "JSON_SET(c%u,'$[0]', 'changed')",
+        "JSON_REMOVE(c%u,'$[1]')",    "JSON_REPLACE(c%u,'$[0]', JSON_OBJECT('z', 1.5e0))",
+        "JSON_SET(c%u,'$[99]', 2)",   "JSON_SET(c%u,'$[0].new', '\"q\\n', '$[0].\"a b\"', 7)",
+        "JSON_REMOVE(c%u,'$[last]')", "JSON_SET(c%u,'$[0].k5.\"x\\\\\"y\"', true)"
+    };
     for (uint32_t i = 0; i < run->column_count; i++) {
         char change[200];
         if (run->columns[i]->make != make_document || run->server.mariadb)
@@ -533,28 +626,27 @@ static void compare(struct run *run)
     mysql_free_result(result);
     buf_done(&sql);
     printf("%s: %" PRIu64 " changes of rows, %" PRIu64 " with diffs of JSON, %" PRIu64
-           " rows, %" PRIu64 " cells compared, %" PRIu64
-           " texts replaced, %" PRIu64 " differ\n",
+           " rows, %" PRIu64 " cells compared, %" PRIu64 " texts replaced, %" PRIu64 " differ\n",
            mysql_get_server_info(run->server.mysql), run->decoded, run->partial, rows, run->cells,
-           run->replaced,
-           run->failures);
+           run->replaced, run->failures);
 }
 
 static void collations_load(struct run *run)
 {
-    const char *sql = run->server.mariadb
-        ? "SELECT id, full_collation_name, character_set_name FROM "
-          "information_schema.COLLATION_CHARACTER_SET_APPLICABILITY ORDER BY id"
-        : "SELECT id, collation_name, character_set_name FROM information_schema.COLLATIONS "
-          "ORDER BY id";
+    const char *sql =
+        run->server.mariadb
+            ? "SELECT id, full_collation_name, character_set_name FROM "
+              "information_schema.COLLATION_CHARACTER_SET_APPLICABILITY ORDER BY id"
+            : "SELECT id, collation_name, character_set_name FROM information_schema.COLLATIONS "
+              "ORDER BY id";
     MYSQL_RES *result = server_select(&run->server, sql);
     struct collation_entry *entries =
         arena_array(&run->arena, mysql_num_rows(result) + 1, sizeof *entries);
     for (MYSQL_ROW row; (row = mysql_fetch_row(result)); run->collations.count++)
-        entries[run->collations.count] = (struct collation_entry){
-            .id = (uint32_t)strtoul(row[0], NULL, 10),
-            .collation = arena_copy(&run->arena, bytes_from(row[1])),
-            .charset = arena_copy(&run->arena, bytes_from(row[2])) };
+        entries[run->collations.count] =
+            (struct collation_entry){ .id = (uint32_t)strtoul(row[0], NULL, 10),
+                                      .collation = arena_copy(&run->arena, bytes_from(row[1])),
+                                      .charset = arena_copy(&run->arena, bytes_from(row[2])) };
     run->collations.entries = entries;
     mysql_free_result(result);
 }
@@ -606,7 +698,7 @@ int main(void)
     snprintf(copy, sizeof copy, "%s", servers);
     for (const char *address; (address = strsep(&rest, ","));)
         for (size_t i = 0; i < ARRAY_SIZE(images); i++)
-            failures += server_compare(
-                address, (uint32_t)(count < ROWS_MAX ? count : ROWS_MAX), images[i]);
+            failures +=
+                server_compare(address, (uint32_t)(count < ROWS_MAX ? count : ROWS_MAX), images[i]);
     return failures > 0;
 }

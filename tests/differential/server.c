@@ -77,8 +77,8 @@ MYSQL_RES *server_select(struct server *server, const char *sql)
 void server_mark_log(struct server *server)
 {
     bool old = server->mariadb || mysql_get_server_version(server->mysql) < 80400;
-    MYSQL_RES *result = server_select(server, old ? "SHOW MASTER STATUS"
-                                                  : "SHOW BINARY LOG STATUS");
+    MYSQL_RES *result =
+        server_select(server, old ? "SHOW MASTER STATUS" : "SHOW BINARY LOG STATUS");
     MYSQL_ROW row = mysql_fetch_row(result);
     if (!row)
         give_up(server->mysql, "the server writes no log");

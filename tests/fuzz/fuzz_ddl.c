@@ -59,9 +59,12 @@ static const struct table *follow(const struct table *table, struct bytes sql,
         uint16_t rename_count;
         if (statements[i].created) {
             table = statements[i].created;
-        } else if (table && ddl_apply(table, &statements[i], arena, &draft, &renames, &rename_count)) {
-            const struct schema_change change = { .kind = CHANGE_ALTER_TABLE, .before = table,
-                                                  .after = draft, .renames = renames,
+        } else if (table &&
+                   ddl_apply(table, &statements[i], arena, &draft, &renames, &rename_count)) {
+            const struct schema_change change = { .kind = CHANGE_ALTER_TABLE,
+                                                  .before = table,
+                                                  .after = draft,
+                                                  .renames = renames,
                                                   .rename_count = rename_count };
             ASSERT(!fill_needs_reading(&change, true, arena) ||
                    fill_needs_reading(&change, false, arena));

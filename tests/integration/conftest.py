@@ -304,8 +304,8 @@ def maria(sync_for, servers, clickhouse):
 
 
 class PostgresSync(Sync):
-    """A database of a PostgreSQL server with a schema of its own, whose tables go to the database of
-    that name in ClickHouse."""
+    """A database of a PostgreSQL server with a schema of its own, whose tables go to the
+    database of that name in ClickHouse."""
 
     def __init__(self, source, clickhouse, name, folder):
         super().__init__(source, clickhouse, name, folder)

@@ -100,7 +100,8 @@ def test_killed_at_random_moments(sync, full):
 
 
 def test_killed_while_a_text_key_is_read(sync):
-    """Only the database can order its keys, so changes of delivered rows wait for the next chunk."""
+    """Only the database can order its keys, so changes of delivered rows wait for the next
+    chunk."""
     rows, ended = 20000, threading.Event()
     sync.execute("CREATE TABLE t (k VARCHAR(20) PRIMARY KEY, v INT)",
                  f"INSERT INTO t SELECT CONCAT('Key ', LPAD(n, 6, '0')), 0 FROM {numbers(rows)}")
@@ -232,7 +233,8 @@ def test_a_checkpoint_of_another_source_is_refused(maria, servers):
 
 
 def test_a_damaged_checkpoint_falls_back_to_its_copy(maria):
-    """The copy of a clean end is older than the target: nothing is lost, and nothing comes twice."""
+    """The copy of a clean end is older than the target: nothing is lost, and nothing comes
+    twice."""
     prepare(maria, 100)
     agent = maria.agent().start()
     agent.wait_streaming()

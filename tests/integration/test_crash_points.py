@@ -49,8 +49,9 @@ class Lab:
             "CREATE TABLE heap (v INT)", "INSERT INTO heap VALUES (1), (1), (2)")
 
     def change(self):
-        """Rows of every kind, and schema changes that would hurt when they came twice. ALGORITHM=COPY
-        gives back what columns that were dropped in an instant still take of InnoDB's largest row."""
+        """Rows of every kind, and schema changes that would hurt when they came twice.
+        ALGORITHM=COPY gives back what columns that were dropped in an instant still take of
+        InnoDB's largest row."""
         self.round += 1
         turn = self.round
         self.sync.execute(
@@ -67,7 +68,8 @@ class Lab:
             f"INSERT INTO emptied VALUES ({turn}, {turn})",
             "TRUNCATE TABLE heap",
             f"INSERT INTO heap VALUES ({turn}), ({turn})",
-            "BEGIN", "INSERT INTO heap VALUES (5), (5)", "UPDATE keyed SET v = -v LIMIT 3", "COMMIT",
+            "BEGIN", "INSERT INTO heap VALUES (5), (5)", "UPDATE keyed SET v = -v LIMIT 3",
+            "COMMIT",
             f"ALTER TABLE keyed ADD COLUMN s VARCHAR(20), DROP COLUMN a{turn}, ALGORITHM=COPY",
             "UPDATE keyed SET s = 'late' ORDER BY id DESC LIMIT 4",
             f"CREATE TABLE made{turn} (id INT PRIMARY KEY, v INT)",

@@ -113,7 +113,8 @@ def test_prepared_transactions(table):
 
 
 def test_a_large_prepared_branch_waits_in_a_file(sync):
-    """Its rows take more than xa.memory; nothing is left of the file, though the agent is killed."""
+    """Its rows take more than xa.memory; nothing is left of the file, though the agent is
+    killed."""
     sync.execute("CREATE TABLE t (id INT PRIMARY KEY, s VARCHAR(100))",
                  "CREATE TABLE other (id INT PRIMARY KEY)")
     folder = os.path.join(sync.folder, "checkpoint")

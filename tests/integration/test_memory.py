@@ -56,7 +56,8 @@ def test_a_snapshot_of_a_million_rows(sync):
                  f"INSERT INTO t SELECT n, n, REPEAT('x', n % 100) FROM {numbers(1000000)}")
     agent = release_agent(sync, pipeline={"snapshot.parallelism": 4}).start()
     agent.wait_streaming(180)
-    wait_for(lambda: sync.value_or_none("SELECT count() FROM {db}.t FINAL") == "1000000", 60, "the rows")
+    wait_for(lambda: sync.value_or_none("SELECT count() FROM {db}.t FINAL") == "1000000", 60,
+             "the rows")
     peak(agent)
 
 

@@ -23,14 +23,16 @@ TYPES = {
     "xid8": ("xid8", ["'0'", "'18446744073709551615'"], "Nullable(UInt64)"),
     "float4": ("real", ["0", "-0.1", "3.4e38", "1e-45", "16777217", "'NaN'", "'-Infinity'"],
                "Nullable(Float32)"),
-    "float8": ("double precision", ["0.1", "1.7976931348623157e308", "5e-324", "'Infinity'", "'NaN'",
+    "float8": ("double precision",
+               ["0.1", "1.7976931348623157e308", "5e-324", "'Infinity'", "'NaN'",
                                     "123456789012345678"], "Nullable(Float64)"),
     "numeric_small": ("numeric(4,2)", ["-99.99", "0.01", "-0.01", "0"], "Nullable(Decimal(4, 2))"),
     "numeric_18": ("numeric(18,18)", ["0.999999999999999999", "-0.000000000000000001"],
                    "Nullable(Decimal(18, 18))"),
     "numeric_38": ("numeric(38,9)", ["-99999999999999999999999999999.999999999", "0", "1"],
                    "Nullable(Decimal(38, 9))"),
-    "numeric_76": ("numeric(76,30)", ["9" * 46 + "." + "9" * 30, "-1"], "Nullable(Decimal(76, 30))"),
+    "numeric_76": ("numeric(76,30)", ["9" * 46 + "." + "9" * 30, "-1"],
+                   "Nullable(Decimal(76, 30))"),
     "numeric_100": ("numeric(100,2)", ["9" * 98 + ".99", "-0.01"], "Nullable(String)"),
     "numeric_coarse": ("numeric(3,-2)", ["12345", "-99900"], "Nullable(Decimal(5, 0))"),
     "numeric_fine": ("numeric(2,5)", ["0.00012", "-0.00099"], "Nullable(Decimal(5, 5))"),
@@ -47,7 +49,8 @@ TYPES = {
     "timestamp": ("timestamp", ["'1969-12-31 23:59:59.999999'", "'2024-10-27 02:30:00.000001'",
                                 "'infinity'", "'1900-01-01 00:00:00'"],
                   "Nullable(DateTime64(6, 'UTC'))"),
-    "timestamp3": ("timestamp(3)", ["'2024-02-29 12:00:00.1234'"], "Nullable(DateTime64(3, 'UTC'))"),
+    "timestamp3": ("timestamp(3)", ["'2024-02-29 12:00:00.1234'"],
+                   "Nullable(DateTime64(3, 'UTC'))"),
     "timestamptz": ("timestamptz", ["'2024-03-31 01:30:00+02'", "'1970-01-01 00:00:00Z'",
                                     "'2024-07-01 12:00:00.5 America/New_York'", "'-infinity'"],
                     "Nullable(DateTime64(6, 'UTC'))"),
@@ -209,7 +212,8 @@ class Changer(threading.Thread):
 def fill(pg, rows):
     pg.execute("CREATE TABLE big (id int PRIMARY KEY, v int NOT NULL, s varchar(30))",
                f"INSERT INTO big SELECT n, n % 1000, 'row ' || n FROM generate_series(1, {rows}) n",
-               "CREATE TABLE plain (v int, s varchar(10))", "ALTER TABLE plain REPLICA IDENTITY FULL",
+               "CREATE TABLE plain (v int, s varchar(10))",
+               "ALTER TABLE plain REPLICA IDENTITY FULL",
                f"INSERT INTO plain SELECT n % 50, 'w' FROM generate_series(1, {rows // 10}) n")
 
 
@@ -218,7 +222,8 @@ def test_rows_that_change_during_the_snapshot(pg_for, postgres_version, full):
     pg = pg_for(postgres_version)
     rows, runs = (1000000, 10) if full else (20000, 2)
     fill(pg, rows)
-    pg.source.execute("ALTER SYSTEM SET commit_delay = 2000", "ALTER SYSTEM SET commit_siblings = 1",
+    pg.source.execute("ALTER SYSTEM SET commit_delay = 2000",
+                      "ALTER SYSTEM SET commit_siblings = 1",
                       "SELECT pg_reload_conf()")
     for run in range(runs):
         ended = threading.Event()

@@ -19,7 +19,8 @@ def test_columns_come_and_go(pg):
     pg.execute("ALTER TABLE t ADD c int", "INSERT INTO t VALUES (101, 1, 'x', 5)",
                "UPDATE t SET c = 7 WHERE id < 10")
     pg.wait_equal()
-    pg.execute("ALTER TABLE t ADD d text NOT NULL DEFAULT 'it''s'", "ALTER TABLE t ADD e int DEFAULT 42",
+    pg.execute("ALTER TABLE t ADD d text NOT NULL DEFAULT 'it''s'",
+               "ALTER TABLE t ADD e int DEFAULT 42",
                "ALTER TABLE t ADD f boolean DEFAULT true", "INSERT INTO t (id) VALUES (102)")
     pg.wait_equal()
     pg.execute("ALTER TABLE t ADD g float8 DEFAULT random()", "ALTER TABLE t ADD h bigserial",
@@ -135,7 +136,8 @@ def test_partitioned_tables_arrive_as_one(pg_for, postgres_version):
                "PARTITION BY RANGE (day)",
                "CREATE TABLE p_1 PARTITION OF p FOR VALUES FROM ('2024-01-01') TO ('2024-02-01')",
                "CREATE TABLE p_2 PARTITION OF p FOR VALUES FROM ('2024-02-01') TO ('2024-03-01')",
-               "INSERT INTO p SELECT n, date '2024-01-01' + n % 59, 'v' FROM generate_series(1, 500) n")
+               "INSERT INTO p SELECT n, date '2024-01-01' + n % 59, 'v' FROM generate_series(1, "
+               "500) n")
     pg.agent().start().wait_streaming()
     pg.execute("UPDATE p SET day = day + 31 WHERE day < '2024-01-05'",  # to another partition
                "DELETE FROM p WHERE id % 10 = 0",
@@ -189,7 +191,8 @@ def test_changes_while_rows_flow_and_the_agent_is_killed(pg):
 def test_generated_columns(pg_for, version):
     """Stored ones are carried where the server can publish them."""
     pg = pg_for(version)
-    pg.execute("CREATE TABLE t (id int PRIMARY KEY, a int, b int GENERATED ALWAYS AS (a * 2) STORED, "
+    pg.execute("CREATE TABLE t (id int PRIMARY KEY, a int, b int GENERATED ALWAYS AS (a * 2) "
+               "STORED, "
                "s text)", "ALTER TABLE t REPLICA IDENTITY FULL",
                "INSERT INTO t (id, a) SELECT n, n FROM generate_series(1, 50) n")
     pg.agent().start().wait_streaming()

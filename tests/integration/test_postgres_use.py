@@ -62,7 +62,8 @@ def test_tls_with_a_verified_name(pg):
     shop(pg)
     authority = os.path.join(pg.source.folder, "certificates", "ca.pem")
     other = os.path.join(pg.source.folder, "certificates", "other-ca.pem")
-    agent = pg.agent(source={"hostname": "localhost", "ssl.mode": "verify-full", "ssl.ca": authority})
+    agent = pg.agent(source={"hostname": "localhost", "ssl.mode": "verify-full",
+                             "ssl.ca": authority})
     agent.start().wait_streaming()
     encrypted = pg.source.query("SELECT count(*), count(*) FILTER (WHERE ssl) FROM pg_stat_ssl "
                                 "JOIN pg_stat_activity USING (pid) WHERE application_name = "

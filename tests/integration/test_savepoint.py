@@ -15,7 +15,8 @@ def prepare(sync):
 def change(sync):
     sync.execute("INSERT INTO keyed (v) VALUES (1), (2)", "DELETE FROM keyed LIMIT 3",
                  "INSERT INTO keyless VALUES (1), (3)", "DELETE FROM keyless LIMIT 1",
-                 "ALTER TABLE keyless ADD COLUMN w INT DEFAULT 5", "UPDATE keyless SET v = 9 LIMIT 1",
+                 "ALTER TABLE keyless ADD COLUMN w INT DEFAULT 5",
+                 "UPDATE keyless SET v = 9 LIMIT 1",
                  "CREATE TABLE later (v INT)", "INSERT INTO later VALUES (4), (4)",
                  "ALTER TABLE keyed DROP COLUMN v, ADD COLUMN x INT",
                  "INSERT INTO keyed (x) VALUES (7)")

@@ -57,7 +57,8 @@ KEYS = {
     "another column": "DROP PRIMARY KEY, ADD PRIMARY KEY (v)",
     "one more column": "DROP PRIMARY KEY, ADD PRIMARY KEY (v, id)",
     "none": "DROP PRIMARY KEY",
-    "a new one": "DROP PRIMARY KEY, DROP COLUMN id, ADD COLUMN id INT NOT NULL AUTO_INCREMENT PRIMARY KEY",
+    "a new one": "DROP PRIMARY KEY, DROP COLUMN id, ADD COLUMN id INT NOT NULL AUTO_INCREMENT "
+                 "PRIMARY KEY",
 }
 
 
@@ -101,7 +102,8 @@ def test_statements_in_another_character_set(sync):
 
 
 def test_small_integers_and_comments_are_the_users_choice(maria):
-    """What holds for tables that are read from the server holds for those that a statement makes."""
+    """What holds for tables that are read from the server holds for those that a statement
+    makes."""
     maria.execute("CREATE TABLE first (id INT PRIMARY KEY)")
     maria.agent(source={"treat-tinyint1-as-boolean.enabled": False,
                         "include-comments.enabled": False}).start().wait_streaming()
@@ -294,7 +296,8 @@ def test_a_parked_table_comes_back(sync):
                  "INSERT INTO other VALUES (1)")
     wait_for(lambda: agent.table_states()[f"{sync.schema}.t"] == "parked", 30, "t to be parked")
     sync.execute("DELETE FROM t WHERE id = 1", "UPDATE t SET a = 20 WHERE id = 2",
-                 "ALTER TABLE t CHANGE COLUMN _version version INT", "INSERT INTO t VALUES (3, 3, 3)",
+                 "ALTER TABLE t CHANGE COLUMN _version version INT",
+                 "INSERT INTO t VALUES (3, 3, 3)",
                  "INSERT INTO other VALUES (2)")
     sync.wait_equal()
     assert agent.table_states()[f"{sync.schema}.t"] == "streaming"

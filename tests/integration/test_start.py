@@ -312,6 +312,6 @@ def test_many_rows_arrive_quickly(maria):
     agent.wait_streaming()
     maria.execute("INSERT INTO t VALUES (5000)")
     began = time.monotonic()
-    wait_for(lambda: maria.value_or_none("SELECT count() FROM {db}.t FINAL WHERE id = 5000") == "1", 10,
-             "the row", interval=0.01)
+    read = "SELECT count() FROM {db}.t FINAL WHERE id = 5000"
+    wait_for(lambda: maria.value_or_none(read) == "1", 10, "the row", interval=0.01)
     assert time.monotonic() - began < 2

@@ -127,7 +127,6 @@ def test_files_are_short():
             for count in [read(name).count("\n")] if count > 800])
 
 
-@pytest.mark.xfail(reason="the engine is not laid out by clang-format yet")
 def test_lines_are_short():
     report([f"{name}:{number}: {len(line)} columns, at most 100"
             for name in FILES

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ClickHouse 26.7, the real engine, as a process with its HTTP port; and 18.16, which is too old."""
+"""ClickHouse 26.7, the real engine, as a process with its HTTP port; and 18.16, too old."""
 
 import http.client
 import os

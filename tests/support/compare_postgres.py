@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares tables of PostgreSQL with their targets in ClickHouse, value by value.
 
-The same rules as in compare.py: each row is one text, a canonical text per cell. What has no type of
-its own in ClickHouse is compared as the text that PostgreSQL prints.
+The same rules as in compare.py: each row is one text, a canonical text per cell. What has no type
+of its own in ClickHouse is compared as the text that PostgreSQL prints.
 """
 
 from .compare import (NULL, SEPARATOR, Column, Comparison, Result, _long_hex_target, checksum,

@@ -207,7 +207,8 @@ class AvroReader:
 
 def avro_row(image):
     """An image of avro-confluent in the texts of source_rows()."""
-    texts = {**dict.fromkeys(("price", "exact", "huge"), lambda v: f"{v:f}"), "raw": lambda v: v.hex().upper(),
+    texts = {**dict.fromkeys(("price", "exact", "huge"), lambda v: f"{v:f}"),
+             "raw": lambda v: v.hex().upper(),
              "flag": lambda v: str(int(v)),
              "bits": lambda v: str(int.from_bytes(v, "little")), "small": _number,
              "wide": _number, "d": _days, "t": lambda v: _clock(v, 2),

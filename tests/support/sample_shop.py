@@ -112,7 +112,8 @@ _TABLES = [
         counted DATE NOT NULL,
         PRIMARY KEY (warehouse_id, sku)""", 20000,
      {"warehouse_id": "1 + n %% 50", "sku": "CONCAT('SKU-', LPAD(FLOOR(n / 50), 6, '0'))",
-      "pieces": "n * 17 %% 9000 - 100", "counted": "DATE_ADD('2024-01-01', INTERVAL n %% 300 DAY)"}),
+      "pieces": "n * 17 %% 9000 - 100",
+      "counted": "DATE_ADD('2024-01-01', INTERVAL n %% 300 DAY)"}),
     ("orders", """
         id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
         customer_id INT UNSIGNED NOT NULL,
@@ -240,7 +241,8 @@ _TABLES = [
         data LONGBLOB NULL,
         expires INT UNSIGNED NOT NULL""", 3000,
      {"token": "UNHEX(CONCAT(LEFT(SHA2(n, 256), 32), IF(n %% 2, '00', 'FF20')))",
-      "data": "IF(n %% 3, UNHEX(REPEAT(LEFT(SHA2(n, 256), 32), n %% 30)), '')", "expires": "1700000000 + n"}),
+      "data": "IF(n %% 3, UNHEX(REPEAT(LEFT(SHA2(n, 256), 32), n %% 30)), '')",
+      "expires": "1700000000 + n"}),
     ("settings", """
         name VARCHAR(64) NOT NULL PRIMARY KEY,
         value LONGTEXT NULL,

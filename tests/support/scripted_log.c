@@ -6,12 +6,24 @@
 #include "engine/base/assert.h"
 #include "sources/sources.h"
 
-enum { HEADER = 19, PACKETS_MAX = 1 << 20, COLUMN_LONG = 3, QUERY = 2, XID = 16, TABLE_MAP = 19,
-       WRITE_ROWS = 30, GTID = 33, TABLE_ID = 77 };
+enum {
+    HEADER = 19,
+    PACKETS_MAX = 1 << 20,
+    COLUMN_LONG = 3,
+    QUERY = 2,
+    XID = 16,
+    TABLE_MAP = 19,
+    WRITE_ROWS = 30,
+    GTID = 33,
+    TABLE_ID = 77
+};
 
 /* ---- the server ---- */
 
-static struct { uint8_t *data; size_t size; } packets[PACKETS_MAX];
+static struct {
+    uint8_t *data;
+    size_t size;
+} packets[PACKETS_MAX];
 static size_t first_packet, packet_count;
 static struct server_info info = { .flavor = SERVER_MYSQL, .version = 90700, .text = "scripted" };
 static uint8_t *given; /* the newest packet: valid until the next */
@@ -130,8 +142,10 @@ void lab_open(struct log_lab *lab, bool mariadb)
     static struct column column = { .type = { .kind = TYPE_INT, .bits = 32 }, .key_order = 1 };
     column.name = BYTES_LITERAL("id");
     column.source_type = BYTES_LITERAL("int");
-    struct table table = { .database = BYTES_LITERAL("d"), .name = BYTES_LITERAL("t"),
-                           .columns = &column, .column_count = 1 };
+    struct table table = { .database = BYTES_LITERAL("d"),
+                           .name = BYTES_LITERAL("t"),
+                           .columns = &column,
+                           .column_count = 1 };
     struct source *source;
     struct error err;
     *lab = (struct log_lab){ .filter = { .matches = matches_all }, .position = 4 };

@@ -86,7 +86,8 @@ int main(int count, char **arguments)
     char query[4096];
     snprintf(query, sizeof query,
              "SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP; "
-             "SELECT * FROM file('%s', LineAsString, 'line String') FORMAT Null", gate);
+             "SELECT * FROM file('%s', LineAsString, 'line String') FORMAT Null",
+             gate);
     char **passed = calloc((size_t)count + 3, sizeof *passed);
     int total = 0;
     passed[total++] = "clickhouse";

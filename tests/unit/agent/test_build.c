@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "agent/build.h"
@@ -25,8 +26,9 @@ static const struct setting fake_settings[] = {
       "Start.", 0, 0, modes },
     { 0 },
 };
-static const struct source_driver fake_source = {
-    .name = "fake", .settings = fake_settings, .options_size = sizeof(struct fake_options) };
+static const struct source_driver fake_source = { .name = "fake",
+                                                  .settings = fake_settings,
+                                                  .options_size = sizeof(struct fake_options) };
 const struct source_driver *const source_drivers[] = { &fake_source, NULL };
 
 #define HEAD "source: {type: fake, hostname: h, tables: a.b}\n"
@@ -85,12 +87,15 @@ static void test_plans(void **state)
                      strlen("/c/one-backfill-0123456789abcdef"));
 }
 
-static const struct { const char *name, *text, *message; } wrongs[] = {
+static const struct {
+    const char *name, *text, *message;
+} wrongs[] = {
     { "source type", "source: {type: mysqll, tables: a.b}\nsink: {type: blackhole}\n",
       "x.yaml:1: source: there is no type 'mysqll', but fake" },
     { "sink type", HEAD "sink: {type: doris}\n",
       "x.yaml:2: sink 'doris': there is no type 'doris', but clickhouse" },
-    { "source key", "source: {type: fake, hostname: h, tables: a.b, hostnam: x}\n"
+    { "source key",
+      "source: {type: fake, hostname: h, tables: a.b, hostnam: x}\n"
       "sink: {type: blackhole}\n",
       "x.yaml:1: source: unknown key 'hostnam'; did you mean 'hostname'?" },
     { "sink key", HEAD "sink: {type: blackhole, sink.paralelism: 2}\n",
@@ -179,12 +184,25 @@ static void test_changes(void **state)
     }
 }
 
-static const struct { const char *text; uint32_t index, count; const char *id; } ids[] = {
-    { "", 1, 3, "" },          { "5401", 0, 1, "5401" },      { "5401-5404", 0, 1, "5401-5404" },
-    { "1-2", 1, 2, "2" },      { "5401-5405", 1, 2, "5403-5404" },
-    { "7", 0, 2, NULL },       { "5-4", 0, 1, NULL },         { "0", 0, 1, NULL },
-    { "x", 0, 1, NULL },       { "1-", 0, 1, NULL },          { "-1", 0, 1, NULL },
-    { "1-2-3", 0, 1, NULL },   { "4294967296", 0, 1, NULL },  { "99999999999", 0, 1, NULL },
+static const struct {
+    const char *text;
+    uint32_t index, count;
+    const char *id;
+} ids[] = {
+    { "", 1, 3, "" },
+    { "5401", 0, 1, "5401" },
+    { "5401-5404", 0, 1, "5401-5404" },
+    { "1-2", 1, 2, "2" },
+    { "5401-5405", 1, 2, "5403-5404" },
+    { "7", 0, 2, NULL },
+    { "5-4", 0, 1, NULL },
+    { "0", 0, 1, NULL },
+    { "x", 0, 1, NULL },
+    { "1-", 0, 1, NULL },
+    { "-1", 0, 1, NULL },
+    { "1-2-3", 0, 1, NULL },
+    { "4294967296", 0, 1, NULL },
+    { "99999999999", 0, 1, NULL },
 };
 
 static void test_server_ids(void **state)
@@ -195,9 +213,9 @@ static void test_server_ids(void **state)
         struct bytes id = { 0 };
         struct error err = { 0 };
         print_message("'%s'\n", ids[i].text);
-        assert_int_equal(build_server_id(bytes_from(ids[i].text), ids[i].index, ids[i].count,
-                                         &arena, &id, &err),
-                         ids[i].id != NULL);
+        assert_int_equal(
+            build_server_id(bytes_from(ids[i].text), ids[i].index, ids[i].count, &arena, &id, &err),
+            ids[i].id != NULL);
         if (ids[i].id)
             assert_true(bytes_is(id, ids[i].id));
     }
@@ -206,10 +224,13 @@ static void test_server_ids(void **state)
 static void test_start_modes(void **state)
 {
     (void)state;
-    static const struct { const char *word; enum start_mode mode; } cases[] = {
-        { "initial", START_INITIAL },          { "earliest-offset", START_EARLIEST },
-        { "latest-offset", START_LATEST },     { "specific-offset", START_SPECIFIC },
-        { "timestamp", START_TIMESTAMP },      { "snapshot", START_SNAPSHOT },
+    static const struct {
+        const char *word;
+        enum start_mode mode;
+    } cases[] = {
+        { "initial", START_INITIAL },           { "earliest-offset", START_EARLIEST },
+        { "latest-offset", START_LATEST },      { "specific-offset", START_SPECIFIC },
+        { "timestamp", START_TIMESTAMP },       { "snapshot", START_SNAPSHOT },
         { "committed-offset", START_SPECIFIC }, { "nonsense", START_INITIAL },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
@@ -219,8 +240,8 @@ static void test_start_modes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plans),      cmocka_unit_test(test_wrongs),
-        cmocka_unit_test(test_changes),    cmocka_unit_test(test_server_ids),
+        cmocka_unit_test(test_plans),       cmocka_unit_test(test_wrongs),
+        cmocka_unit_test(test_changes),     cmocka_unit_test(test_server_ids),
         cmocka_unit_test(test_start_modes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

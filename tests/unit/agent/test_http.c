@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <arpa/inet.h>
@@ -15,7 +16,11 @@
 #include "agent/http.h"
 #include "engine/base/assert.h"
 
-static const struct { const char *text; bool ok, loopback; int port; } addresses[] = {
+static const struct {
+    const char *text;
+    bool ok, loopback;
+    int port;
+} addresses[] = {
     { "127.0.0.1:8040", true, true, 8040 },
     { "127.1.2.3:1", true, true, 1 },
     { "8040", true, true, 8040 },
@@ -61,13 +66,22 @@ static void test_address(void **state)
     }
 }
 
-static const struct { const char *host; bool on_loopback, on_network; } hosts[] = {
-    { "127.0.0.1:8040", true, true },  { "localhost", true, true },
-    { "LOCALHOST:8040", true, true },  { "[::1]:8040", true, true },
-    { "10.1.2.3", true, true },        { "millrace:8040", false, true },
-    { "evil.example:8040", false, false }, { "localhost.evil.example", false, false },
-    { "127.0.0.1.evil.example", false, false }, { "", false, false },
-    { ":8040", false, false },         { "[::1", false, false },
+static const struct {
+    const char *host;
+    bool on_loopback, on_network;
+} hosts[] = {
+    { "127.0.0.1:8040", true, true },
+    { "localhost", true, true },
+    { "LOCALHOST:8040", true, true },
+    { "[::1]:8040", true, true },
+    { "10.1.2.3", true, true },
+    { "millrace:8040", false, true },
+    { "evil.example:8040", false, false },
+    { "localhost.evil.example", false, false },
+    { "127.0.0.1.evil.example", false, false },
+    { "", false, false },
+    { ":8040", false, false },
+    { "[::1", false, false },
     { NULL, false, false },
 };
 
@@ -107,7 +121,9 @@ static void ask(const struct http_address *address, const char *request, char *r
 }
 
 #define END "\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
-static const struct { const char *request, *status, *body; } requests[] = {
+static const struct {
+    const char *request, *status, *body;
+} requests[] = {
     { "GET /healthz HTTP/1.1" END, "HTTP/1.1 200", "\r\n\r\nok\n" },
     { "HEAD /healthz HTTP/1.1" END, "HTTP/1.1 200", "Content-Length: 3" },
     { "GET /metrics HTTP/1.1" END, "HTTP/1.1 200", "millrace_up{pipeline=\"shop\"" },
@@ -170,8 +186,10 @@ static void test_taken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_address), cmocka_unit_test(test_host),
-        cmocka_unit_test(test_server),  cmocka_unit_test(test_taken),
+        cmocka_unit_test(test_address),
+        cmocka_unit_test(test_host),
+        cmocka_unit_test(test_server),
+        cmocka_unit_test(test_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

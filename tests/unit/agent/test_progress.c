@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "agent/progress.h"
@@ -13,9 +14,15 @@
 static void test_number(void **state)
 {
     (void)state;
-    static const struct { uint64_t number; const char *text; } cases[] = {
-        { 0, "0" },       { 7, "7" },           { 999, "999" },
-        { 1000, "1,000" }, { 1234567, "1,234,567" },
+    static const struct {
+        uint64_t number;
+        const char *text;
+    } cases[] = {
+        { 0, "0" },
+        { 7, "7" },
+        { 999, "999" },
+        { 1000, "1,000" },
+        { 1234567, "1,234,567" },
         { UINT64_MAX, "18,446,744,073,709,551,615" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -31,9 +38,12 @@ static void test_number(void **state)
 static void test_time(void **state)
 {
     (void)state;
-    static const struct { int64_t seconds; const char *text; } cases[] = {
-        { -1, "-" },         { 0, "0:00" },       { 7, "0:07" },          { 75, "1:15" },
-        { 3599, "59:59" },   { 3600, "1:00:00" }, { 90061, "25:01:01" },
+    static const struct {
+        int64_t seconds;
+        const char *text;
+    } cases[] = {
+        { -1, "-" },       { 0, "0:00" },       { 7, "0:07" },         { 75, "1:15" },
+        { 3599, "59:59" }, { 3600, "1:00:00" }, { 90061, "25:01:01" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         char text[32];
@@ -56,7 +66,9 @@ static void test_left(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_number), cmocka_unit_test(test_time), cmocka_unit_test(test_left),
+        cmocka_unit_test(test_number),
+        cmocka_unit_test(test_time),
+        cmocka_unit_test(test_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <jansson.h>
@@ -14,7 +15,8 @@
 #include "engine/base/cleanup.h"
 
 static struct pipeline_metrics metrics;
-static struct running running = { .pipeline_name = "shop", .sink_name = "olap",
+static struct running running = { .pipeline_name = "shop",
+                                  .sink_name = "olap",
                                   .metrics = &metrics };
 static const struct running_set set = { &running, 1 };
 static struct target_metrics *orders;

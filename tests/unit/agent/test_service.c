@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <signal.h>
@@ -25,7 +26,8 @@ static int listener(char *name, size_t size)
     memcpy(address.sun_path + 1, name + 1, strlen(name) - 1);
     int file = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(file, (const struct sockaddr *)&address,
-                          (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name))), 0);
+                          (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name))),
+                     0);
     return file;
 }
 
@@ -94,8 +96,10 @@ static void test_log_format(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_notify), cmocka_unit_test(test_watchdog),
-        cmocka_unit_test(test_signals), cmocka_unit_test(test_log_format),
+        cmocka_unit_test(test_notify),
+        cmocka_unit_test(test_watchdog),
+        cmocka_unit_test(test_signals),
+        cmocka_unit_test(test_log_format),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,9 +43,18 @@ static void assert_end(struct spill *spill)
 static void test_records_come_back_in_order(void **unused)
 {
     (void)unused;
-    static const struct { uint32_t count; size_t size; bool filed; } cases[] = {
-        { 0, 0, false }, { 3, 0, false }, { 3, 100, false }, { 5000, 100, true },
-        { 1, 200000, true }, { 4, 200000, true }, { 65536 / 104 + 1, 100, true },
+    static const struct {
+        uint32_t count;
+        size_t size;
+        bool filed;
+    } cases[] = {
+        { 0, 0, false },
+        { 3, 0, false },
+        { 3, 100, false },
+        { 5000, 100, true },
+        { 1, 200000, true },
+        { 4, 200000, true },
+        { 65536 / 104 + 1, 100, true },
     };
     static uint8_t room[300000];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "config/config.h"
@@ -28,9 +29,12 @@ static const struct setting driver_settings[] = {
 #define HEAD "source: {type: mysql, hostname: h, tables: a.b}\n"
 #define SINK "sink: {type: blackhole}\n"
 
-static const struct { const char *name, *text, *message; } wrongs[] = {
+static const struct {
+    const char *name, *text, *message;
+} wrongs[] = {
     { "not a map", "- a", "dir/x.yaml:1: the file must be a map" },
-    { "unknown part", HEAD SINK "pipelin: {}", "dir/x.yaml:3: unknown part 'pipelin'; did you mean "
+    { "unknown part", HEAD SINK "pipelin: {}",
+      "dir/x.yaml:3: unknown part 'pipelin'; did you mean "
       "'pipeline'?" },
     { "far unknown part", HEAD SINK "zzzzzzz: {}", "there are source, sink, sinks, route" },
     { "no source", SINK, "dir/x.yaml:1: 'source' is missing" },
@@ -159,8 +163,8 @@ static void test_flink(void **state)
     assert_true(bytes_is(options.hostname, "127.0.0.1"));
     assert_int_equal(options.port, 3306);
     assert_true(bytes_is(config.sinks[0].folder, "Sink"));
-    assert_true(bytes_is(config.pipeline.checkpoint_directory,
-                         "/var/lib/millrace/Sync_MySQL_Database"));
+    assert_true(
+        bytes_is(config.pipeline.checkpoint_directory, "/var/lib/millrace/Sync_MySQL_Database"));
     assert_int_equal(config.route_count, 1);
     assert_int_equal(config.routes[0].line, 22);
     assert_true(bytes_is(config.routes[0].replace_symbol, "<>"));
@@ -174,7 +178,9 @@ static void test_flink(void **state)
 static void test_driver_keys(void **state)
 {
     (void)state;
-    static const struct { const char *text, *message; } cases[] = {
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
         { "source: {type: mysql, tables: a.b, hostnam: h}\n" SINK,
           "x.yaml:1: source: 'hostname' is missing: Host." },
         { "source:\n  type: mysql\n  tables: a.b\n  hostname: h\n  pasword: hunter2\n" SINK,
@@ -199,9 +205,11 @@ static void test_folder(void **state)
 {
     (void)state;
     CLEANUP(arena_done) struct arena arena = { 0 };
-    static const struct { const char *name, *folder; } cases[] = {
-        { "shop", "shop" },   { "a b/c", "a_b_c" }, { "..", "_." },
-        { ".x", "_x" },       { "", "_" },          { "caf\xc3\xa9", "caf__" },
+    static const struct {
+        const char *name, *folder;
+    } cases[] = {
+        { "shop", "shop" }, { "a b/c", "a_b_c" }, { "..", "_." },
+        { ".x", "_x" },     { "", "_" },          { "caf\xc3\xa9", "caf__" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
         assert_true(bytes_is(config_folder(&arena, bytes_from(cases[i].name)), cases[i].folder));

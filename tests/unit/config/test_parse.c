@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <stdio.h>
@@ -44,7 +45,10 @@ static const struct {
     { "alias", "b: &x hello\na: *x", "hello", false },
     { "comment", "a: b # c", "b", false },
     { "windows line ends", "a: b\r\nc: d\r\n", "b", false },
-    { "byte order mark", "\xef\xbb\xbf" "a: b", "b", false },
+    { "byte order mark",
+      "\xef\xbb\xbf"
+      "a: b",
+      "b", false },
 };
 
 static const struct node *value_of(const struct node *root, const char *key)
@@ -90,7 +94,9 @@ static void test_values(void **state)
     }
 }
 
-static const struct { const char *name, *text, *message; } wrongs[] = {
+static const struct {
+    const char *name, *text, *message;
+} wrongs[] = {
     { "empty file", "", "x.yaml:1: the file is empty" },
     { "only a comment", "# a\n", "x.yaml:1: the file is empty" },
     { "tab", "a:\n\tb: c\n", "x.yaml:2: a tab in the indentation" },
@@ -188,7 +194,6 @@ static void test_limits(void **state)
     for (int i = 0; i < 100; i++)
         buf_text(&text, "${env:MILLRACE_TEST_A}");
     expect_limit(&text, "more than 16 variables");
-
 }
 
 static void test_no_secret_in_errors(void **state)
@@ -223,8 +228,7 @@ static void test_section(void **state)
     text = "a.b: 1\na:\n  b: 2\n";
     assert_true(parse_text("x.yaml", bytes_from(text), &arena, &root, &err));
     assert_false(section_of(root, "x.yaml", "source", &arena, &section, &err));
-    assert_string_equal(err.message,
-                        "x.yaml:3: source: key 'a.b' is there twice, first on line 1");
+    assert_string_equal(err.message, "x.yaml:3: source: key 'a.b' is there twice, first on line 1");
 
     assert_true(parse_text("x.yaml", bytes_from("[a]"), &arena, &root, &err));
     assert_false(section_of(root, "x.yaml", "source", &arena, &section, &err));
@@ -282,9 +286,9 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),   cmocka_unit_test(test_wrongs),
-        cmocka_unit_test(test_limits),   cmocka_unit_test(test_no_secret_in_errors),
-        cmocka_unit_test(test_section),  cmocka_unit_test(test_file),
+        cmocka_unit_test(test_values),  cmocka_unit_test(test_wrongs),
+        cmocka_unit_test(test_limits),  cmocka_unit_test(test_no_secret_in_errors),
+        cmocka_unit_test(test_section), cmocka_unit_test(test_file),
         cmocka_unit_test(test_lenient),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "config/nearest.h"
@@ -78,18 +79,12 @@ static const struct {
     size_t offset;
     int64_t value;
 } numbers[] = {
-    { "number: 1", FIELD(number), 1 },
-    { "number: '65535'", FIELD(number), 65535 },
-    { "number: 007", FIELD(number), 7 },
-    { "wait: 10", FIELD(wait_ms), 10 },
-    { "wait: 500ms", FIELD(wait_ms), 500 },
-    { "wait: 3 min", FIELD(wait_ms), 180000 },
-    { "wait: 30 S", FIELD(wait_ms), 30000 },
-    { "wait: 1h", FIELD(wait_ms), 3600000 },
-    { "size: 1024", FIELD(size), 1024 },
-    { "size: 64kb", FIELD(size), 65536 },
-    { "size: 10 MB", FIELD(size), 10485760 },
-    { "size: 2gib", FIELD(size), 2147483648 },
+    { "number: 1", FIELD(number), 1 },        { "number: '65535'", FIELD(number), 65535 },
+    { "number: 007", FIELD(number), 7 },      { "wait: 10", FIELD(wait_ms), 10 },
+    { "wait: 500ms", FIELD(wait_ms), 500 },   { "wait: 3 min", FIELD(wait_ms), 180000 },
+    { "wait: 30 S", FIELD(wait_ms), 30000 },  { "wait: 1h", FIELD(wait_ms), 3600000 },
+    { "size: 1024", FIELD(size), 1024 },      { "size: 64kb", FIELD(size), 65536 },
+    { "size: 10 MB", FIELD(size), 10485760 }, { "size: 2gib", FIELD(size), 2147483648 },
     { "size: 3g", FIELD(size), 3221225472 },
 };
 
@@ -109,7 +104,9 @@ static void test_numbers(void **state)
     }
 }
 
-static const struct { const char *text, *message; } wrongs[] = {
+static const struct {
+    const char *text, *message;
+} wrongs[] = {
     { "a: 1\nnumber: 0", "x.yaml:2: source: 'number' must be 1 to 65535, but is '0'" },
     { "number: 65536", "must be 1 to 65535, but is '65536'" },
     { "number: -1", "must be 1 to 65535, but is '-1'" },
@@ -161,14 +158,17 @@ static void test_required(void **state)
     struct options options = { 0 };
     struct error err = { 0 };
     assert_false(fill(required, "a: b", &arena, &options, &err));
-    assert_string_equal(err.message,
-                        "x.yaml:1: source: 'hostname' is missing: Name of the host.");
+    assert_string_equal(err.message, "x.yaml:1: source: 'hostname' is missing: Name of the host.");
 }
 
 static void test_words(void **state)
 {
     (void)state;
-    static const struct { const char *text; bool flag; int mode; } cases[] = {
+    static const struct {
+        const char *text;
+        bool flag;
+        int mode;
+    } cases[] = {
         { "flag: true\nmode: INITIAL", true, 0 },
         { "flag: YES\nmode: latest-offset", true, 1 },
         { "flag: off\nmode: ' Latest-Offset '", false, 1 },
@@ -183,7 +183,9 @@ static void test_words(void **state)
     }
 }
 
-static const struct { const char *text, *joined; } lists[] = {
+static const struct {
+    const char *text, *joined;
+} lists[] = {
     { "list: a", "a|" },
     { "list: a, b ,c", "a|b|c|" },
     { "list: ',a,,b,'", "a|b|" },
@@ -232,10 +234,18 @@ static void test_pairs(void **state)
 static void test_nearest(void **state)
 {
     (void)state;
-    static const struct { const char *a, *b; uint32_t distance; } cases[] = {
-        { "", "", 0 },           { "abc", "abc", 0 },      { "abc", "", 3 },
-        { "hostnam", "hostname", 1 }, { "hsotname", "hostname", 1 }, { "kitten", "sitting", 3 },
-        { "ab", "ba", 1 },       { "ca", "abc", 3 },
+    static const struct {
+        const char *a, *b;
+        uint32_t distance;
+    } cases[] = {
+        { "", "", 0 },
+        { "abc", "abc", 0 },
+        { "abc", "", 3 },
+        { "hostnam", "hostname", 1 },
+        { "hsotname", "hostname", 1 },
+        { "kitten", "sitting", 3 },
+        { "ab", "ba", 1 },
+        { "ca", "abc", 3 },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct bytes a = bytes_from(cases[i].a), b = bytes_from(cases[i].b);
@@ -277,10 +287,10 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_wrongs),   cmocka_unit_test(test_required),
-        cmocka_unit_test(test_words),    cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_pairs),    cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_defaults),  cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_wrongs),    cmocka_unit_test(test_required),
+        cmocka_unit_test(test_words),     cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_pairs),     cmocka_unit_test(test_nearest),
         cmocka_unit_test(test_reference),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,6 +15,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "engine/base/assert.h"
 #include "engine/checkpoint_record.h"
@@ -46,12 +47,18 @@ static struct checkpoint *open_it(struct checkpoint_image *image)
     return checkpoint;
 }
 
-static const struct chunk_record chunk = { .table_id = 7, .range = 1,
-                                           .cursor = { (const uint8_t *)"k\0x", 3 }, .rows = 12 };
-static const struct intent intent = {
-    .database = { (const uint8_t *)"db", 2 }, .name = { (const uint8_t *)"t", 1 },
-    .label = { (const uint8_t *)"label-1", 7 }, .first = 5, .last = 9, .applied = 10, .rows = 3,
-    .chunks = &chunk, .chunk_count = 1 };
+static const struct chunk_record chunk = {
+    .table_id = 7, .range = 1, .cursor = { (const uint8_t *)"k\0x", 3 }, .rows = 12
+};
+static const struct intent intent = { .database = { (const uint8_t *)"db", 2 },
+                                      .name = { (const uint8_t *)"t", 1 },
+                                      .label = { (const uint8_t *)"label-1", 7 },
+                                      .first = 5,
+                                      .last = 9,
+                                      .applied = 10,
+                                      .rows = 3,
+                                      .chunks = &chunk,
+                                      .chunk_count = 1 };
 
 static void test_what_was_stored_is_there(void **state)
 {
@@ -64,8 +71,9 @@ static void test_what_was_stored_is_there(void **state)
     checkpoint_image_done(&image);
     struct checkpoint_write *write = checkpoint_begin(checkpoint);
     checkpoint_put_position(write, &(struct position){ 42, bytes_from("token") });
-    checkpoint_put_record(write, &(struct table_record){ .table_id = 7, .state = TABLE_SNAPSHOT,
-                                                         .range_count = 2, .epoch = 3 });
+    checkpoint_put_record(
+        write, &(struct table_record){
+                   .table_id = 7, .state = TABLE_SNAPSHOT, .range_count = 2, .epoch = 3 });
     checkpoint_put_intent(write, &intent);
     assert_true(checkpoint_commit(write, true, &err));
     checkpoint_close(checkpoint);
@@ -165,8 +173,8 @@ static void commit_number(struct checkpoint *checkpoint, uint32_t number, bool s
     checkpoint_clear_ranges(write, 7);
     for (uint32_t i = 0; i < RECORDS; i++) {
         checkpoint_put_record(write, &(struct table_record){ .table_id = i, .epoch = number });
-        checkpoint_put_range(write, &(struct chunk_record){ .table_id = 7, .range = i + number,
-                                                            .rows = number });
+        checkpoint_put_range(
+            write, &(struct chunk_record){ .table_id = 7, .range = i + number, .rows = number });
     }
     checkpoint_put_intent(write, &intent);
     if (number % 2)
@@ -215,15 +223,23 @@ static void run_command(const char *words, const char *a, const char *b)
     assert_int_equal(system(command), 0);
 }
 
-enum damage { DAMAGE_DELETE, DAMAGE_EMPTY, DAMAGE_CUT, DAMAGE_FLIP, DAMAGE_FLIP_EARLY,
-              DAMAGE_FLIP_LATE, DAMAGE_KINDS };
+enum damage {
+    DAMAGE_DELETE,
+    DAMAGE_EMPTY,
+    DAMAGE_CUT,
+    DAMAGE_FLIP,
+    DAMAGE_FLIP_EARLY,
+    DAMAGE_FLIP_LATE,
+    DAMAGE_KINDS
+};
 
 static void damage(const char *path, enum damage kind)
 {
     struct stat facts;
     assert_int_equal(stat(path, &facts), 0);
-    static const int eighths[] = { [DAMAGE_FLIP] = 4, [DAMAGE_FLIP_EARLY] = 1,
-                                   [DAMAGE_FLIP_LATE] = 7 };
+    static const int eighths[] = {
+        [DAMAGE_FLIP] = 4, [DAMAGE_FLIP_EARLY] = 1, [DAMAGE_FLIP_LATE] = 7
+    };
     if (kind == DAMAGE_DELETE) {
         assert_int_equal(unlink(path), 0);
     } else if (kind == DAMAGE_EMPTY || kind == DAMAGE_CUT) {
@@ -370,8 +386,11 @@ static void test_many_tables(void **state)
     checkpoint_image_done(&image);
     struct checkpoint_write *write = checkpoint_begin(checkpoint);
     for (uint32_t i = 0; i < TABLES; i++) {
-        struct table table = { .id = i, .version = 1, .database = bytes_from("shop"),
-                               .name = bytes_from("orders"), .columns = columns,
+        struct table table = { .id = i,
+                               .version = 1,
+                               .database = bytes_from("shop"),
+                               .name = bytes_from("orders"),
+                               .columns = columns,
                                .column_count = COLUMNS };
         checkpoint_put_table(write, &table);
         checkpoint_put_record(write, &(struct table_record){ .table_id = i, .epoch = i });

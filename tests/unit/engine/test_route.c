@@ -13,7 +13,10 @@
 
 static struct bytes b(const char *text) { return text ? bytes_from(text) : (struct bytes){ 0 }; }
 
-static const struct { const char *tables, *exclude, *database, *name; bool captured; } captures[] = {
+static const struct {
+    const char *tables, *exclude, *database, *name;
+    bool captured;
+} captures[] = {
     { "shop.orders", "", "shop", "orders", true },
     { "shop.orders", "", "shop", "orders2", false },
     { "shop.orders", "", "xshop", "orders", false },
@@ -36,19 +39,23 @@ static void test_captures(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(captures); i++) {
         struct bytes tables = b(captures[i].tables), exclude = b(captures[i].exclude);
-        struct route_options options = { .tables = &tables, .table_count = 1, .exclude = &exclude,
-                                         .exclude_count = 1 };
+        struct route_options options = {
+            .tables = &tables, .table_count = 1, .exclude = &exclude, .exclude_count = 1
+        };
         struct route *route;
         struct error err;
         print_message("%s: %s.%s\n", captures[i].tables, captures[i].database, captures[i].name);
         assert_true(route_compile(&options, &route, &err));
-        assert_int_equal(route_captures(route, b(captures[i].database), b(NULL), b(captures[i].name)),
-                         captures[i].captured);
+        assert_int_equal(
+            route_captures(route, b(captures[i].database), b(NULL), b(captures[i].name)),
+            captures[i].captured);
         route_free(route);
     }
 }
 
-static const struct { const char *from, *to, *symbol, *name, *database, *table; } routes[] = {
+static const struct {
+    const char *from, *to, *symbol, *name, *database, *table;
+} routes[] = {
     { "shop.orders", "ods.o", NULL, "orders", "ods", "o" },
     { "shop.\\.*", "ods.shop_<>", "<>", "orders", "ods", "shop_orders" },
     { "shop.(\\.*)_[0-9]+", "ods.$1", NULL, "orders_12", "ods", "orders" },
@@ -63,8 +70,9 @@ static void test_targets(void **state)
     struct bytes tables = b("shop.\\.*");
     for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
         struct route_rule rule = { b(routes[i].from), b(routes[i].to), b(routes[i].symbol), 1 };
-        struct route_options options = { .tables = &tables, .table_count = 1, .rules = &rule,
-                                         .rule_count = 1 };
+        struct route_options options = {
+            .tables = &tables, .table_count = 1, .rules = &rule, .rule_count = 1
+        };
         struct route *route;
         struct error err;
         struct arena arena = { 0 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Versions of tables by name: renames, swaps, names that fold, and what a checkpoint brings back. */
+ * Versions of tables by name: renames, swaps, names that fold, and what a checkpoint brings back.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,8 +17,10 @@ static const struct table *put(struct catalog *catalog, const char *name,
 {
     static const struct column column = { .name = { (const uint8_t *)"id", 2 },
                                           .type = { .kind = TYPE_INT, .bits = 32 } };
-    const struct table draft = { .database = BYTES_LITERAL("d"), .name = bytes_from(name),
-                                 .columns = &column, .column_count = 1 };
+    const struct table draft = { .database = BYTES_LITERAL("d"),
+                                 .name = bytes_from(name),
+                                 .columns = &column,
+                                 .column_count = 1 };
     return catalog_put(catalog, &draft, previous, previous ? 7 : 0);
 }
 
@@ -155,8 +158,10 @@ static void test_a_drop_that_was_saved(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_versions),        cmocka_unit_test(test_a_swap),
-        cmocka_unit_test(test_drop),            cmocka_unit_test(test_names_that_fold),
+        cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_a_swap),
+        cmocka_unit_test(test_drop),
+        cmocka_unit_test(test_names_that_fold),
         cmocka_unit_test(test_what_a_checkpoint_brings_back),
         cmocka_unit_test(test_a_swap_that_was_saved),
         cmocka_unit_test(test_a_drop_that_was_saved),

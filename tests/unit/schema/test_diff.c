@@ -22,8 +22,9 @@ static struct table *table_of(const char *text, struct arena *arena)
     for (const char *at = text; *at;) {
         struct column *column = &columns[table->column_count++];
         column->name = arena_copy(arena, (struct bytes){ (const uint8_t *)at, 1 });
-        column->type = at[1] == 't' ? (struct type){ .kind = TYPE_TEXT, .length = 9 }
-                                    : (struct type){ .kind = TYPE_INT, .bits = at[1] == 'l' ? 64 : 32 };
+        column->type = at[1] == 't'
+                           ? (struct type){ .kind = TYPE_TEXT, .length = 9 }
+                           : (struct type){ .kind = TYPE_INT, .bits = at[1] == 'l' ? 64 : 32 };
         for (at += 2; *at && *at != ' '; at++) {
             column->nullable |= *at == '?';
             column->key_order = *at == '*' ? ++keys : column->key_order;

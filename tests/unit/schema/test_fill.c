@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which ALTERs leave values behind that only reading tells. Statements go through the parser, so the
- * columns are those that the log would give. */
+ * Which ALTERs leave values behind that only reading tells. Statements go through the parser, so
+ * the columns are those that the log would give. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,17 +35,16 @@ static const struct ddl_statement *parse(const char *sql, struct arena *arena)
 static bool needs_reading(const char *column, const char *alter, bool strict)
 {
     struct arena arena = { 0 };
-    const struct ddl_statement *create =
-        parse((const char *)arena_printf(&arena, "create table t (id int primary key, %s)", column)
-                  .data,
-              &arena);
+    const struct ddl_statement *create = parse(
+        (const char *)arena_printf(&arena, "create table t (id int primary key, %s)", column).data,
+        &arena);
     const struct ddl_statement *change =
         parse((const char *)arena_printf(&arena, "alter table t %s", alter).data, &arena);
     assert_non_null(create->created);
     struct table *after;
     struct schema_change told = { .kind = CHANGE_ALTER_TABLE, .before = create->created };
-    assert_true(ddl_apply(create->created, change, &arena, &after, &told.renames,
-                          &told.rename_count));
+    assert_true(
+        ddl_apply(create->created, change, &arena, &after, &told.renames, &told.rename_count));
     told.after = after;
     bool needs = change->fills_rows || fill_needs_reading(&told, strict, &arena);
     arena_done(&arena);

@@ -122,7 +122,7 @@ static void stand_in_stop(struct stand_in *self)
 #define REPLY_OK "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nX-Word: one \r\n\r\nyes"
 #define REPLY_CODE(status, code, body)                                                             \
     "HTTP/1.1 " status "\r\nX-ClickHouse-Exception-Code: " code "\r\nConnection: "                 \
-                                                                "close\r\n\r\n" body
+    "close\r\n\r\n" body
 
 /* ---- the client ---- */
 

@@ -318,7 +318,8 @@ static void messages_of(const struct format *format, const struct kafka_options 
     table_index_keys(&arena, table);
     struct target target = { .database = table->database, .name = table->name };
     struct format_context context = { options, &counters, &arena,
-                                      &target, table,     bytes_from("t1.shop.orders"), NULL };
+                                      &target, table,     bytes_from("t1.shop.orders"),
+                                      NULL };
     struct event_origin origin = { .connector = "mysql",
                                    .file = bytes_from("mysql-bin.000003"),
                                    .position = 484,

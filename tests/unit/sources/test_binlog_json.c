@@ -81,15 +81,18 @@ static const struct {
     { "array larger than the document", "020000ff00" },
     { "more elements than it has room for", "02ffff0400" },
     { "element outside the array", "020100070007ff00" },
-    { "key outside the object", "0001000c000b000200040000" "61" },
-    { "key longer than the object", "0001000c000b00ffff040000" "61" },
+    { "key outside the object", "0001000c000b000200040000"
+                                "61" },
+    { "key longer than the object", "0001000c000b00ffff040000"
+                                    "61" },
     { "string longer than the document", "0c05616263" },
     { "length of a string without an end", "0cffffffffffff" },
     { "text that is no UTF-8", "0c02c328" },
     { "double that is no number", "0b000000000000f07f" },
     { "decimal without digits", "0ff6020a02" },
     { "decimal of no precision", "0ff603000080" },
-    { "array that holds itself", "020100070002" "0000" },
+    { "array that holds itself", "020100070002"
+                                 "0000" },
 };
 
 static void test_malformed(void **state)
@@ -124,9 +127,10 @@ static struct bytes nested(struct buf *out, uint32_t depth)
 static void test_depth(void **state)
 {
     (void)state;
-    static const struct { uint32_t depth; bool ok; } cases[] = { { 1, true }, { 100, true },
-                                                                 { 101, true }, { 102, false },
-                                                                 { 2000, false } };
+    static const struct {
+        uint32_t depth;
+        bool ok;
+    } cases[] = { { 1, true }, { 100, true }, { 101, true }, { 102, false }, { 2000, false } };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         CLEANUP(arena_cleanup) struct arena arena = { 0 };
         CLEANUP(buf_cleanup) struct buf raw;
@@ -162,18 +166,17 @@ static void test_shared_subtrees(void **state)
 /* ---- diffs ---- */
 
 /* {"a": 2, "c": [], "ab": {}, "bb": 1} */
-#define OBJECT                                                                                    \
-    "0004002e0020000100210001002200020024000200050200022600002a000501006163616262620000040000000" \
+#define OBJECT                                                                                     \
+    "0004002e0020000100210001002200020024000200050200022600002a000501006163616262620000040000000"  \
     "400"
-#define VALUE_7 "03050700"       /* size 3: 7 */
-#define VALUE_TEXT_N "030c016e"  /* size 3: "n" */
+#define VALUE_7      "03050700" /* size 3: 7 */
+#define VALUE_TEXT_N "030c016e" /* size 3: "n" */
 
 static const struct {
     const char *name, *document, *path; /* an operation's digit, then the path */
     const char *value, *text;           /* text NULL: does not apply */
 } diffs[] = {
-    { "replace a member", OBJECT, "0$.a", VALUE_7,
-      "{\"a\": 7, \"c\": [], \"ab\": {}, \"bb\": 1}" },
+    { "replace a member", OBJECT, "0$.a", VALUE_7, "{\"a\": 7, \"c\": [], \"ab\": {}, \"bb\": 1}" },
     { "replace the document", OBJECT, "0$", VALUE_7, "7" },
     { "insert a member in its place", OBJECT, "1$.b", VALUE_TEXT_N,
       "{\"a\": 2, \"b\": \"n\", \"c\": [], \"ab\": {}, \"bb\": 1}" },
@@ -268,14 +271,10 @@ static void test_doubles_read_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_captured),
-        cmocka_unit_test(test_cut_off),
-        cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_shared_subtrees),
-        cmocka_unit_test(test_diffs),
-        cmocka_unit_test(test_many_inserts),
-        cmocka_unit_test(test_doubles_read_back),
+        cmocka_unit_test(test_captured),        cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_malformed),       cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_shared_subtrees), cmocka_unit_test(test_diffs),
+        cmocka_unit_test(test_many_inserts),    cmocka_unit_test(test_doubles_read_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

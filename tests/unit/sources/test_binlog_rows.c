@@ -67,8 +67,8 @@ static void prepare(struct fixture *fixture, const struct captured *captured)
     assert_true(table_map_parse(map, captured->mariadb, arena, &fixture->map, err));
     assert_true(table_map_derive(fixture->map, NULL, &collations, arena, &fixture->table, err));
     set_type(fixture, captured->name);
-    assert_true(row_plan_make(fixture->map, fixture->table, &collations, arena, &fixture->plan,
-                              err));
+    assert_true(
+        row_plan_make(fixture->map, fixture->table, &collations, arena, &fixture->plan, err));
 }
 
 static const struct captured *find(const char *name)
@@ -142,18 +142,26 @@ static void test_cut_off(void **state)
 static const struct bytes members[] = { { (const uint8_t *)"x", 1 } };
 static const struct column columns[] = {
     { .name = { (const uint8_t *)"a", 1 }, .type = { .kind = TYPE_INT, .bits = 8 } },
-    { .name = { (const uint8_t *)"b", 1 }, .type = { .kind = TYPE_TEXT, .length = 20 },
-      .charset = { (const uint8_t *)"utf8mb4", 7 }, .nullable = true },
+    { .name = { (const uint8_t *)"b", 1 },
+      .type = { .kind = TYPE_TEXT, .length = 20 },
+      .charset = { (const uint8_t *)"utf8mb4", 7 },
+      .nullable = true },
     { .name = { (const uint8_t *)"c", 1 },
-      .type = { .kind = TYPE_ENUM, .members = members, .member_count = 1 }, .nullable = true },
+      .type = { .kind = TYPE_ENUM, .members = members, .member_count = 1 },
+      .nullable = true },
 };
-static const struct table hand_table = { .columns = columns, .column_count = 3, .version = 2,
-    .database = { (const uint8_t *)"d", 1 }, .name = { (const uint8_t *)"t", 1 } };
+static const struct table hand_table = { .columns = columns,
+                                         .column_count = 3,
+                                         .version = 2,
+                                         .database = { (const uint8_t *)"d", 1 },
+                                         .name = { (const uint8_t *)"t", 1 } };
 static const uint8_t hand_types[] = { WIRE_TINY, WIRE_VARCHAR, WIRE_ENUM };
 static const uint16_t hand_metadata[] = { 0, 80, 1 };
-static const struct table_map hand_map = { .column_count = 3, .types = hand_types,
-    .metadata = hand_metadata, .database = { (const uint8_t *)"d", 1 },
-    .name = { (const uint8_t *)"t", 1 } };
+static const struct table_map hand_map = { .column_count = 3,
+                                           .types = hand_types,
+                                           .metadata = hand_metadata,
+                                           .database = { (const uint8_t *)"d", 1 },
+                                           .name = { (const uint8_t *)"t", 1 } };
 
 static void show_image(struct buf *out, const struct value *values)
 {
@@ -168,25 +176,95 @@ static const struct {
     uint8_t type;
     const char *rows, *shown; /* after the table id; NULL: refused */
 } hand_cases[] = {
-    { "v1 insert", 23, "01000307" "00" "01" "0141" "01", "+1,41,78;" },
-    { "v2 insert", 30, "010002000307" "00" "01" "0141" "00", "+1,41,;" },
-    { "extra data is stepped over", 30, "0100050001aabb0307" "06" "ff", "+-1,NULL,NULL;" },
+    { "v1 insert", 23,
+      "01000307"
+      "00"
+      "01"
+      "0141"
+      "01",
+      "+1,41,78;" },
+    { "v2 insert", 30,
+      "010002000307"
+      "00"
+      "01"
+      "0141"
+      "00",
+      "+1,41,;" },
+    { "extra data is stepped over", 30,
+      "0100050001aabb0307"
+      "06"
+      "ff",
+      "+-1,NULL,NULL;" },
     { "extra data is cut off", 30, "0100ff000307", NULL },
     { "extra data shorter than its length", 30, "010001000307", NULL },
-    { "delete of two", 32, "010002000307" "06" "01" "06" "02", "-1,NULL,NULL;-2,NULL,NULL;" },
-    { "update", 31, "01000200030707" "06" "01" "02" "01" "00", "-1,NULL,NULL+1,NULL,;" },
-    { "update to a label", 31, "01000200030707" "06" "01" "02" "0101", "-1,NULL,NULL+1,NULL,78;" },
-    { "update, minimal image", 31, "01000200030102" "00" "01" "00" "0142",
+    { "delete of two", 32,
+      "010002000307"
+      "06"
+      "01"
+      "06"
+      "02",
+      "-1,NULL,NULL;-2,NULL,NULL;" },
+    { "update", 31,
+      "01000200030707"
+      "06"
+      "01"
+      "02"
+      "01"
+      "00",
+      "-1,NULL,NULL+1,NULL,;" },
+    { "update to a label", 31,
+      "01000200030707"
+      "06"
+      "01"
+      "02"
+      "0101",
+      "-1,NULL,NULL+1,NULL,78;" },
+    { "update, minimal image", 31,
+      "01000200030102"
+      "00"
+      "01"
+      "00"
+      "0142",
       "-1,ABSENT,ABSENT+ABSENT,42,ABSENT;" },
-    { "update without the after image", 31, "01000200030707" "06" "01", NULL },
-    { "no such label", 30, "010002000307" "02" "01" "02", NULL },
-    { "another number of columns", 30, "010002000203" "00" "01" "00", NULL },
-    { "columns as a long number", 30, "01000200fc030007" "06" "01", "+1,NULL,NULL;" },
+    { "update without the after image", 31,
+      "01000200030707"
+      "06"
+      "01",
+      NULL },
+    { "no such label", 30,
+      "010002000307"
+      "02"
+      "01"
+      "02",
+      NULL },
+    { "another number of columns", 30,
+      "010002000203"
+      "00"
+      "01"
+      "00",
+      NULL },
+    { "columns as a long number", 30,
+      "01000200fc030007"
+      "06"
+      "01",
+      "+1,NULL,NULL;" },
     { "no rows at all", 30, "010002000307", "" },
-    { "no columns present", 30, "010002000300" "ff", NULL },
-    { "bytes behind the last row", 30, "010002000307" "06" "01" "06", NULL },
+    { "no columns present", 30,
+      "010002000300"
+      "ff",
+      NULL },
+    { "bytes behind the last row", 30,
+      "010002000307"
+      "06"
+      "01"
+      "06",
+      NULL },
     { "no bitmap", 30, "0100020003", NULL },
-    { "not a rows event", 19, "01000307" "06" "01", NULL },
+    { "not a rows event", 19,
+      "01000307"
+      "06"
+      "01",
+      NULL },
 };
 
 static void test_by_hand(void **state)
@@ -314,7 +392,10 @@ static void test_full_batch_takes_nothing(void **state)
     struct error err;
     bool end = true;
     assert_true(row_plan_make(&hand_map, &hand_table, NULL, &arena, &plan, &err));
-    struct bytes body = from_hex(&arena, "050000000000" "010002000307" "06" "01");
+    struct bytes body = from_hex(&arena, "050000000000"
+                                         "010002000307"
+                                         "06"
+                                         "01");
     struct rows_cursor cursor = { .plan = plan };
     assert_true(rows_event_parse(body, 30, &cursor.event, &err));
     arena_raw(&batch.arena, BATCH_BYTES_GOAL);
@@ -334,8 +415,14 @@ static void test_partial_without_before(void **state)
     struct rows_cursor cursor = { .plan = fixture.plan };
     bool end;
     /* before: id alone; after: both, a bit that says diffs */
-    struct bytes body = from_hex(&fixture.arena, "050000000000" "01000200020103"
-                                                 "00" "01000000" "0101" "00" "01000000" "00000000");
+    struct bytes body = from_hex(&fixture.arena, "050000000000"
+                                                 "01000200020103"
+                                                 "00"
+                                                 "01000000"
+                                                 "0101"
+                                                 "00"
+                                                 "01000000"
+                                                 "00000000");
     assert_true(rows_event_parse(body, 39, &cursor.event, &fixture.err));
     assert_false(rows_decode(&cursor, &batch, &end, &fixture.err));
     assert_non_null(strstr(fixture.err.message, "before image"));

@@ -24,24 +24,15 @@ static const struct {
     int64_t days;
     const char *text; /* what no calendar holds */
 } dates[] = {
-    { 1970, 1, 1, 0, NULL },
-    { 1969, 12, 31, -1, NULL },
-    { 2000, 2, 29, 11016, NULL },
-    { 2000, 3, 1, 11017, NULL },
-    { 1900, 2, 28, -25509, NULL },
-    { 1900, 3, 1, -25508, NULL },
-    { 9999, 12, 31, 2932896, NULL },
-    { 0, 1, 1, -719528, NULL },
-    { 0, 2, 29, -719469, NULL },
-    { 0, 12, 31, -719163, NULL },
-    { 1, 1, 1, -719162, NULL },
-    { 4, 2, 29, -718008, NULL },
-    { 0, 0, 0, 0, "0000-00-00" },
-    { 2020, 0, 0, 0, "2020-00-00" },
-    { 2020, 0, 31, 0, "2020-00-31" },
-    { 2021, 2, 29, 0, "2021-02-29" },
-    { 1900, 2, 29, 0, "1900-02-29" },
-    { 2021, 4, 31, 0, "2021-04-31" },
+    { 1970, 1, 1, 0, NULL },          { 1969, 12, 31, -1, NULL },
+    { 2000, 2, 29, 11016, NULL },     { 2000, 3, 1, 11017, NULL },
+    { 1900, 2, 28, -25509, NULL },    { 1900, 3, 1, -25508, NULL },
+    { 9999, 12, 31, 2932896, NULL },  { 0, 1, 1, -719528, NULL },
+    { 0, 2, 29, -719469, NULL },      { 0, 12, 31, -719163, NULL },
+    { 1, 1, 1, -719162, NULL },       { 4, 2, 29, -718008, NULL },
+    { 0, 0, 0, 0, "0000-00-00" },     { 2020, 0, 0, 0, "2020-00-00" },
+    { 2020, 0, 31, 0, "2020-00-31" }, { 2021, 2, 29, 0, "2021-02-29" },
+    { 1900, 2, 29, 0, "1900-02-29" }, { 2021, 4, 31, 0, "2021-04-31" },
     { 2021, 13, 1, 0, "2021-13-01" },
 };
 
@@ -171,10 +162,20 @@ static const struct {
     int64_t number;
     const char *text; /* NULL: malformed */
 } binaries[] = {
-    { "leftovers on both sides", 14, 4, 7, { 0x81, 0x0d, 0xfb, 0x38, 0xd2, 0x04, 0xd2 },
-      INT64_C(12345678901234), "1234567890.1234" },
-    { "negative", 14, 4, 7, { 0x7e, 0xf2, 0x04, 0xc7, 0x2d, 0xfb, 0x2d },
-      INT64_C(-12345678901234), "-1234567890.1234" },
+    { "leftovers on both sides",
+      14,
+      4,
+      7,
+      { 0x81, 0x0d, 0xfb, 0x38, 0xd2, 0x04, 0xd2 },
+      INT64_C(12345678901234),
+      "1234567890.1234" },
+    { "negative",
+      14,
+      4,
+      7,
+      { 0x7e, 0xf2, 0x04, 0xc7, 0x2d, 0xfb, 0x2d },
+      INT64_C(-12345678901234),
+      "-1234567890.1234" },
     { "only a fraction", 3, 3, 2, { 0x80, 0x05 }, 5, "0.005" },
     { "minus zero", 3, 1, 2, { 0x7f, 0xff }, 0, "0.0" },
     { "nine digits in four bytes", 9, 0, 4, { 0xbb, 0x9a, 0xc9, 0xff }, 999999999, "999999999" },
@@ -194,7 +195,7 @@ static void test_decimal_of_rows(void **state)
         assert_int_equal(layout.size, binaries[i].size);
         size_t size = decimal_print(&layout, binaries[i].raw, text);
         assert_int_equal(decimal_scaled(&layout, binaries[i].raw, &number),
-            binaries[i].text != NULL);
+                         binaries[i].text != NULL);
         int64_t last;
         uint8_t *exact = malloc(layout.size); /* so that a sanitizer sees a byte too far */
         memcpy(exact, binaries[i].raw, layout.size);
@@ -219,7 +220,8 @@ static void test_decimal_of_rows(void **state)
 static void test_labels(void **state)
 {
     (void)state;
-    static const struct bytes members[] = { { (const uint8_t *)"a", 1 }, { (const uint8_t *)"", 0 },
+    static const struct bytes members[] = { { (const uint8_t *)"a", 1 },
+                                            { (const uint8_t *)"", 0 },
                                             { (const uint8_t *)"cd", 2 } };
     struct type type = { .kind = TYPE_SET, .members = members, .member_count = 3 };
     CLEANUP(arena_cleanup) struct arena arena = { 0 };
@@ -263,15 +265,24 @@ static const struct {
     int64_t number;
     const char *text; /* instead of a number; "!" is refused */
 } olds[] = {
-    { "timestamp", WIRE_TIMESTAMP, 0, TYPE_TIMESTAMP, { 1, 2, 3, 4 }, INT64_C(67305985000000),
+    { "timestamp",
+      WIRE_TIMESTAMP,
+      0,
+      TYPE_TIMESTAMP,
+      { 1, 2, 3, 4 },
+      INT64_C(67305985000000),
       NULL },
     { "timestamp zero", WIRE_TIMESTAMP, 0, TYPE_TIMESTAMP, { 0 }, 0, "0000-00-00 00:00:00" },
     { "time", WIRE_TIME, 0, TYPE_TIME, { 0x40, 0xe2, 0x01 }, INT64_C(45296000000), NULL },
     { "time below zero", WIRE_TIME, 0, TYPE_TIME, { 0xff, 0xff, 0xff }, -1000000, NULL },
     { "time of 61 seconds", WIRE_TIME, 0, TYPE_TIME, { 61, 0, 0 }, 0, "!" },
-    { "datetime", WIRE_DATETIME, 0, TYPE_DATETIME,
+    { "datetime",
+      WIRE_DATETIME,
+      0,
+      TYPE_DATETIME,
       { 0xd0, 0xd4, 0x8e, 0xc1, 0x30, 0x12, 0x00, 0x00 },
-      INT64_C(961061696000000), NULL },
+      INT64_C(961061696000000),
+      NULL },
     { "datetime zero", WIRE_DATETIME, 0, TYPE_DATETIME, { 0 }, 0, "0000-00-00 00:00:00" },
     { "datetime of no clock", WIRE_DATETIME, 0, TYPE_DATETIME, { 99, 0, 0 }, 0, "!" },
     { "new date", WIRE_NEWDATE, 0, TYPE_DATE, { 0x5d, 0xc8, 0x0f }, 18321, NULL },
@@ -279,9 +290,19 @@ static const struct {
     { "year 1901", WIRE_YEAR, 0, TYPE_YEAR, { 1 }, 1901, NULL },
     { "time with minutes above 59", WIRE_TIME2, 0, TYPE_TIME, { 0x80, 0x0f, 0xff }, 0, "!" },
     { "datetime with its sign", WIRE_DATETIME2, 0, TYPE_DATETIME, { 0 }, 0, "!" },
-    { "datetime of hour 31", WIRE_DATETIME2, 0, TYPE_DATETIME, { 0x99, 0xa5, 0x43, 0xff, 0xff }, 0,
+    { "datetime of hour 31",
+      WIRE_DATETIME2,
+      0,
+      TYPE_DATETIME,
+      { 0x99, 0xa5, 0x43, 0xff, 0xff },
+      0,
       "!" },
-    { "timestamp with 255 hundredths", WIRE_TIMESTAMP2, 2, TYPE_TIMESTAMP, { 1, 2, 3, 4, 0xff }, 0,
+    { "timestamp with 255 hundredths",
+      WIRE_TIMESTAMP2,
+      2,
+      TYPE_TIMESTAMP,
+      { 1, 2, 3, 4, 0xff },
+      0,
       "!" },
 };
 
@@ -324,7 +345,9 @@ static const struct {
 } misfits[] = {
     { "wider integer", WIRE_LONG, 0, { .kind = TYPE_INT, .bits = 64 } },
     { "text for an integer", WIRE_LONG, 0, { .kind = TYPE_TEXT } },
-    { "other precision", WIRE_NEWDECIMAL, 10 << 8 | 2,
+    { "other precision",
+      WIRE_NEWDECIMAL,
+      10 << 8 | 2,
       { .kind = TYPE_DECIMAL, .precision = 12, .scale = 2 } },
     { "no such decimal", WIRE_NEWDECIMAL, 0, { .kind = TYPE_DECIMAL } },
     { "other fraction", WIRE_DATETIME2, 3, { .kind = TYPE_DATETIME, .scale = 6 } },

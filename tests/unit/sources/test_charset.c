@@ -16,7 +16,10 @@
 static void arena_cleanup(struct arena *arena) { arena_done(arena); }
 
 /* Expected texts are what the server's CONVERT(... USING utf8mb4) gives. */
-#define CASE(charset, in, out, replaced) { charset, in, sizeof(in) - 1, out, replaced }
+#define CASE(charset, in, out, replaced)                                                           \
+    {                                                                                              \
+        charset, in, sizeof(in) - 1, out, replaced                                                 \
+    }
 static const struct {
     const char *charset, *in;
     size_t size;
@@ -26,7 +29,12 @@ static const struct {
     CASE("utf8mb4", "", "", 0),
     CASE("utf8mb4", "plain and caf\xc3\xa9 \xf0\x9f\x98\x80",
          "plain and caf\xc3\xa9 \xf0\x9f\x98\x80", 0),
-    CASE("utf8mb4", "a\xff" "b", "a\xef\xbf\xbd" "b", 1),
+    CASE("utf8mb4",
+         "a\xff"
+         "b",
+         "a\xef\xbf\xbd"
+         "b",
+         1),
     CASE("utf8mb4", "cut \xe4\xb8", "cut \xef\xbf\xbd\xef\xbf\xbd", 2),
     CASE("utf8mb4", "\xc0\x80", "\xef\xbf\xbd\xef\xbf\xbd", 2),
     CASE("utf8mb4", "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", 3),
@@ -47,7 +55,10 @@ static const struct {
     CASE("utf16", "\xd8\x3d", "\xef\xbf\xbd", 1),
     CASE("utf16", "\xde\x00\0z", "\xef\xbf\xbdz", 1),
     CASE("utf16le", "\x3d\xd8\x00\xde", "\xf0\x9f\x98\x80", 0),
-    CASE("utf32", "\0\1\xf6\0\0\0\0a", "\xf0\x9f\x98\x80" "a", 0),
+    CASE("utf32", "\0\1\xf6\0\0\0\0a",
+         "\xf0\x9f\x98\x80"
+         "a",
+         0),
     CASE("utf32", "\0\x11\0\0\0\0\xd8\0\0", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", 3),
     CASE("gbk", "\xd6\xd0\xce\xc4 a", "\xe4\xb8\xad\xe6\x96\x87 a", 0),
     CASE("gbk", "\xd6", "\xef\xbf\xbd", 1),
@@ -76,8 +87,8 @@ static void test_decode(void **state)
         assert_non_null(exact);
         memcpy(exact, cases[i].in, cases[i].size);
         uint64_t replaced = 0;
-        struct bytes out = charset_decode(charset, (struct bytes){ exact, cases[i].size }, &arena,
-                                          &replaced);
+        struct bytes out =
+            charset_decode(charset, (struct bytes){ exact, cases[i].size }, &arena, &replaced);
         assert_int_equal(out.size, strlen(cases[i].out));
         assert_memory_equal(out.data, cases[i].out, out.size);
         assert_int_equal(replaced, cases[i].replaced);
@@ -89,8 +100,9 @@ static void test_decode(void **state)
 static void test_ascii(void **state)
 {
     (void)state;
-    static const char *const sets[] = { "utf8mb4", "utf8mb3", "ascii", "latin1", "cp1251", "gbk",
-        "gb2312", "gb18030", "big5", "sjis", "cp932", "ujis", "eucjpms", "euckr", "tis620" };
+    static const char *const sets[] = { "utf8mb4", "utf8mb3", "ascii",   "latin1", "cp1251",
+                                        "gbk",     "gb2312",  "gb18030", "big5",   "sjis",
+                                        "cp932",   "ujis",    "eucjpms", "euckr",  "tis620" };
     uint8_t text[130];
     for (uint8_t i = 0; i < 128; i++)
         text[i] = i;
@@ -145,7 +157,8 @@ static void test_collations(void **state)
     (void)state;
     static const struct collation_entry entries[] = {
         { 33, { (const uint8_t *)"own", 3 }, { (const uint8_t *)"utf8mb3", 7 } },
-        { 2304, { (const uint8_t *)"utf8mb4_uca1400_ai_ci", 21 },
+        { 2304,
+          { (const uint8_t *)"utf8mb4_uca1400_ai_ci", 21 },
           { (const uint8_t *)"utf8mb4", 7 } },
     };
     static const struct collation_table table = { entries, ARRAY_SIZE(entries) };

@@ -14,7 +14,9 @@
 #define A "3e11fa47-71ca-11e1-9e33-c80aa9429562"
 #define B "3e11fa47-71ca-11e1-9e33-c80aa9429563"
 
-static const struct { const char *name, *text, *printed; } texts[] = {
+static const struct {
+    const char *name, *text, *printed;
+} texts[] = {
     { "empty", "", "" },
     { "one", A ":5", A ":5" },
     { "intervals join", A ":1-3:4-5:9", A ":1-5:9" },
@@ -54,12 +56,20 @@ static void test_texts(void **state)
     }
 }
 
-static const struct { const char *whole, *part; bool covers; } covers[] = {
-    { A ":1-10", A ":3-5", true },     { A ":1-10", A ":3-11", false },
-    { A ":1-4:6-10", A ":3-7", false }, { A ":1-10", B ":1", false },
-    { A ":1-10," B ":1", B ":1", true }, { A ":1-10", "", true },
-    { "", A ":1", false },              { A ":1-10", A ":tag:1", false },
-    { "0-1-77", "0-2-70", true },       { "0-1-77", "0-1-78", false },
+static const struct {
+    const char *whole, *part;
+    bool covers;
+} covers[] = {
+    { A ":1-10", A ":3-5", true },
+    { A ":1-10", A ":3-11", false },
+    { A ":1-4:6-10", A ":3-7", false },
+    { A ":1-10", B ":1", false },
+    { A ":1-10," B ":1", B ":1", true },
+    { A ":1-10", "", true },
+    { "", A ":1", false },
+    { A ":1-10", A ":tag:1", false },
+    { "0-1-77", "0-2-70", true },
+    { "0-1-77", "0-1-78", false },
     { "0-1-77", "1-1-1", false },
 };
 
@@ -103,7 +113,7 @@ static void test_binary_form(void **state)
     buf_init(&out, 4096);
     gtid_set_encode(&set, &out);
     assert_int_equal(out.size, 8 + 16 + 8 + 16);
-    assert_int_equal(out.data[0], 1);  /* sources */
+    assert_int_equal(out.data[0], 1); /* sources */
     assert_int_equal(out.data[8], 0x3e);
     assert_int_equal(out.data[24], 1); /* intervals */
     assert_int_equal(out.data[32], 2); /* first */

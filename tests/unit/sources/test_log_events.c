@@ -15,9 +15,22 @@
 #include "engine/base/assert.h"
 #include "tests/support/scripted_log.h"
 
-enum { QUERY = 2, XID = 16, TABLE_MAP = 19, INCIDENT = 26, HEARTBEAT = 27, WRITE_ROWS = 30,
-       XA_PREPARE = 38, PAYLOAD = 40, HEARTBEAT_V2 = 41, GTID_TAGGED = 42, MARIADB_GTID = 162,
-       QUERY_COMPRESSED = 165, WRITE_ROWS_COMPRESSED = 169, PARTIAL_ROW_DATA = 172 };
+enum {
+    QUERY = 2,
+    XID = 16,
+    TABLE_MAP = 19,
+    INCIDENT = 26,
+    HEARTBEAT = 27,
+    WRITE_ROWS = 30,
+    XA_PREPARE = 38,
+    PAYLOAD = 40,
+    HEARTBEAT_V2 = 41,
+    GTID_TAGGED = 42,
+    MARIADB_GTID = 162,
+    QUERY_COMPRESSED = 165,
+    WRITE_ROWS_COMPRESSED = 169,
+    PARTIAL_ROW_DATA = 172
+};
 enum { FLAG_IGNORABLE = 0x80, HEADER = 19, MARIADB_STANDALONE = 1 };
 
 static void buf_cleanup(struct buf *buf) { buf_done(buf); }
@@ -113,11 +126,11 @@ static void test_payloads(void **unused)
         lab_open(&lab, false);
         put_packed_events(&lab, 100, 3000, &inner);
         uint8_t *packed = malloc(ZSTD_compressBound(inner.size));
-        size_t size = ZSTD_compress(packed, ZSTD_compressBound(inner.size), inner.data, inner.size,
-                                    3);
+        size_t size =
+            ZSTD_compress(packed, ZSTD_compressBound(inner.size), inner.data, inner.size, 3);
         lab_gtid(&lab, 1);
-        put_payload(&lab, packs ? 0 : 255, packs ? (struct bytes){ packed, size }
-                                                 : buf_view(&inner));
+        put_payload(&lab, packs ? 0 : 255,
+                    packs ? (struct bytes){ packed, size } : buf_view(&inner));
         free(packed);
         read_well(&lab);
         assert_rows(&lab, 100, 3000);
@@ -130,9 +143,15 @@ static void test_payloads(void **unused)
 static void test_payloads_that_are_broken(void **unused)
 {
     (void)unused;
-    static const struct { uint8_t algorithm; const char *packed; size_t size; } cases[] = {
-        { 0, "no zstd at all", 14 }, { 7, "an algorithm nobody knows", 25 },
-        { 255, "short", 5 }, { 255, "an event whose size is wrong", 28 },
+    static const struct {
+        uint8_t algorithm;
+        const char *packed;
+        size_t size;
+    } cases[] = {
+        { 0, "no zstd at all", 14 },
+        { 7, "an algorithm nobody knows", 25 },
+        { 255, "short", 5 },
+        { 255, "an event whose size is wrong", 28 },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct log_lab lab;
@@ -147,7 +166,10 @@ static void test_payloads_that_are_broken(void **unused)
 
 /* ---- fragments ---- */
 
-struct cut { bool number_first, checksum; uint32_t pieces; };
+struct cut {
+    bool number_first, checksum;
+    uint32_t pieces;
+};
 
 static void put_fragments(struct log_lab *lab, const struct cut *cut, struct bytes whole,
                           uint32_t left_out)
@@ -179,8 +201,11 @@ static void put_whole(struct log_lab *lab, const struct cut *cut, uint8_t type, 
 static void test_fragments_are_joined(void **unused)
 {
     (void)unused;
-    static const struct cut cuts[] = { { true, true, 2 }, { true, false, 7 }, { false, true, 3 },
-                                       { false, false, 2 }, { true, true, 1 } };
+    static const struct cut cuts[] = { { true, true, 2 },
+                                       { true, false, 7 },
+                                       { false, true, 3 },
+                                       { false, false, 2 },
+                                       { true, true, 1 } };
     for (size_t i = 0; i < ARRAY_SIZE(cuts); i++) {
         struct log_lab lab;
         SCRATCH whole = scratch_make();
@@ -203,8 +228,12 @@ static void test_fragments_are_joined(void **unused)
 static void test_fragments_that_do_not_join(void **unused)
 {
     (void)unused;
-    static const struct { struct cut cut; uint8_t type; uint32_t left_out; const char *why; }
-    cases[] = {
+    static const struct {
+        struct cut cut;
+        uint8_t type;
+        uint32_t left_out;
+        const char *why;
+    } cases[] = {
         { { true, true, 3 }, WRITE_ROWS, 2, "one is missing" },
         { { false, true, 3 }, WRITE_ROWS, 1, "one is missing" },
         { { true, true, 3 }, XID, 0, "they make no rows event" },
@@ -498,9 +527,23 @@ static void test_a_row_that_cannot_be_read_parks_its_table(void **unused)
 static void test_events_that_are_cut(void **unused)
 {
     (void)unused;
-    static const uint8_t types[] = { QUERY, 4, 15, TABLE_MAP, WRITE_ROWS, 33, XA_PREPARE, PAYLOAD,
-                                     HEARTBEAT_V2, GTID_TAGGED, MARIADB_GTID, QUERY_COMPRESSED,
-                                     WRITE_ROWS_COMPRESSED, PARTIAL_ROW_DATA, 39, 24, 25 };
+    static const uint8_t types[] = { QUERY,
+                                     4,
+                                     15,
+                                     TABLE_MAP,
+                                     WRITE_ROWS,
+                                     33,
+                                     XA_PREPARE,
+                                     PAYLOAD,
+                                     HEARTBEAT_V2,
+                                     GTID_TAGGED,
+                                     MARIADB_GTID,
+                                     QUERY_COMPRESSED,
+                                     WRITE_ROWS_COMPRESSED,
+                                     PARTIAL_ROW_DATA,
+                                     39,
+                                     24,
+                                     25 };
     uint8_t body[80];
     for (size_t i = 0; i < sizeof body; i++)
         body[i] = (uint8_t)(i * 37 % 11);

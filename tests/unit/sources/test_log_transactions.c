@@ -19,10 +19,10 @@ enum { PER_TRANSACTION = 100000 }; /* rows: id / this is the transaction's numbe
 
 struct walk {
     struct log_lab lab;
-    uint64_t current;    /* transaction of the newest row */
+    uint64_t current; /* transaction of the newest row */
     uint64_t mark;
     uint64_t rows, continued, batches;
-    int64_t next_id;     /* rows come in order, none is left out */
+    int64_t next_id; /* rows come in order, none is left out */
 };
 
 static uint64_t number_of(const struct transaction *transaction)

@@ -6,20 +6,27 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 
 #include "engine/base/assert.h"
 
 #define MESSAGE(literal) BYTES_LITERAL(literal)
-#define PLAIN(literal) { (const uint8_t *)(literal), sizeof(literal) - 1 }
+#define PLAIN(literal)                                                                             \
+    {                                                                                              \
+        (const uint8_t *)(literal), sizeof(literal) - 1                                            \
+    }
 
 static const struct bytes begin = { (const uint8_t *)"B\0\0\0\0\1\2\3\4"
-                                                     "\0\0\0\0\0\0\0\1\0\0\2\337", 21 };
+                                                     "\0\0\0\0\0\0\0\1\0\0\2\337",
+                                    21 };
 static const struct bytes commit = { (const uint8_t *)"C\0\0\0\0\0\1\2\3\4\0\0\0\0\1\2\3\64"
-                                                      "\0\0\0\0\0\0\0\1", 26 };
+                                                      "\0\0\0\0\0\0\0\1",
+                                     26 };
 static const struct bytes relation = { (const uint8_t *)"R\0\0\100\1public\0t\0d\0\2"
                                                         "\1id\0\0\0\0\27\377\377\377\377"
-                                                        "\0v\0\0\0\6\244\0\12\0\6", 40 };
+                                                        "\0v\0\0\0\6\244\0\12\0\6",
+                                       40 };
 
 static void test_transactions(void **state)
 {
@@ -83,18 +90,27 @@ static const struct row_case {
     uint8_t old;
     bool has_new;
 } row_cases[] = {
-    { "insert", PLAIN("I\0\0\100\1N\0\2t\0\0\0\1" "7n"), true, 0, true },
+    { "insert",
+      PLAIN("I\0\0\100\1N\0\2t\0\0\0\1"
+            "7n"),
+      true, 0, true },
     { "insert of no columns", PLAIN("I\0\0\100\1N\0\0"), true, 0, true },
     { "update without the old row", PLAIN("U\0\0\100\1N\0\1u"), true, 0, true },
-    { "update with the old key", PLAIN("U\0\0\100\1K\0\2t\0\0\0\1" "1nN\0\2t\0\0\0\1" "2u"), true, 'K',
-      true },
+    { "update with the old key",
+      PLAIN("U\0\0\100\1K\0\2t\0\0\0\1"
+            "1nN\0\2t\0\0\0\1"
+            "2u"),
+      true, 'K', true },
     { "update with the whole old row", PLAIN("U\0\0\100\1O\0\1nN\0\1n"), true, 'O', true },
     { "delete by key", PLAIN("D\0\0\100\1K\0\1t\0\0\0\0"), true, 'K', false },
     { "delete without the old row", PLAIN("D\0\0\100\1N\0\1n"), false, 0, false },
     { "insert with an old row", PLAIN("I\0\0\100\1O\0\1n"), false, 0, false },
     { "update that ends behind the old row", PLAIN("U\0\0\100\1K\0\1n"), false, 0, false },
     { "a cell of an unknown kind", PLAIN("I\0\0\100\1N\0\1x"), false, 0, false },
-    { "a text beyond the end", PLAIN("I\0\0\100\1N\0\1t\377\377\377\377" "a"), false, 0, false },
+    { "a text beyond the end",
+      PLAIN("I\0\0\100\1N\0\1t\377\377\377\377"
+            "a"),
+      false, 0, false },
     { "fewer cells than said", PLAIN("I\0\0\100\1N\377\377nn"), false, 0, false },
     { "something behind", PLAIN("I\0\0\100\1N\0\1nn"), false, 0, false },
     { "nothing", PLAIN(""), false, 0, false },
@@ -140,10 +156,12 @@ static void test_truncate_and_message(void **state)
     assert_int_equal(reader_be(&truncate.oids, 4), 16385);
     assert_int_equal(reader_be(&truncate.oids, 4), 16386);
     assert_false(pgoutput_truncate_parse(MESSAGE("T\377\377\377\377\0\0\0\100\1"), &truncate));
-    assert_true(pgoutput_message_parse(MESSAGE("M\1\0\0\0\0\0\0\0\5millrace\0\0\0\0\2hi"), &message));
+    assert_true(
+        pgoutput_message_parse(MESSAGE("M\1\0\0\0\0\0\0\0\5millrace\0\0\0\0\2hi"), &message));
     assert_true(message.transactional && message.lsn == 5);
     assert_true(bytes_is(message.prefix, "millrace") && bytes_is(message.content, "hi"));
-    assert_false(pgoutput_message_parse(MESSAGE("M\1\0\0\0\0\0\0\0\5millrace\0\0\0\0\3hi"), &message));
+    assert_false(
+        pgoutput_message_parse(MESSAGE("M\1\0\0\0\0\0\0\0\5millrace\0\0\0\0\3hi"), &message));
 }
 
 static void test_frames(void **state)
@@ -152,14 +170,17 @@ static void test_frames(void **state)
     struct stream_data data;
     struct stream_keepalive keepalive;
     uint8_t status[STREAM_STATUS_SIZE];
-    assert_true(stream_data_parse(MESSAGE("w\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3B"), &data));
+    assert_true(
+        stream_data_parse(MESSAGE("w\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3B"), &data));
     assert_true(data.start == 1 && data.end == 2 && bytes_is(data.message, "B"));
-    assert_false(stream_data_parse(MESSAGE("w\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3"), &data));
+    assert_false(
+        stream_data_parse(MESSAGE("w\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3"), &data));
     assert_true(stream_keepalive_parse(MESSAGE("k\0\0\0\1\0\0\0\2\0\0\0\0\0\0\0\3\1"), &keepalive));
     assert_true(keepalive.end == (UINT64_C(1) << 32 | 2) && keepalive.reply_now);
     assert_false(stream_keepalive_parse(MESSAGE("k\0\0\0\1\0\0\0\2\0\0\0\0\0\0\0\3"), &keepalive));
     stream_status_make(0x0102, 0x0101, INT64_C(946684800000005), true, status);
-    assert_memory_equal(status, "r\0\0\0\0\0\0\1\2\0\0\0\0\0\0\1\1\0\0\0\0\0\0\1\1\0\0\0\0\0\0\0\5\1",
+    assert_memory_equal(status,
+                        "r\0\0\0\0\0\0\1\2\0\0\0\0\0\0\1\1\0\0\0\0\0\0\1\1\0\0\0\0\0\0\0\5\1",
                         sizeof status);
 }
 

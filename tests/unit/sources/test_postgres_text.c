@@ -4,8 +4,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 #include <stdlib.h>
+
+#include <cmocka.h>
 
 #include "engine/base/assert.h"
 #include "engine/source.h"
@@ -18,13 +19,20 @@
 #define DAY INT64_C(86400000000)
 static const struct type decimal = { .kind = TYPE_DECIMAL, .precision = 10, .scale = 2 };
 static const struct type wide = { .kind = TYPE_DECIMAL, .precision = 40, .scale = 3 };
-static const struct type date = { .kind = TYPE_DATE }, stamp = { .kind = TYPE_DATETIME, .scale = 6 };
+static const struct type date = { .kind = TYPE_DATE },
+                         stamp = { .kind = TYPE_DATETIME, .scale = 6 };
 static const struct type instant = { .kind = TYPE_TIMESTAMP, .scale = 6 };
 static const struct type clock_time = { .kind = TYPE_TIME, .scale = 6 };
-static const struct type integer = { .kind = TYPE_INT, .bits = 64 }, natural = { .kind = TYPE_UINT };
+static const struct type integer = { .kind = TYPE_INT, .bits = 64 },
+                         natural = { .kind = TYPE_UINT };
 static const struct type boolean = { .kind = TYPE_INT, .bits = 8, .boolean = true };
 
-static const struct { const struct type *type; const char *text; bool ok; int64_t number; } numbers[] = {
+static const struct {
+    const struct type *type;
+    const char *text;
+    bool ok;
+    int64_t number;
+} numbers[] = {
     { &integer, "-9223372036854775808", true, INT64_MIN },
     { &integer, "9223372036854775807", true, INT64_MAX },
     { &integer, "", false, 0 },
@@ -71,8 +79,9 @@ static void test_numbers(void **state)
         struct value value;
         struct buf back;
         print_message("%s '%s'\n", type_kind_name(type->kind), numbers[i].text);
-        assert_int_equal(text_decoder_of(type).decode(bytes_from(numbers[i].text), type, &arena, &value),
-                         numbers[i].ok);
+        assert_int_equal(
+            text_decoder_of(type).decode(bytes_from(numbers[i].text), type, &arena, &value),
+            numbers[i].ok);
         if (!numbers[i].ok)
             continue;
         assert_int_equal(value.tag, VALUE_INT);
@@ -193,8 +202,9 @@ static void test_snapshots(void **state)
     assert_false(sees("4294967300:4294967310:4294967302", 14));
     struct arena arena = { 0 };
     struct snapshot_text snapshot;
-    static const char *const bad[] = { "", "10", "10:20", "10:20:x", "a:b:", "10:20:,",
-                                       "99999999999999999999:1:" };
+    static const char *const bad[] = {
+        "", "10", "10:20", "10:20:x", "a:b:", "10:20:,", "99999999999999999999:1:"
+    };
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         print_message("'%s'\n", bad[i]);
         assert_false(snapshot_parse(bytes_from(bad[i]), &arena, &snapshot));
@@ -236,7 +246,8 @@ static void test_positions(void **state)
     buf_init(&token, 100);
     position_token_put(7, 8, &token);
     assert_true(position_token_parse(buf_view(&token), &lsn, &cluster) && lsn == 7 && cluster == 8);
-    assert_false(position_token_parse((struct bytes){ token.data, token.size - 1 }, &lsn, &cluster));
+    assert_false(
+        position_token_parse((struct bytes){ token.data, token.size - 1 }, &lsn, &cluster));
     assert_false(high_token_parse(buf_view(&token), &lsn));
     buf_done(&token);
 }
@@ -245,7 +256,8 @@ static void test_lines_of_copy(void **state)
 {
     (void)state;
     const struct column columns[] = {
-        { .name = BYTES_LITERAL("id"), .type = { .kind = TYPE_INT, .bits = 32 },
+        { .name = BYTES_LITERAL("id"),
+          .type = { .kind = TYPE_INT, .bits = 32 },
           .source_type = BYTES_LITERAL("integer") },
         { .name = BYTES_LITERAL("s"), .type = { .kind = TYPE_TEXT } },
         { .name = BYTES_LITERAL("b"), .type = { .kind = TYPE_BYTES } },
@@ -256,7 +268,8 @@ static void test_lines_of_copy(void **state)
     struct error err;
     buf_init(&scratch, 1000);
     struct copy_plan *plan = copy_plan_make(&table, &batch.arena);
-    assert_true(copy_row(plan, BYTES_LITERAL("7\ta\\tb\\\\N\\n\t\\\\x00ff\n"), &batch, &scratch, &err));
+    assert_true(
+        copy_row(plan, BYTES_LITERAL("7\ta\\tb\\\\N\\n\t\\\\x00ff\n"), &batch, &scratch, &err));
     const struct value *row = batch.events[0].after;
     assert_true(row[0].integer == 7);
     assert_true(bytes_is(value_bytes(&row[1]), "a\tb\\N\n"));
@@ -264,8 +277,8 @@ static void test_lines_of_copy(void **state)
     assert_true(copy_row(plan, BYTES_LITERAL("\\N\t\t\\N\n"), &batch, &scratch, &err));
     row = batch.events[1].after;
     assert_true(row[0].tag == VALUE_NULL && row[1].size == 0 && row[2].tag == VALUE_NULL);
-    static const char *const bad[] = { "7\ta\n", "7\ta\t\\\\x00\tmore\n", "x\ta\t\\\\x\n", "7\ta\\\t\\N\n",
-                                       "" };
+    static const char *const bad[] = { "7\ta\n", "7\ta\t\\\\x00\tmore\n", "x\ta\t\\\\x\n",
+                                       "7\ta\\\t\\N\n", "" };
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         print_message("'%s'\n", bad[i]);
         assert_false(copy_row(plan, bytes_from(bad[i]), &batch, &scratch, &err));
@@ -298,9 +311,9 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers),   cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_types),     cmocka_unit_test(test_snapshots),
-        cmocka_unit_test(test_gates),     cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_numbers),       cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_types),         cmocka_unit_test(test_snapshots),
+        cmocka_unit_test(test_gates),         cmocka_unit_test(test_positions),
         cmocka_unit_test(test_lines_of_copy), cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

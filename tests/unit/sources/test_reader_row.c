@@ -15,13 +15,40 @@
 #include "sources/mysql/reader_row.h"
 #include "tests/support/value_text.h"
 
-enum { TINY = 1, SHORT = 2, LONG = 3, FLOAT = 4, DOUBLE = 5, TIMESTAMP = 7, LONGLONG = 8,
-       INT24 = 9, DATE = 10, TIME = 11, DATETIME = 12, YEAR = 13, VARCHAR = 15, BIT = 16,
-       JSON = 245, DECIMAL = 246, BLOB = 252, STRING = 254, GEOMETRY = 255 };
+enum {
+    TINY = 1,
+    SHORT = 2,
+    LONG = 3,
+    FLOAT = 4,
+    DOUBLE = 5,
+    TIMESTAMP = 7,
+    LONGLONG = 8,
+    INT24 = 9,
+    DATE = 10,
+    TIME = 11,
+    DATETIME = 12,
+    YEAR = 13,
+    VARCHAR = 15,
+    BIT = 16,
+    JSON = 245,
+    DECIMAL = 246,
+    BLOB = 252,
+    STRING = 254,
+    GEOMETRY = 255
+};
 
-#define RAW(bytes) { (const uint8_t *)(bytes), sizeof(bytes) - 1 }
-#define NUMBER(of, width) { .kind = (of), .bits = (width) }
-#define CLOCK(of, digits) { .kind = (of), .scale = (digits) }
+#define RAW(bytes)                                                                                 \
+    {                                                                                              \
+        (const uint8_t *)(bytes), sizeof(bytes) - 1                                                \
+    }
+#define NUMBER(of, width)                                                                          \
+    {                                                                                              \
+        .kind = (of), .bits = (width)                                                              \
+    }
+#define CLOCK(of, digits)                                                                          \
+    {                                                                                              \
+        .kind = (of), .scale = (digits)                                                            \
+    }
 
 static const struct cell_case {
     const char *name;
@@ -37,18 +64,32 @@ static const struct cell_case {
     { "medium", NUMBER(TYPE_INT, 24), INT24, RAW("\xff\xff\xff\xff"), "-1", NULL },
     { "medium unsigned", NUMBER(TYPE_UINT, 24), INT24, RAW("\xff\xff\xff\x00"), "16777215", NULL },
     { "int", NUMBER(TYPE_INT, 32), LONG, RAW("\x00\x00\x00\x80"), "-2147483648", NULL },
-    { "bigint", NUMBER(TYPE_INT, 64), LONGLONG, RAW("\0\0\0\0\0\0\0\x80"),
-      "-9223372036854775808", NULL },
+    { "bigint", NUMBER(TYPE_INT, 64), LONGLONG, RAW("\0\0\0\0\0\0\0\x80"), "-9223372036854775808",
+      NULL },
     { "bigint unsigned", NUMBER(TYPE_UINT, 64), LONGLONG, RAW("\xff\xff\xff\xff\xff\xff\xff\xff"),
       "18446744073709551615", NULL },
     { "year", { .kind = TYPE_YEAR }, YEAR, RAW("\x6b\x08"), "2155", NULL },
     { "year 0000", { .kind = TYPE_YEAR }, YEAR, RAW("\0\0"), "0", NULL },
-    { "float", { .kind = TYPE_FLOAT }, FLOAT, RAW("\xcd\xcc\xcc\x3d"), "0.10000000149011612", NULL },
+    { "float",
+      { .kind = TYPE_FLOAT },
+      FLOAT,
+      RAW("\xcd\xcc\xcc\x3d"),
+      "0.10000000149011612",
+      NULL },
     { "double", { .kind = TYPE_DOUBLE }, DOUBLE, RAW("\0\0\0\0\0\0\xf8\xbf"), "-1.5", NULL },
-    { "decimal", { .kind = TYPE_DECIMAL, .precision = 6, .scale = 2 }, DECIMAL, RAW("\5-0.50"),
-      "-0.50", NULL },
-    { "wide decimal", { .kind = TYPE_DECIMAL, .precision = 30, .scale = 2 }, DECIMAL,
-      RAW("\25" "123456789012345678.90"), "123456789012345678.90", NULL },
+    { "decimal",
+      { .kind = TYPE_DECIMAL, .precision = 6, .scale = 2 },
+      DECIMAL,
+      RAW("\5-0.50"),
+      "-0.50",
+      NULL },
+    { "wide decimal",
+      { .kind = TYPE_DECIMAL, .precision = 30, .scale = 2 },
+      DECIMAL,
+      RAW("\25"
+          "123456789012345678.90"),
+      "123456789012345678.90",
+      NULL },
     { "bit", { .kind = TYPE_BIT, .length = 9 }, BIT, RAW("\2\1\1"), "257", NULL },
     { "date", { .kind = TYPE_DATE }, DATE, RAW("\4\xe8\7\2\x1d"), "2024-02-29", NULL },
     { "zero date", { .kind = TYPE_DATE }, DATE, RAW("\0"), "0000-00-00", NULL },
@@ -66,20 +107,43 @@ static const struct cell_case {
     { "time of nothing", CLOCK(TYPE_TIME, 0), TIME, RAW("\0"), "00:00:00", NULL },
     { "text", { .kind = TYPE_TEXT }, VARCHAR, RAW("\3a\xc3\xa9"), "61C3A9", "utf8mb4" },
     { "text of latin1", { .kind = TYPE_TEXT }, VARCHAR, RAW("\2a\xe9"), "61C3A9", "latin1" },
-    { "text with a longer length", { .kind = TYPE_TEXT }, BLOB, RAW("\374\2\0ab"), "6162",
+    { "text with a longer length",
+      { .kind = TYPE_TEXT },
+      BLOB,
+      RAW("\374\2\0ab"),
+      "6162",
       "utf8mb4" },
     { "bytes", { .kind = TYPE_BYTES }, BLOB, RAW("\2\0\xff"), "00FF", NULL },
-    { "binary, padded", { .kind = TYPE_BYTES, .fixed = true, .length = 4 }, STRING, RAW("\1a"),
-      "61000000", NULL },
+    { "binary, padded",
+      { .kind = TYPE_BYTES, .fixed = true, .length = 4 },
+      STRING,
+      RAW("\1a"),
+      "61000000",
+      NULL },
     { "json", { .kind = TYPE_JSON }, JSON, RAW("\4null"), "6E756C6C", NULL },
     { "enum", { .kind = TYPE_ENUM }, STRING, RAW("\1a"), "61", "latin1" },
     { "set", { .kind = TYPE_SET }, STRING, RAW("\3a,b"), "612C62", "latin1" },
     { "geometry", { .kind = TYPE_GEOMETRY }, GEOMETRY, RAW("\3\0\0\1"), "000001", NULL },
-    { "uuid", { .kind = TYPE_UUID }, STRING, RAW("\44" "123e4567-e89b-12d3-a456-426655440000"),
-      "123E4567E89B12D3A456426655440000", NULL },
-    { "inet4", { .kind = TYPE_INET4 }, STRING, RAW("\12" "192.0.2.33"), "C0000221", NULL },
-    { "inet6", { .kind = TYPE_INET6 }, STRING, RAW("\3::1"),
-      "00000000000000000000000000000001", NULL },
+    { "uuid",
+      { .kind = TYPE_UUID },
+      STRING,
+      RAW("\44"
+          "123e4567-e89b-12d3-a456-426655440000"),
+      "123E4567E89B12D3A456426655440000",
+      NULL },
+    { "inet4",
+      { .kind = TYPE_INET4 },
+      STRING,
+      RAW("\12"
+          "192.0.2.33"),
+      "C0000221",
+      NULL },
+    { "inet6",
+      { .kind = TYPE_INET6 },
+      STRING,
+      RAW("\3::1"),
+      "00000000000000000000000000000001",
+      NULL },
 };
 
 struct fixture {
@@ -94,12 +158,14 @@ struct fixture {
 static bool fixture_make(struct fixture *fixture, const struct cell_case *cell)
 {
     *fixture = (struct fixture){ 0 };
-    fixture->column = (struct column){ .name = BYTES_LITERAL("v"), .type = cell->type,
-                                       .nullable = true };
+    fixture->column =
+        (struct column){ .name = BYTES_LITERAL("v"), .type = cell->type, .nullable = true };
     if (cell->charset)
         fixture->column.charset = bytes_from(cell->charset);
-    fixture->table = (struct table){ .database = BYTES_LITERAL("d"), .name = BYTES_LITERAL("t"),
-                                     .columns = &fixture->column, .column_count = 1 };
+    fixture->table = (struct table){ .database = BYTES_LITERAL("d"),
+                                     .name = BYTES_LITERAL("t"),
+                                     .columns = &fixture->column,
+                                     .column_count = 1 };
     return cell_plan_make(&fixture->table, &cell->wire, &fixture->arena, &fixture->plan,
                           &fixture->err);
 }
@@ -171,8 +237,12 @@ static void test_values_that_are_wrong(void **unused)
         { "uuid", { .kind = TYPE_UUID }, STRING, RAW("\3abc"), NULL, NULL },
         { "inet4", { .kind = TYPE_INET4 }, STRING, RAW("\3::1"), NULL, NULL },
         { "inet6", { .kind = TYPE_INET6 }, STRING, RAW("\4nope"), NULL, NULL },
-        { "decimal", { .kind = TYPE_DECIMAL, .precision = 5, .scale = 1 }, DECIMAL, RAW("\3a.b"),
-          NULL, NULL },
+        { "decimal",
+          { .kind = TYPE_DECIMAL, .precision = 5, .scale = 1 },
+          DECIMAL,
+          RAW("\3a.b"),
+          NULL,
+          NULL },
     };
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
         struct fixture fixture;
@@ -206,8 +276,9 @@ static void test_types_that_do_not_fit(void **unused)
 static void test_texts_that_are_invalid_are_counted(void **unused)
 {
     (void)unused;
-    static const struct cell_case invalid = { "invalid", { .kind = TYPE_TEXT }, VARCHAR,
-                                              RAW("\3\xc6\x98\x98"), NULL, "cp1251" };
+    static const struct cell_case invalid = { "invalid", { .kind = TYPE_TEXT },
+                                              VARCHAR,   RAW("\3\xc6\x98\x98"),
+                                              NULL,      "cp1251" };
     struct fixture fixture;
     assert_true(fixture_make(&fixture, &invalid));
     assert_true(read_row(&fixture, 0, invalid.raw));

@@ -13,21 +13,36 @@
 #include "sources/mysql/reader_sql.h"
 
 static const struct bytes members[] = {
-    { (const uint8_t *)"z", 1 }, { (const uint8_t *)"", 0 }, { (const uint8_t *)"a b", 3 },
+    { (const uint8_t *)"z", 1 },
+    { (const uint8_t *)"", 0 },
+    { (const uint8_t *)"a b", 3 },
     { (const uint8_t *)"c", 1 },
 };
 
-#define TEXT(literal) { .tag = VALUE_TEXT, .size = sizeof(literal) - 1,                            \
-                        .data = (const uint8_t *)(literal) }
-#define INTEGER(number) { .tag = VALUE_INT, .integer = (number) }
-#define LABELS(of) { .kind = (of), .members = members, .member_count = 4 }
+#define TEXT(literal)                                                                              \
+    {                                                                                              \
+        .tag = VALUE_TEXT, .size = sizeof(literal) - 1, .data = (const uint8_t *)(literal)         \
+    }
+#define INTEGER(number)                                                                            \
+    {                                                                                              \
+        .tag = VALUE_INT, .integer = (number)                                                      \
+    }
+#define LABELS(of)                                                                                 \
+    {                                                                                              \
+        .kind = (of), .members = members, .member_count = 4                                        \
+    }
 
-static const struct { struct type type; struct value value; const char *sql; } literals[] = {
+static const struct {
+    struct type type;
+    struct value value;
+    const char *sql;
+} literals[] = {
     { { .kind = TYPE_INT }, INTEGER(INT64_MIN), "-9223372036854775808" },
     { { .kind = TYPE_UINT }, { .tag = VALUE_UINT, .natural = UINT64_MAX }, "18446744073709551615" },
     { { .kind = TYPE_DOUBLE }, { .tag = VALUE_DOUBLE, .number = 0.1 }, "1.00000000000000006e-01" },
     { { .kind = TYPE_DECIMAL, .precision = 6, .scale = 3 }, INTEGER(-5), "-0.005" },
-    { { .kind = TYPE_DECIMAL, .precision = 30, .scale = 1 }, TEXT("-12345678901234567890.5"),
+    { { .kind = TYPE_DECIMAL, .precision = 30, .scale = 1 },
+      TEXT("-12345678901234567890.5"),
       "-12345678901234567890.5" },
     { { .kind = TYPE_DATE }, INTEGER(-1), "'1969-12-31'" },
     { { .kind = TYPE_DATETIME, .scale = 6 }, INTEGER(-1), "'1969-12-31 23:59:59.999999'" },
@@ -41,9 +56,11 @@ static const struct { struct type type; struct value value; const char *sql; } l
     { LABELS(TYPE_SET), TEXT(""), "0" },
     { LABELS(TYPE_SET), TEXT("z,a b,c"), "13" },
     { LABELS(TYPE_SET), TEXT("c"), "8" },
-    { { .kind = TYPE_UUID }, TEXT("\x12\x3e\x45\x67\xe8\x9b\x12\xd3\xa4\x56\x42\x66\x55\x44\0\0"),
+    { { .kind = TYPE_UUID },
+      TEXT("\x12\x3e\x45\x67\xe8\x9b\x12\xd3\xa4\x56\x42\x66\x55\x44\0\0"),
       "'123e4567-e89b-12d3-a456-426655440000'" },
-    { { .kind = TYPE_INET6 }, TEXT("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"),
+    { { .kind = TYPE_INET6 },
+      TEXT("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"),
       "INET6_NTOA(x'00000000000000000000000000000001')" },
     { { .kind = TYPE_INT }, { .tag = VALUE_NULL }, "NULL" },
 };
@@ -92,8 +109,10 @@ static void test_conditions_between_keys(void **unused)
     };
     static const struct value bound[] = { TEXT("a b"), INTEGER(7) };
     struct arena arena = { 0 };
-    struct table table = { .database = BYTES_LITERAL("d"), .name = BYTES_LITERAL("t`"),
-                           .columns = columns, .column_count = 3 };
+    struct table table = { .database = BYTES_LITERAL("d"),
+                           .name = BYTES_LITERAL("t`"),
+                           .columns = columns,
+                           .column_count = 3 };
     struct buf sql;
     buf_init(&sql, 1000);
     table_index_keys(&arena, &table);

@@ -30,31 +30,101 @@ static void put_hex(struct buf *out, const char *hex)
 static void map_begin(struct buf *out, const char *columns)
 {
     buf_init(out, 1 << 20);
-    put_hex(out, "2a0000000000" "0100" "0164" "00" "0174" "00");
+    put_hex(out, "2a0000000000"
+                 "0100"
+                 "0164"
+                 "00"
+                 "0174"
+                 "00");
     put_hex(out, columns);
 }
 
-#define EIGHT /* INT, VARCHAR, FLOAT, BLOB, ENUM, GEOMETRY, SET, YEAR */                          \
-    "08" "030f04fcfefffe0d" "09" "5000" "04" "02" "f701" "04" "f801" "fe"
+#define EIGHT /* INT, VARCHAR, FLOAT, BLOB, ENUM, GEOMETRY, SET, YEAR */                           \
+    "08"                                                                                           \
+    "030f04fcfefffe0d"                                                                             \
+    "09"                                                                                           \
+    "5000"                                                                                         \
+    "04"                                                                                           \
+    "02"                                                                                           \
+    "f701"                                                                                         \
+    "04"                                                                                           \
+    "f801"                                                                                         \
+    "fe"
 
 static const struct {
     const char *name, *columns;
     bool mariadb, ok;
 } parse_cases[] = {
-    { "no columns", "00" "00", false, true },
+    { "no columns",
+      "00"
+      "00",
+      false, true },
     { "eight columns", EIGHT, false, true },
     { "more types than bytes", "ff", false, false },
     { "more columns than a server allows", "fdffff00", false, false },
-    { "unknown type", "01" "14" "00" "00", false, false },
-    { "metadata cut off", "01" "0f" "0150", false, false },
-    { "metadata longer than the event", "01" "0f" "ff", false, false },
-    { "no bitmap of nullable columns", "01" "03" "00", false, false },
-    { "unknown field", "01" "03" "00" "00" "6303aabbcc", false, true },
-    { "field cut off", "01" "03" "00" "00" "0105aa", false, false },
-    { "field without a size", "01" "03" "00" "00" "01", false, false },
-    { "no bytes of signs", "01" "03" "00" "00" "0100", false, false },
-    { "name cut off", "01" "03" "00" "00" "04020561", false, false },
-    { "names of too few columns", "02" "0303" "00" "00" "04020161", false, false },
+    { "unknown type",
+      "01"
+      "14"
+      "00"
+      "00",
+      false, false },
+    { "metadata cut off",
+      "01"
+      "0f"
+      "0150",
+      false, false },
+    { "metadata longer than the event",
+      "01"
+      "0f"
+      "ff",
+      false, false },
+    { "no bitmap of nullable columns",
+      "01"
+      "03"
+      "00",
+      false, false },
+    { "unknown field",
+      "01"
+      "03"
+      "00"
+      "00"
+      "6303aabbcc",
+      false, true },
+    { "field cut off",
+      "01"
+      "03"
+      "00"
+      "00"
+      "0105aa",
+      false, false },
+    { "field without a size",
+      "01"
+      "03"
+      "00"
+      "00"
+      "01",
+      false, false },
+    { "no bytes of signs",
+      "01"
+      "03"
+      "00"
+      "00"
+      "0100",
+      false, false },
+    { "name cut off",
+      "01"
+      "03"
+      "00"
+      "00"
+      "04020561",
+      false, false },
+    { "names of too few columns",
+      "02"
+      "0303"
+      "00"
+      "00"
+      "04020161",
+      false, false },
     { "character set for no column", EIGHT "0203210508", false, false },
     { "too few character sets", EIGHT "030121", false, false },
     { "more labels than bytes", EIGHT "0602fa01", false, false },
@@ -91,11 +161,25 @@ static void test_columns(void **state)
     CLEANUP(buf_cleanup) struct buf body;
     struct table_map *map;
     struct error err;
-    map_begin(&body, "09" "fefef6100f8c8dfc13" "0f" "cefc" "fe05" "4105" "0701" "2c01" "03" "c900"
-                     "04" "06" "0301");
+    map_begin(&body, "09"
+                     "fefef6100f8c8dfc13"
+                     "0f"
+                     "cefc"
+                     "fe05"
+                     "4105"
+                     "0701"
+                     "2c01"
+                     "03"
+                     "c900"
+                     "04"
+                     "06"
+                     "0301");
     assert_true(table_map_parse(buf_view(&body), true, &arena, &map, &err));
-    static const uint8_t types[] = { WIRE_STRING, WIRE_STRING, WIRE_NEWDECIMAL, WIRE_BIT,
-        WIRE_VARCHAR, WIRE_BLOB_COMPRESSED, WIRE_VARCHAR_COMPRESSED, WIRE_BLOB, WIRE_TIME2 };
+    static const uint8_t types[] = {
+        WIRE_STRING,  WIRE_STRING,          WIRE_NEWDECIMAL,         WIRE_BIT,
+        WIRE_VARCHAR, WIRE_BLOB_COMPRESSED, WIRE_VARCHAR_COMPRESSED, WIRE_BLOB,
+        WIRE_TIME2
+    };
     static const uint16_t metadata[] = { 1020, 5, 65 << 8 | 5, 15, 300, 3, 201, 4, 6 };
     assert_int_equal(map->column_count, 9);
     assert_int_equal(map->table_id, 42);
@@ -119,13 +203,30 @@ static void test_metadata(void **state)
     struct error err;
     map_begin(&body, EIGHT);
     put_hex(&body, "0101a0"); /* numeric: INT unsigned, FLOAT, YEAR unsigned */
-    put_hex(&body, "0203" "21013f"); /* default 33; the second of the character columns is binary */
-    put_hex(&body, "0a01" "08"); /* labels in latin1 */
-    put_hex(&body, "0410" "0161" "0162" "0163" "0164" "0165" "0166" "0167" "0168");
-    put_hex(&body, "0605" "02" "0178" "01e9");
-    put_hex(&body, "0503" "01" "0173");
+    put_hex(&body, "0203"
+                   "21013f"); /* default 33; the second of the character columns is binary */
+    put_hex(&body, "0a01"
+                   "08"); /* labels in latin1 */
+    put_hex(&body, "0410"
+                   "0161"
+                   "0162"
+                   "0163"
+                   "0164"
+                   "0165"
+                   "0166"
+                   "0167"
+                   "0168");
+    put_hex(&body, "0605"
+                   "02"
+                   "0178"
+                   "01e9");
+    put_hex(&body, "0503"
+                   "01"
+                   "0173");
     put_hex(&body, "070101");
-    put_hex(&body, "0904" "0100" "000a"); /* b, and a by a prefix */
+    put_hex(&body, "0904"
+                   "0100"
+                   "000a");   /* b, and a by a prefix */
     put_hex(&body, "0c017f"); /* a is invisible */
     assert_true(table_map_parse(buf_view(&body), false, &arena, &map, &err));
     assert_true(map->has_names && map->has_keys && map->has_signedness && map->has_charsets);
@@ -149,8 +250,10 @@ static void test_metadata(void **state)
 
     struct table *table;
     assert_true(table_map_derive(map, NULL, NULL, &arena, &table, &err));
-    static const char *const spelled[] = { "int unsigned", "varchar(26)", "float", "blob",
-        "enum('x','\xc3\xa9')", "point", "set('s')", "year" };
+    static const char *const spelled[] = {
+        "int unsigned",         "varchar(26)", "float",    "blob",
+        "enum('x','\xc3\xa9')", "point",       "set('s')", "year"
+    };
     for (uint16_t i = 0; i < 8; i++)
         assert_true(bytes_is(table->columns[i].source_type, spelled[i]));
     assert_true(bytes_is(table->columns[1].charset, "utf8mb3"));
@@ -172,7 +275,8 @@ static void test_captured(void **state)
 {
     (void)state;
     static const struct collation_entry entries[] = {
-        { 2304, { (const uint8_t *)"utf8mb4_uca1400_ai_ci", 21 },
+        { 2304,
+          { (const uint8_t *)"utf8mb4_uca1400_ai_ci", 21 },
           { (const uint8_t *)"utf8mb4", 7 } },
     };
     static const struct collation_table collations = { entries, 1 };
@@ -206,39 +310,97 @@ static void test_captured(void **state)
 
 /* ---- fitting: one table of (id INT UNSIGNED key, s VARCHAR(10) latin1, e ENUM('a','b')) ---- */
 
-#define THREE "03" "030ffe" "04" "0a00" "f701" "06"
-#define THREE_FULL                                                                                \
-    "010180" "030108" "0a0108" "0407" "026964" "0173" "0165" "0605" "02" "0161" "0162" "080100"
+#define THREE                                                                                      \
+    "03"                                                                                           \
+    "030ffe"                                                                                       \
+    "04"                                                                                           \
+    "0a00"                                                                                         \
+    "f701"                                                                                         \
+    "06"
+#define THREE_FULL                                                                                 \
+    "010180"                                                                                       \
+    "030108"                                                                                       \
+    "0a0108"                                                                                       \
+    "0407"                                                                                         \
+    "026964"                                                                                       \
+    "0173"                                                                                         \
+    "0165"                                                                                         \
+    "0605"                                                                                         \
+    "02"                                                                                           \
+    "0161"                                                                                         \
+    "0162"                                                                                         \
+    "080100"
 
 static const struct {
     const char *name, *columns, *why; /* why NULL: fits */
 } fit_cases[] = {
     { "nothing told", THREE, NULL },
     { "all told", THREE THREE_FULL, NULL },
-    { "names in capitals", THREE "0407" "024944" "0153" "0145", NULL },
-    { "another number of columns", "02" "030f" "02" "0a00" "02", "2 columns instead of 3" },
-    { "another name", THREE "0407" "026964" "0178" "0165", "name of column 's'" },
-    { "another type", "03" "080ffe" "04" "0a00" "f701" "06", "type of column 'id'" },
+    { "names in capitals",
+      THREE "0407"
+            "024944"
+            "0153"
+            "0145",
+      NULL },
+    { "another number of columns",
+      "02"
+      "030f"
+      "02"
+      "0a00"
+      "02",
+      "2 columns instead of 3" },
+    { "another name",
+      THREE "0407"
+            "026964"
+            "0178"
+            "0165",
+      "name of column 's'" },
+    { "another type",
+      "03"
+      "080ffe"
+      "04"
+      "0a00"
+      "f701"
+      "06",
+      "type of column 'id'" },
     { "another sign", THREE "010100", "sign of column 'id'" },
     { "another character set", THREE "030121", "character set of column 's'" },
     { "bytes", THREE "03013f", "character set of column 's'" },
-    { "another label", THREE "0a0108" "0605" "02" "0161" "0163", "labels of column 'e'" },
-    { "one label less", THREE "0a0108" "0603" "01" "0161", "labels of column 'e'" },
+    { "another label",
+      THREE "0a0108"
+            "0605"
+            "02"
+            "0161"
+            "0163",
+      "labels of column 'e'" },
+    { "one label less",
+      THREE "0a0108"
+            "0603"
+            "01"
+            "0161",
+      "labels of column 'e'" },
     { "another key", THREE "08020001", "primary key" },
 };
 
 static const struct bytes labels[] = { { (const uint8_t *)"a", 1 }, { (const uint8_t *)"b", 1 } };
 static const struct column columns[] = {
-    { .name = { (const uint8_t *)"id", 2 }, .type = { .kind = TYPE_UINT, .bits = 32 },
-      .key_order = 1, .comment = { (const uint8_t *)"kept", 4 },
+    { .name = { (const uint8_t *)"id", 2 },
+      .type = { .kind = TYPE_UINT, .bits = 32 },
+      .key_order = 1,
+      .comment = { (const uint8_t *)"kept", 4 },
       .source_type = { (const uint8_t *)"int(10) unsigned", 16 } },
-    { .name = { (const uint8_t *)"s", 1 }, .type = { .kind = TYPE_TEXT, .length = 10 },
-      .charset = { (const uint8_t *)"latin1", 6 }, .nullable = true },
+    { .name = { (const uint8_t *)"s", 1 },
+      .type = { .kind = TYPE_TEXT, .length = 10 },
+      .charset = { (const uint8_t *)"latin1", 6 },
+      .nullable = true },
     { .name = { (const uint8_t *)"e", 1 },
-      .type = { .kind = TYPE_ENUM, .members = labels, .member_count = 2 }, .nullable = true },
+      .type = { .kind = TYPE_ENUM, .members = labels, .member_count = 2 },
+      .nullable = true },
 };
 static const uint16_t key[] = { 0 };
-static const struct table table = { .columns = columns, .column_count = 3, .key_count = 1,
+static const struct table table = { .columns = columns,
+                                    .column_count = 3,
+                                    .key_count = 1,
                                     .key_columns = key,
                                     .comment = { (const uint8_t *)"of the table", 12 } };
 
@@ -270,8 +432,17 @@ static void test_derive_over_tracked(void **state)
     struct table *draft;
     struct error err;
     /* s became VARCHAR(20), e is gone, n came as the first; no primary key is told */
-    map_begin(&body, "03" "03030f" "02" "1400" "05" "0101c0" "030108" "0407" "016e" "024944"
-        "0173");
+    map_begin(&body, "03"
+                     "03030f"
+                     "02"
+                     "1400"
+                     "05"
+                     "0101c0"
+                     "030108"
+                     "0407"
+                     "016e"
+                     "024944"
+                     "0173");
     assert_true(table_map_parse(buf_view(&body), false, &arena, &map, &err));
     assert_true(table_map_derive(map, &table, NULL, &arena, &draft, &err));
     assert_int_equal(draft->column_count, 3);
@@ -289,11 +460,34 @@ static const struct {
     const char *name, *columns, *why;
 } underivable[] = {
     { "no names", THREE "010180", "names" },
-    { "no signs", THREE "0407" "026964" "0173" "0165", "sign of column 'id'" },
-    { "no character sets", THREE "010180" "0407" "026964" "0173" "0165",
+    { "no signs",
+      THREE "0407"
+            "026964"
+            "0173"
+            "0165",
+      "sign of column 'id'" },
+    { "no character sets",
+      THREE "010180"
+            "0407"
+            "026964"
+            "0173"
+            "0165",
       "character set of column 's'" },
-    { "no labels", THREE "010180" "030108" "0407" "026964" "0173" "0165", "labels of column 'e'" },
-    { "unknown collation", THREE "010180" "0303fcffff" "0407" "026964" "0173" "0165",
+    { "no labels",
+      THREE "010180"
+            "030108"
+            "0407"
+            "026964"
+            "0173"
+            "0165",
+      "labels of column 'e'" },
+    { "unknown collation",
+      THREE "010180"
+            "0303fcffff"
+            "0407"
+            "026964"
+            "0173"
+            "0165",
       "character set of column 's'" },
 };
 
@@ -318,9 +512,9 @@ static void test_underivable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),    cmocka_unit_test(test_columns),
-        cmocka_unit_test(test_metadata), cmocka_unit_test(test_captured),
-        cmocka_unit_test(test_fits),     cmocka_unit_test(test_derive_over_tracked),
+        cmocka_unit_test(test_parse),       cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_metadata),    cmocka_unit_test(test_captured),
+        cmocka_unit_test(test_fits),        cmocka_unit_test(test_derive_over_tracked),
         cmocka_unit_test(test_underivable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
