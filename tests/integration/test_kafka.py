@@ -12,7 +12,8 @@ import time
 import pytest
 
 from support.kafka_server import Kafka
-from support.process import wait_for
+from support.process import pause, wait_for
+
 
 def murmur2(data):
     """As Kafka's Java client computes it."""
@@ -224,7 +225,7 @@ def test_a_second_agent_takes_over(feed_for, servers, tmp_path):
     wait_for(lambda: feed.agent.sink_status()["rows"] > 100, 60, "changes to arrive")
     time.sleep(1)  # a position is stored: the copy goes on, it does not begin
     first = feed.agent
-    os.kill(first.process.pid, signal.SIGSTOP)  # as a machine that is paused
+    pause(first.process.pid)  # as a machine that is paused
     copy = os.path.join(tmp_path, "moved")
     shutil.copytree(os.path.join(first.folder, "checkpoint"), copy)
     os.makedirs(os.path.join(feed.folder, "moved"), exist_ok=True)

@@ -69,6 +69,21 @@ def wait_for(condition, timeout, what, interval=0.05):
         time.sleep(interval)
 
 
+def pause(pid):
+    """Stops a process as a machine that sleeps; returns when none of its threads runs any more,
+    which the signal alone does not wait for."""
+    os.kill(pid, signal.SIGSTOP)
+
+    def stopped():
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/stat") as file:
+                if file.read().rsplit(")", 1)[1].split()[0] != "T":
+                    return False
+        return True
+
+    wait_for(stopped, 30, f"process {pid} to stop", interval=0.01)
+
+
 def end_process(pid, began, timeout=60):
     """Ends a process that an earlier run left, if it is still the same one."""
     if started_at(pid) != began:
