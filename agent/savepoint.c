@@ -21,9 +21,9 @@
 
 #include "agent/build.h"
 #include "agent/command.h"
-#include "engine/base/assert.h"
 #include "engine/base/cleanup.h"
 #include "engine/base/clock.h"
+#include "engine/base/memory.h"
 #include "engine/checkpoint.h"
 
 enum { NAME_SIZE = 32 };
@@ -65,11 +65,7 @@ static void retain(const struct config *config, struct arena *arena, const char 
     for (struct dirent *entry; listed && (entry = readdir(listed));) {
         if (!is_time(entry->d_name))
             continue;
-        if (count == capacity) {
-            capacity = capacity ? capacity * 2 : 64;
-            names = realloc(names, capacity * sizeof *names);
-            ASSERT(names);
-        }
+        names = memory_grow(names, count, &capacity, sizeof *names);
         snprintf(names[count++], NAME_SIZE, "%.31s", entry->d_name);
     }
     if (listed)

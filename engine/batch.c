@@ -7,28 +7,19 @@
 #include <stdlib.h>
 
 #include "engine/base/assert.h"
+#include "engine/base/memory.h"
 #include "engine/base/wait.h"
-
-static void *grow(void *items, uint32_t count, uint32_t *capacity, size_t size)
-{
-    if (count < *capacity)
-        return items;
-    uint32_t more = *capacity ? *capacity * 2 : 256;
-    items = realloc(items, more * size);
-    ASSERT(items);
-    *capacity = more;
-    return items;
-}
 
 void batch_grow_events(struct batch *batch)
 {
-    batch->events = grow(batch->events, batch->count, &batch->capacity, sizeof *batch->events);
+    batch->events =
+        memory_grow(batch->events, batch->count, &batch->capacity, sizeof *batch->events);
 }
 
 struct transaction *batch_add_transaction(struct batch *batch)
 {
-    batch->transactions = grow(batch->transactions, batch->transaction_count,
-                               &batch->transaction_capacity, sizeof *batch->transactions);
+    batch->transactions = memory_grow(batch->transactions, batch->transaction_count,
+                                      &batch->transaction_capacity, sizeof *batch->transactions);
     struct transaction *transaction = &batch->transactions[batch->transaction_count++];
     *transaction = (struct transaction){ .first_event = batch->count };
     return transaction;
@@ -65,8 +56,7 @@ void pool_init(struct pool *pool, uint32_t count)
     *pool = (struct pool){ .count = count };
     pthread_mutex_init(&pool->lock, NULL);
     wait_init(&pool->freed);
-    pool->batches = calloc(count, sizeof *pool->batches);
-    ASSERT(pool->batches);
+    pool->batches = memory_zalloc(count, sizeof *pool->batches);
     for (uint32_t i = 0; i < count; i++) {
         pool->batches[i].pool = pool;
         pool->batches[i].next_free = pool->free;

@@ -35,9 +35,11 @@ struct pool;
 struct batch {
     struct arena arena;
     struct event *events; /* a malloc'd array, grown by batch_add, kept between uses */
-    uint32_t count, capacity;
+    uint32_t count;
+    size_t capacity;
     struct transaction *transactions;
-    uint32_t transaction_count, transaction_capacity;
+    uint32_t transaction_count;
+    size_t transaction_capacity;
     uint64_t bytes;      /* of the source's packets, for metrics */
     uint64_t replaced;   /* texts that were invalid in their character set, for metrics */
     struct position end; /* token.data NULL: the batch ends inside a transaction */

@@ -20,6 +20,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/fault.h"
 #include "engine/base/log.h"
+#include "engine/base/memory.h"
 #include "engine/base/wait.h"
 #include "engine/checkpoint_copy.h"
 #include "engine/checkpoint_home.h"
@@ -352,8 +353,7 @@ static bool open_any(struct checkpoint *checkpoint, struct checkpoint_image *ima
 bool checkpoint_open(const char *directory, struct bytes identity, struct checkpoint **out,
                      struct checkpoint_image *image, struct error *err)
 {
-    struct checkpoint *checkpoint = calloc(1, sizeof *checkpoint);
-    ASSERT(checkpoint);
+    struct checkpoint *checkpoint = memory_zalloc(1, sizeof *checkpoint);
     checkpoint->home.lock = -1;
     pthread_mutex_init(&checkpoint->lock, NULL);
     wait_init(&checkpoint->changed);
@@ -418,8 +418,7 @@ void checkpoint_close(struct checkpoint *checkpoint)
 
 struct checkpoint_write *checkpoint_begin(struct checkpoint *checkpoint)
 {
-    struct checkpoint_write *write = calloc(1, sizeof *write);
-    ASSERT(write);
+    struct checkpoint_write *write = memory_zalloc(1, sizeof *write);
     *write = (struct checkpoint_write){ checkpoint, store_begin() };
     return write;
 }

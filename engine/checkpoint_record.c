@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <zlib.h>
 
-#include "engine/base/assert.h"
+#include "engine/base/memory.h"
 #include "engine/base/reader.h"
 
 /* ---- writing ---- */
@@ -123,16 +123,6 @@ static struct chunk_record take_chunk(struct reader *in, struct arena *arena)
     return chunk;
 }
 
-static void *more(void *items, size_t count, size_t *capacity, size_t size)
-{
-    if (count < *capacity)
-        return items;
-    *capacity = *capacity ? *capacity * 2 : 64;
-    items = realloc(items, *capacity * size);
-    ASSERT(items);
-    return items;
-}
-
 static void load_state(struct record_loader *loader, struct reader *in)
 {
     struct checkpoint_image *image = loader->image;
@@ -145,7 +135,7 @@ static void load_state(struct record_loader *loader, struct reader *in)
     record.sweep = reader_le(in, 8);
     record.reason = take_sized(in, &image->arena);
     image->records =
-        more(image->records, image->record_count, &loader->record_capacity, sizeof record);
+        memory_grow(image->records, image->record_count, &loader->record_capacity, sizeof record);
     image->records[image->record_count++] = record;
 }
 
@@ -153,7 +143,8 @@ static void load_range(struct record_loader *loader, struct reader *in)
 {
     struct checkpoint_image *image = loader->image;
     struct chunk_record range = take_chunk(in, &image->arena);
-    image->ranges = more(image->ranges, image->range_count, &loader->range_capacity, sizeof range);
+    image->ranges =
+        memory_grow(image->ranges, image->range_count, &loader->range_capacity, sizeof range);
     image->ranges[image->range_count++] = range;
 }
 
@@ -175,7 +166,7 @@ static void load_intent(struct record_loader *loader, struct reader *in)
         chunks[i] = take_chunk(in, &image->arena);
     intent.chunks = chunks;
     image->intents =
-        more(image->intents, image->intent_count, &loader->intent_capacity, sizeof intent);
+        memory_grow(image->intents, image->intent_count, &loader->intent_capacity, sizeof intent);
     image->intents[image->intent_count++] = intent;
 }
 
@@ -186,7 +177,7 @@ static void load_target(struct record_loader *loader, struct reader *in)
     target.name = take_sized(in, &image->arena);
     target.applied = reader_le(in, 8);
     image->targets =
-        more(image->targets, image->target_count, &loader->target_capacity, sizeof target);
+        memory_grow(image->targets, image->target_count, &loader->target_capacity, sizeof target);
     image->targets[image->target_count++] = target;
 }
 
@@ -197,8 +188,8 @@ static bool load_table(struct record_loader *loader, struct reader *in, struct e
     if (!table_decode(in->rest, &image->arena, &table, err))
         return false;
     in->rest.size = 0;
-    image->tables =
-        more(image->tables, image->table_count, &loader->table_capacity, sizeof(struct table *));
+    image->tables = memory_grow(image->tables, image->table_count, &loader->table_capacity,
+                                sizeof(struct table *));
     image->tables[image->table_count++] = table;
     return true;
 }

@@ -15,6 +15,7 @@
 #include "engine/base/assert.h"
 #include "engine/base/buf.h"
 #include "engine/base/map.h"
+#include "engine/base/memory.h"
 #include "engine/base/reader.h"
 
 /* RocksDB, as Debian builds it, ends the process when it meets a full disk: we stop before. */
@@ -120,11 +121,9 @@ bool store_open(const char *path, enum store_mode mode, struct store **out, stru
     rocksdb_options_destroy(options);
     if (text)
         return store_error(err, text);
-    struct store *store = calloc(1, sizeof *store);
-    ASSERT(store);
+    struct store *store = memory_zalloc(1, sizeof *store);
     store->db = db;
-    store->path = strdup(path);
-    ASSERT(store->path);
+    store->path = memory_text(path);
     store->unsynced = rocksdb_writeoptions_create();
     store->synced = rocksdb_writeoptions_create();
     store->reading = rocksdb_readoptions_create();
@@ -209,8 +208,7 @@ bool store_each(struct store *store, store_visit *visit, void *context, struct e
 
 struct store_write *store_begin(void)
 {
-    struct store_write *write = calloc(1, sizeof *write);
-    ASSERT(write);
+    struct store_write *write = memory_zalloc(1, sizeof *write);
     write->end = &write->first;
     return write;
 }

@@ -8,6 +8,7 @@
 #include "engine/base/assert.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
+#include "engine/base/memory.h"
 #include "engine/base/retry.h"
 #include "engine/base/wait.h"
 #include "engine/snapshot.h"
@@ -127,8 +128,7 @@ static void reader_worked(struct snapshot_reader *self)
 static struct bytes bound_encode(const struct table *table, const struct value *key,
                                  struct arena *arena)
 {
-    struct value *row = calloc(table->column_count, sizeof *row);
-    ASSERT(row);
+    struct value *row = memory_zalloc(table->column_count, sizeof *row);
     for (uint16_t i = 0; i < table->key_count; i++)
         row[table->key_columns[i]] = key[i];
     struct buf encoded;
@@ -143,12 +143,11 @@ static struct bytes bound_encode(const struct table *table, const struct value *
 static void ranges_make(struct tracked *tracked, struct value **bounds, uint32_t count)
 {
     tracked->range_count = count + 1;
-    tracked->ranges = calloc(tracked->range_count, sizeof *tracked->ranges);
-    ASSERT(tracked->ranges);
+    tracked->ranges = memory_zalloc(tracked->range_count, sizeof *tracked->ranges);
     for (uint32_t i = 0; i <= count; i++) {
         struct range *range = &tracked->ranges[i];
         if (i > 0)
-            range->cursor = bytes_own(tracked->ranges[i - 1].until);
+            range->cursor = memory_copy(tracked->ranges[i - 1].until);
         if (i < count)
             range->until = bound_encode(tracked->table, bounds[i], &tracked->arena);
     }
@@ -493,11 +492,9 @@ static void *reader_main(void *context)
 void snapshot_start(struct snapshot *snapshot)
 {
     uint32_t count = snapshot->options->snapshot_parallelism;
-    snapshot->readers = calloc(count, sizeof *snapshot->readers);
-    ASSERT(snapshot->readers);
+    snapshot->readers = memory_zalloc(count, sizeof *snapshot->readers);
     for (uint32_t i = 0; i < count; i++) {
-        struct snapshot_reader *self = calloc(1, sizeof *self);
-        ASSERT(self);
+        struct snapshot_reader *self = memory_zalloc(1, sizeof *self);
         *self = (struct snapshot_reader){ .snapshot = snapshot,
                                           .index = i,
                                           .retry = {

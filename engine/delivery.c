@@ -11,6 +11,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/fault.h"
 #include "engine/base/log.h"
+#include "engine/base/memory.h"
 #include "engine/base/wait.h"
 #include "engine/delivery_internal.h"
 #include "engine/snapshot.h"
@@ -123,15 +124,12 @@ static bool worker_change(struct worker *worker, const struct event *event, stru
 
 static void chunk_remember(struct delivery_target *state, const struct chunk_record *chunk)
 {
-    if (state->chunk_count == state->chunk_capacity) {
-        state->chunk_capacity = state->chunk_capacity ? state->chunk_capacity * 2 : 8;
-        state->chunks = realloc(state->chunks, state->chunk_capacity * sizeof *state->chunks);
-        ASSERT(state->chunks);
-    }
+    state->chunks = memory_grow(state->chunks, state->chunk_count, &state->chunk_capacity,
+                                sizeof *state->chunks);
     struct chunk_record *copy = &state->chunks[state->chunk_count++];
     *copy = *chunk;
-    copy->cursor = bytes_own(chunk->cursor);
-    copy->until = bytes_own(chunk->until);
+    copy->cursor = memory_copy(chunk->cursor);
+    copy->until = memory_copy(chunk->until);
 }
 
 /* Rows of a snapshot, with the changes that were held for them: never cut over two loads. */
@@ -297,8 +295,7 @@ static void *worker_main(void *context)
 bool worker_start(struct delivery_shared *shared, uint32_t index, struct pending_intent *pending,
                   uint32_t pending_count, struct worker **out, struct error *err)
 {
-    struct worker *worker = calloc(1, sizeof *worker);
-    ASSERT(worker);
+    struct worker *worker = memory_zalloc(1, sizeof *worker);
     *worker = (struct worker){
         .shared = shared,
         .index = index,

@@ -16,7 +16,8 @@ struct delivery_target {
     int64_t opened_us;
     uint64_t seen;               /* stream mark up to which rows were taken in */
     struct chunk_record *chunks; /* that become durable with the load; cursors owned */
-    uint32_t chunk_count, chunk_capacity;
+    uint32_t chunk_count;
+    size_t chunk_capacity;
     bool has_snapshot_rows;
     uint64_t inserts, updates, deletes, reads;
     int64_t event_time_us;

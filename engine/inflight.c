@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "engine/base/assert.h"
+#include "engine/base/memory.h"
 
 void inflight_init(struct inflight *inflight, uint32_t worker_count)
 {
@@ -27,14 +28,6 @@ void inflight_done(struct inflight *inflight)
     *inflight = (struct inflight){ 0 };
 }
 
-static struct bytes token_own(struct bytes token)
-{
-    uint8_t *copy = malloc(token.size ? token.size : 1);
-    ASSERT(copy);
-    memcpy(copy, token.data, token.size);
-    return (struct bytes){ copy, token.size };
-}
-
 uint64_t inflight_push(struct inflight *inflight, const struct position *end, int64_t time_us)
 {
     pthread_mutex_lock(&inflight->lock);
@@ -47,7 +40,8 @@ uint64_t inflight_push(struct inflight *inflight, const struct position *end, in
         } else {
             entry = entry_at(inflight, inflight->count++);
         }
-        *entry = (struct inflight_entry){ sequence, { end->mark, token_own(end->token) }, time_us };
+        *entry =
+            (struct inflight_entry){ sequence, { end->mark, memory_copy(end->token) }, time_us };
     }
     pthread_mutex_unlock(&inflight->lock);
     return sequence;

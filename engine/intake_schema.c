@@ -6,9 +6,9 @@
 
 #include <stdlib.h>
 
-#include "engine/base/assert.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
+#include "engine/base/memory.h"
 
 /* Another key, or other types in it: what a reading has noted of its progress is void. */
 static bool key_differs(const struct table *before, const struct table *after)
@@ -292,8 +292,7 @@ static bool store_drop(struct intake *intake, const struct table *table, uint64_
 
 static void forget_from(struct intake *intake, uint32_t table_id, uint64_t mark)
 {
-    struct forgotten *forgotten = calloc(1, sizeof *forgotten);
-    ASSERT(forgotten);
+    struct forgotten *forgotten = memory_zalloc(1, sizeof *forgotten);
     *forgotten = (struct forgotten){ table_id, mark, intake->forgotten };
     intake->forgotten = forgotten;
 }
@@ -513,8 +512,7 @@ static bool restore_ranges(struct intake *intake, struct tracked *tracked,
 {
     if (record->range_count == 0 || ranges_of(image, tracked->id) != record->range_count)
         return false;
-    tracked->ranges = calloc(record->range_count, sizeof *tracked->ranges);
-    ASSERT(tracked->ranges);
+    tracked->ranges = memory_zalloc(record->range_count, sizeof *tracked->ranges);
     tracked->range_count = record->range_count;
     bool complete = true;
     for (size_t i = 0; i < image->range_count; i++) {
@@ -525,7 +523,7 @@ static bool restore_ranges(struct intake *intake, struct tracked *tracked,
             return false;
         struct range *range = &tracked->ranges[stored->range];
         range->until = arena_copy(&tracked->arena, stored->until);
-        range->cursor = bytes_own(stored->cursor);
+        range->cursor = memory_copy(stored->cursor);
         range->complete = stored->complete;
         range->rows = stored->rows;
         complete = complete && stored->complete;

@@ -7,6 +7,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/fault.h"
 #include "engine/base/log.h"
+#include "engine/base/memory.h"
 #include "engine/delivery_internal.h"
 
 enum { PART_LIMIT = 1 << 30, RESOLVE_PAUSE_MS = 200 };
@@ -61,8 +62,7 @@ void load_open(struct worker *worker, struct delivery_target *state, const struc
                                  .part_count = state->part_count,
                                  .first = UINT64_MAX };
     load_label(worker, state);
-    state->load.parts = calloc(state->part_count ? state->part_count : 1, sizeof(struct buf));
-    ASSERT(state->load.parts);
+    state->load.parts = memory_zalloc(state->part_count, sizeof(struct buf));
     for (uint32_t i = 0; i < state->part_count; i++)
         buf_init(&state->load.parts[i], PART_LIMIT);
     state->target->load = &state->load;
@@ -90,7 +90,8 @@ void load_close(struct delivery_target *state)
     }
     free(state->chunks);
     state->chunks = NULL;
-    state->chunk_count = state->chunk_capacity = 0;
+    state->chunk_count = 0;
+    state->chunk_capacity = 0;
     state->has_snapshot_rows = false;
     state->inserts = state->updates = state->deletes = state->reads = 0;
 }

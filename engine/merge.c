@@ -5,8 +5,8 @@
  * snapshot.h. Everything here runs on the intake's thread with the snapshot's lock held. */
 #include <stdlib.h>
 
-#include "engine/base/assert.h"
 #include "engine/base/map.h"
+#include "engine/base/memory.h"
 #include "engine/snapshot.h"
 #include "schema/key.h"
 
@@ -417,8 +417,7 @@ static bool close_window(struct merge_context *merge, struct closing *closing, s
     struct window *window = closing->window;
     struct batch *batch = window->batch;
     uint32_t out_count = 0;
-    const struct held **outs = malloc((held_count(window) + 1) * sizeof *outs);
-    ASSERT(outs);
+    const struct held **outs = memory_zalloc(held_count(window), sizeof *outs);
     merge_held(merge, closing, outs, &out_count);
     stamp(batch, chunk_mark(merge, out_count ? outs[0] : NULL), closing->tracked->target);
     range->rows += batch->count;
@@ -427,7 +426,7 @@ static bool close_window(struct merge_context *merge, struct closing *closing, s
     free(outs);
     if (window->upto.data) {
         free((void *)(uintptr_t)range->cursor.data);
-        range->cursor = bytes_own(window->upto);
+        range->cursor = memory_copy(window->upto);
     }
     range->complete = window->last;
     range->windows = window->next;

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "engine/base/assert.h"
 #include "engine/base/clock.h"
+#include "engine/base/memory.h"
 
 void metrics_init(struct pipeline_metrics *metrics)
 {
@@ -19,8 +19,7 @@ void metrics_init(struct pipeline_metrics *metrics)
 struct target_metrics *metrics_add_table(struct pipeline_metrics *metrics, struct bytes source,
                                          struct bytes target)
 {
-    struct target_metrics *table = calloc(1, sizeof *table);
-    ASSERT(table);
+    struct target_metrics *table = memory_zalloc(1, sizeof *table);
     snprintf(table->source, sizeof table->source, "%.*s", BYTES_ARGS(source));
     snprintf(table->target, sizeof table->target, "%.*s", BYTES_ARGS(target));
     pthread_mutex_init(&table->lock, NULL);

@@ -11,6 +11,7 @@
 #include "engine/base/assert.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
+#include "engine/base/memory.h"
 #include "engine/base/retry.h"
 #include "engine/base/spill.h"
 #include "engine/intake.h"
@@ -30,6 +31,7 @@ struct pipeline {
     struct worker *workers[INFLIGHT_WORKERS_MAX];
     struct pending_intent *pending[INFLIGHT_WORKERS_MAX];
     uint32_t pending_count[INFLIGHT_WORKERS_MAX];
+    size_t pending_capacity[INFLIGHT_WORKERS_MAX];
     atomic_bool stopping;
     pthread_mutex_t lock; /* of running */
     bool running;
@@ -48,8 +50,7 @@ bool pipeline_open(const struct pipeline_options *options, const struct source_d
     if (!route_compile(&options->routes, &route, err))
         return false;
     ASSERT(options->sink_parallelism > 0 && options->sink_parallelism <= INFLIGHT_WORKERS_MAX);
-    struct pipeline *pipeline = calloc(1, sizeof *pipeline);
-    ASSERT(pipeline);
+    struct pipeline *pipeline = memory_zalloc(1, sizeof *pipeline);
     pipeline->options = *options;
     pipeline->source_driver = source;
     pipeline->sink_driver = sink;
@@ -131,9 +132,8 @@ static void intents_assign(struct pipeline *pipeline, const struct checkpoint_im
             intake_target(&pipeline->intake, intent->database, intent->name, (struct bytes){ 0 });
         uint32_t worker = target->worker;
         pipeline->pending[worker] =
-            realloc(pipeline->pending[worker],
-                    (pipeline->pending_count[worker] + 1) * sizeof(struct pending_intent));
-        ASSERT(pipeline->pending[worker]);
+            memory_grow(pipeline->pending[worker], pipeline->pending_count[worker],
+                        &pipeline->pending_capacity[worker], sizeof(struct pending_intent));
         pipeline->pending[worker][pipeline->pending_count[worker]++] =
             (struct pending_intent){ .intent = intent, .target = target };
     }

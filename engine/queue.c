@@ -7,14 +7,14 @@
 #include <time.h>
 
 #include "engine/base/assert.h"
+#include "engine/base/memory.h"
 #include "engine/base/wait.h"
 
 void queue_init(struct queue *queue, uint32_t capacity)
 {
     ASSERT(capacity > 0);
     *queue = (struct queue){ .capacity = capacity };
-    queue->items = calloc(capacity, sizeof *queue->items);
-    ASSERT(queue->items);
+    queue->items = memory_zalloc(capacity, sizeof *queue->items);
     pthread_mutex_init(&queue->lock, NULL);
     wait_init(&queue->not_empty);
     wait_init(&queue->not_full);

@@ -12,6 +12,7 @@
 
 #include "engine/base/assert.h"
 #include "engine/base/buf.h"
+#include "engine/base/memory.h"
 
 enum { SEPARATOR = 0x1f, MATCH_LIMIT = 200000, PATTERN_LIMIT = 64 << 10 };
 
@@ -163,8 +164,7 @@ static bool rule_compile(struct route *route, const struct route_rule *from, str
 
 bool route_compile(const struct route_options *options, struct route **out, struct error *err)
 {
-    struct route *route = calloc(1, sizeof *route);
-    ASSERT(route);
+    struct route *route = memory_zalloc(1, sizeof *route);
     route->rules = arena_array(&route->arena, options->rule_count + 1, sizeof *route->rules);
     bool ok = list_compile(route, options->tables, options->table_count, "tables", &route->tables,
                            &route->table_count, err) &&

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "engine/base/assert.h"
+#include "engine/base/memory.h"
 #include "engine/base/wait.h"
 #include "schema/key.h"
 
@@ -25,20 +26,9 @@ void snapshot_init(struct snapshot *snapshot, const struct pipeline_options *opt
     snapshot->ready_end = &snapshot->ready;
 }
 
-struct bytes bytes_own(struct bytes view)
-{
-    if (!view.data)
-        return view;
-    uint8_t *copy = malloc(view.size + 1);
-    ASSERT(copy);
-    memcpy(copy, view.data, view.size);
-    return (struct bytes){ copy, view.size };
-}
-
 struct window *window_new(void)
 {
-    struct window *window = calloc(1, sizeof *window);
-    ASSERT(window);
+    struct window *window = memory_zalloc(1, sizeof *window);
     window->held_end = &window->held;
     return window;
 }
@@ -108,7 +98,7 @@ static void tracked_free(struct tracked *tracked)
 
 void snapshot_done(struct snapshot *snapshot)
 {
-    for (uint32_t i = 0; i < snapshot->table_capacity; i++)
+    for (size_t i = 0; i < snapshot->table_capacity; i++)
         if (snapshot->tables[i])
             tracked_free(snapshot->tables[i]);
     free(snapshot->tables);
@@ -136,16 +126,14 @@ struct tracked *snapshot_add(struct snapshot *snapshot, const struct table *tabl
                              struct target *target)
 {
     if (table->id >= snapshot->table_capacity) {
-        uint32_t capacity = table->id + table->id / 2 + 64;
-        snapshot->tables = realloc(snapshot->tables, capacity * sizeof(struct tracked *));
-        ASSERT(snapshot->tables);
-        memset(snapshot->tables + snapshot->table_capacity, 0,
-               (capacity - snapshot->table_capacity) * sizeof(struct tracked *));
-        snapshot->table_capacity = capacity;
+        size_t before = snapshot->table_capacity;
+        snapshot->tables = memory_grow(snapshot->tables, table->id, &snapshot->table_capacity,
+                                       sizeof(struct tracked *));
+        memset(snapshot->tables + before, 0,
+               (snapshot->table_capacity - before) * sizeof(struct tracked *));
     }
     ASSERT(!snapshot->tables[table->id]);
-    struct tracked *tracked = calloc(1, sizeof *tracked);
-    ASSERT(tracked);
+    struct tracked *tracked = memory_zalloc(1, sizeof *tracked);
     *tracked = (struct tracked){
         .id = table->id, .table = table, .target = target, .state = TABLE_STREAMING
     };
@@ -165,7 +153,7 @@ static void tracked_leave_snapshot(struct snapshot *snapshot, struct tracked *tr
 uint32_t snapshot_table_count(const struct snapshot *snapshot)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < snapshot->table_capacity; i++)
+    for (size_t i = 0; i < snapshot->table_capacity; i++)
         count += snapshot->tables[i] != NULL;
     return count;
 }

@@ -112,7 +112,7 @@ struct snapshot {
     const void *source_options;
     struct pool pool;        /* batches for chunks */
     struct tracked **tables; /* by table id; NULL: not captured */
-    uint32_t table_capacity;
+    size_t table_capacity;
     atomic_uint active;          /* tables in TABLE_SNAPSHOT: 0 lets the intake skip all of this */
     struct buf gate;             /* token of what the log reader has given */
     struct buf gate_transaction; /* the transaction under way at that point, or the one before */
@@ -176,4 +176,3 @@ void window_free(struct window *window); /* its batch goes back to the pool */
 void range_drop_windows(struct range *range);
 /* What a range is worth storing, with views into it. */
 struct chunk_record range_record(const struct tracked *tracked, uint32_t index);
-struct bytes bytes_own(struct bytes view); /* a malloc'd copy; NULL stays NULL */

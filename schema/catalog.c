@@ -5,8 +5,8 @@
 
 #include <stdlib.h>
 
-#include "engine/base/assert.h"
 #include "engine/base/buf.h"
+#include "engine/base/memory.h"
 
 enum { NAME_LIMIT = 4096 };
 
@@ -61,11 +61,8 @@ static void enter_name(struct catalog *catalog, struct table *table)
 
 static void remember(struct catalog *catalog, struct table *table)
 {
-    if (catalog->all_count == catalog->all_capacity) {
-        catalog->all_capacity = catalog->all_capacity ? catalog->all_capacity * 2 : 64;
-        catalog->all = realloc(catalog->all, catalog->all_capacity * sizeof *catalog->all);
-        ASSERT(catalog->all);
-    }
+    catalog->all =
+        memory_grow(catalog->all, catalog->all_count, &catalog->all_capacity, sizeof *catalog->all);
     catalog->all[catalog->all_count++] = table;
     catalog->generation++;
     enter_name(catalog, table);

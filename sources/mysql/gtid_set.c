@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "engine/base/assert.h"
+#include "engine/base/memory.h"
 
 void gtid_set_done(struct gtid_set *set)
 {
@@ -38,11 +38,7 @@ static struct gtid_source *make_source(struct gtid_set *set, const struct gtid *
     struct gtid_source *source = find_source(set, gtid);
     if (source)
         return source;
-    if (set->count == set->capacity) {
-        set->capacity = set->capacity ? set->capacity * 2 : 4;
-        set->sources = realloc(set->sources, set->capacity * sizeof *set->sources);
-        ASSERT(set->sources);
-    }
+    set->sources = memory_grow(set->sources, set->count, &set->capacity, sizeof *set->sources);
     source = &set->sources[set->count++];
     *source = (struct gtid_source){ .id = *gtid };
     source->id.number = 0;
@@ -51,12 +47,8 @@ static struct gtid_source *make_source(struct gtid_set *set, const struct gtid *
 
 static void insert_interval(struct gtid_source *source, uint32_t at, struct gtid_interval interval)
 {
-    if (source->count == source->capacity) {
-        source->capacity = source->capacity ? source->capacity * 2 : 4;
-        source->intervals =
-            realloc(source->intervals, source->capacity * sizeof *source->intervals);
-        ASSERT(source->intervals);
-    }
+    source->intervals =
+        memory_grow(source->intervals, source->count, &source->capacity, sizeof *source->intervals);
     memmove(source->intervals + at + 1, source->intervals + at,
             (source->count - at) * sizeof *source->intervals);
     source->intervals[at] = interval;

@@ -25,11 +25,13 @@ struct gtid_interval {
 struct gtid_source {
     struct gtid id;                  /* without a number */
     struct gtid_interval *intervals; /* sorted, apart; MariaDB: one, its `last` counts */
-    uint32_t count, capacity;
+    uint32_t count;
+    size_t capacity;
 };
 struct gtid_set {
     struct gtid_source *sources; /* malloc'd */
-    uint32_t count, capacity;
+    uint32_t count;
+    size_t capacity;
 };
 
 /* A zeroed set is empty. */

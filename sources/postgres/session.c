@@ -13,6 +13,7 @@
 
 #include "engine/base/assert.h"
 #include "engine/base/clock.h"
+#include "engine/base/memory.h"
 #include "sources/postgres/session_errors.h"
 
 enum { POLL_SLICE_MS = 100, SQL_LIMIT = 64 << 20 };
@@ -176,8 +177,7 @@ bool session_open(const struct postgres_options *options, enum session_kind kind
     }
     PQsetErrorVerbosity(pg, PQERRORS_DEFAULT);
     PQsetNoticeProcessor(pg, ignore_notice, NULL);
-    struct session *connection = calloc(1, sizeof *connection);
-    ASSERT(connection);
+    struct session *connection = memory_zalloc(1, sizeof *connection);
     connection->pg = pg;
     *out = connection;
     return true;

@@ -86,12 +86,14 @@ struct wal_source {
     struct buf waiting; /* a message that needs a batch of its own */
     bool has_waiting;
     struct wal_hole *holes;
-    uint32_t hole_count, hole_capacity;
+    uint32_t hole_count;
+    size_t hole_capacity;
 
     /* for the gates of chunks */
     uint64_t floor;
     uint32_t *recent; /* xids that were given and may not be visible yet */
-    uint32_t recent_count, recent_capacity;
+    uint32_t recent_count;
+    size_t recent_capacity;
     int64_t pruned_us;
 
     int64_t discovered_us;

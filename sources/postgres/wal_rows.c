@@ -4,9 +4,8 @@
  * decoder of its column, straight into the batch. */
 #include "sources/postgres/wal.h"
 
-#include <stdlib.h>
 
-#include "engine/base/assert.h"
+#include "engine/base/memory.h"
 #include "sources/postgres/token.h"
 
 void wal_announce(struct wal_source *self, struct batch *batch)
@@ -71,11 +70,8 @@ static struct value *tuple_values(const struct wal_relation *relation, struct re
 
 static void note_hole(struct wal_source *self, uint32_t event)
 {
-    if (self->hole_count == self->hole_capacity) {
-        self->hole_capacity = self->hole_capacity ? self->hole_capacity * 2 : 64;
-        self->holes = realloc(self->holes, self->hole_capacity * sizeof *self->holes);
-        ASSERT(self->holes);
-    }
+    self->holes =
+        memory_grow(self->holes, self->hole_count, &self->hole_capacity, sizeof *self->holes);
     self->holes[self->hole_count++] = (struct wal_hole){ event, self->xid };
 }
 

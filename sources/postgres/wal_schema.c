@@ -14,9 +14,10 @@
  * type or came with a default that is computed makes the table be read again. */
 #include "sources/postgres/wal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "engine/base/assert.h"
+#include "engine/base/memory.h"
 #include "schema/diff.h"
 #include "sources/postgres/types.h"
 
@@ -264,8 +265,7 @@ static uint16_t place_of(const struct table *table, struct bytes name)
 static void plan(struct wal_source *self, const struct pgoutput_relation *from,
                  const struct table *table, bool behind)
 {
-    struct wal_relation *relation = calloc(1, sizeof *relation);
-    ASSERT(relation);
+    struct wal_relation *relation = memory_zalloc(1, sizeof *relation);
     relation->oid = from->oid;
     relation->table = table;
     relation->count = from->column_count;

@@ -12,10 +12,10 @@
  * itself readable only from a mouthful on (SO_RCVLOWAT), for a moment at most. */
 #include "sources/postgres/wal.h"
 
-#include <stdlib.h>
 
 #include "engine/base/assert.h"
 #include "engine/base/clock.h"
+#include "engine/base/memory.h"
 #include "engine/base/wait.h"
 #include "sources/postgres/token.h"
 
@@ -121,11 +121,8 @@ void wal_put_position(const struct wal_source *self, struct buf *out)
 
 static void note_recent(struct wal_source *self, uint32_t xid)
 {
-    if (self->recent_count == self->recent_capacity) {
-        self->recent_capacity = self->recent_capacity ? self->recent_capacity * 2 : 256;
-        self->recent = realloc(self->recent, self->recent_capacity * sizeof *self->recent);
-        ASSERT(self->recent);
-    }
+    self->recent =
+        memory_grow(self->recent, self->recent_count, &self->recent_capacity, sizeof *self->recent);
     self->recent[self->recent_count++] = xid;
 }
 
