@@ -37,8 +37,9 @@ static struct target *target_of(struct intake *intake, const struct table *table
     return target;
 }
 
-static bool put_record(struct intake *intake, const struct tracked *tracked, struct error *err)
+static bool put_record(struct intake *intake, struct tracked *tracked, struct error *err)
 {
+    tracked->recorded = true;
     if (!intake->checkpoint)
         return true;
     struct checkpoint_write *write = checkpoint_begin(intake->checkpoint);
@@ -377,6 +378,14 @@ static void schema_event(struct intake *intake, struct event *event)
     intake->resync_due |= tracked->overflowed;
 }
 
+/* A table whose last chunk was handed on streams, but the chunk may not be durable: the chunks' own
+ * records tell when it is, and a sweep is owed until it has been made. */
+static bool record_stands(const struct tracked *tracked)
+{
+    return tracked->recorded && tracked->state == TABLE_STREAMING && !tracked->overflowed &&
+           !tracked->emptying;
+}
+
 bool intake_schema(struct intake *intake, struct batch *batch, struct error *err)
 {
     struct snapshot *snapshot = intake->snapshot;
@@ -390,7 +399,7 @@ bool intake_schema(struct intake *intake, struct batch *batch, struct error *err
         if (event->change->kind == CHANGE_DROP_TABLE && event->target)
             ok = store_drop(intake, event->change->before, event->mark, err);
         struct tracked *tracked = event->table ? snapshot_find(snapshot, event->table->id) : NULL;
-        if (tracked)
+        if (tracked && !record_stands(tracked))
             ok = ok && put_record(intake, tracked, err);
     }
     batch->stream_mark = intake->stream_mark;
@@ -552,6 +561,7 @@ static void restore_table(struct intake *intake, const struct table *table,
         return; /* adopted later, as a table that is new to us */
     struct tracked *tracked = snapshot_add(intake->snapshot, table, target_of(intake, table));
     tracked->epoch = record->epoch;
+    tracked->recorded = true;
     atomic_store(&tracked->target->metrics->state, TABLE_STREAMING);
     if (record->state == TABLE_STREAMING || record->state == TABLE_PAUSED)
         return;
