@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Opening, falling back, loading, committing. Records are in checkpoint_record.c, RocksDB in
- * checkpoint_store.c, the directory in checkpoint_home.c, copies in checkpoint_copy.c.
+ * Opening, falling back, loading, committing. Records are in checkpoint_record.c, what a change puts
+ * in checkpoint_put.c, RocksDB in checkpoint_store.c, the directory in checkpoint_home.c, copies in
+ * checkpoint_copy.c.
  *
  * What can be opened is proven first: every record by its CRC-32, all of them together by their
  * sum. What cannot is replaced by the newest copy that can, and set aside. An older generation is
@@ -423,122 +424,17 @@ struct checkpoint_write *checkpoint_begin(struct checkpoint *checkpoint)
     return write;
 }
 
-static void put(struct checkpoint_write *write, struct buf *key, struct buf *value)
+void checkpoint_write_put(struct checkpoint_write *write, struct bytes key, struct bytes sealed)
 {
-    ASSERT(!key->failed && !value->failed);
-    struct buf sealed;
-    record_seal(buf_view(value), &sealed);
-    store_put(write->write, buf_view(key), buf_view(&sealed));
-    buf_done(&sealed);
-    buf_done(key);
-    buf_done(value);
+    store_put(write->write, key, sealed);
 }
 
-static void remove_key(struct checkpoint_write *write, struct buf *key)
+void checkpoint_write_remove(struct checkpoint_write *write, struct bytes key, bool prefix)
 {
-    store_remove(write->write, buf_view(key));
-    buf_done(key);
-}
-
-static void remove_prefix(struct checkpoint_write *write, struct buf *prefix)
-{
-    store_remove_prefix(write->write, buf_view(prefix));
-    buf_done(prefix);
-}
-
-void checkpoint_put_position(struct checkpoint_write *write, const struct position *position)
-{
-    struct buf key, value;
-    record_key_text(&key, "position");
-    record_position(position, &value);
-    put(write, &key, &value);
-}
-
-void checkpoint_put_table(struct checkpoint_write *write, const struct table *table)
-{
-    struct buf key, value;
-    record_key_table(&key, table->id, table->version);
-    buf_init(&value, RECORD_LIMIT);
-    table_encode(table, &value);
-    put(write, &key, &value);
-}
-
-void checkpoint_put_record(struct checkpoint_write *write, const struct table_record *record)
-{
-    struct buf key, value;
-    record_key_id(&key, RECORD_STATE, record->table_id);
-    record_state(record, &value);
-    put(write, &key, &value);
-}
-
-void checkpoint_put_range(struct checkpoint_write *write, const struct chunk_record *range)
-{
-    struct buf key, value;
-    record_key_range(&key, range->table_id, range->range);
-    buf_init(&value, RECORD_LIMIT);
-    record_chunk(range, &value);
-    put(write, &key, &value);
-}
-
-void checkpoint_clear_ranges(struct checkpoint_write *write, uint32_t table_id)
-{
-    struct buf prefix;
-    record_key_id(&prefix, RECORD_RANGE, table_id);
-    remove_prefix(write, &prefix);
-}
-
-void checkpoint_forget_table(struct checkpoint_write *write, uint32_t table_id)
-{
-    struct buf key;
-    record_key_id(&key, RECORD_TABLE, table_id);
-    remove_prefix(write, &key);
-    record_key_id(&key, RECORD_STATE, table_id);
-    remove_key(write, &key);
-    checkpoint_clear_ranges(write, table_id);
-}
-
-void checkpoint_put_chunk_mark(struct checkpoint_write *write, uint64_t mark)
-{
-    struct buf key, value;
-    record_key_text(&key, "chunk-mark");
-    buf_init(&value, 64);
-    buf_le(&value, mark, 8);
-    put(write, &key, &value);
-}
-
-void checkpoint_put_intent(struct checkpoint_write *write, const struct intent *intent)
-{
-    struct buf key, value;
-    record_key_target(&key, RECORD_INTENT, intent->database, intent->name);
-    record_intent(intent, &value);
-    put(write, &key, &value);
-}
-
-void checkpoint_drop_intent(struct checkpoint_write *write, const struct intent *intent)
-{
-    struct buf key;
-    record_key_target(&key, RECORD_INTENT, intent->database, intent->name);
-    remove_key(write, &key);
-}
-
-void checkpoint_put_target(struct checkpoint_write *write, const struct target_record *target)
-{
-    struct buf key, value;
-    record_key_target(&key, RECORD_TARGET, target->database, target->name);
-    buf_init(&value, RECORD_LIMIT);
-    buf_sized(&value, target->database);
-    buf_sized(&value, target->name);
-    buf_le(&value, target->applied, 8);
-    put(write, &key, &value);
-}
-
-void checkpoint_put_done(struct checkpoint_write *write, const struct intent *intent)
-{
-    checkpoint_drop_intent(write, intent);
-    for (uint32_t i = 0; i < intent->chunk_count; i++)
-        checkpoint_put_range(write, &intent->chunks[i]);
-    checkpoint_put_target(
-        write, &(struct target_record){ intent->database, intent->name, intent->applied });
+    if (prefix)
+        store_remove_prefix(write->write, key);
+    else
+        store_remove(write->write, key);
 }
 
 void checkpoint_abandon(struct checkpoint_write *write)

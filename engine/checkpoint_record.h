@@ -35,6 +35,11 @@ void record_intent(const struct intent *intent, struct buf *value);
 /* This one appends: chunks also lie inside intents. */
 void record_chunk(const struct chunk_record *chunk, struct buf *value);
 
+/* Where checkpoint_put.c puts what it has encoded: one each for whoever keeps the records. Copies
+ * what it is given. In the order of the calls: a prefix that is removed and then put is there. */
+void checkpoint_write_put(struct checkpoint_write *write, struct bytes key, struct bytes sealed);
+void checkpoint_write_remove(struct checkpoint_write *write, struct bytes key, bool prefix);
+
 /* Growing arrays of an image while it is loaded. */
 struct record_loader {
     struct checkpoint_image *image;

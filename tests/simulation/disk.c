@@ -180,124 +180,24 @@ static struct bytes own(struct bytes view)
     return (struct bytes){ copy, view.size };
 }
 
-static struct operation *operation_add(struct checkpoint_write *write, struct buf *key)
+static struct operation *operation_add(struct checkpoint_write *write, struct bytes key)
 {
     ASSERT(write->count < ARRAY_SIZE(write->operations));
     struct operation *operation = &write->operations[write->count++];
-    *operation = (struct operation){ .key = own(buf_view(key)) };
-    buf_done(key);
+    *operation = (struct operation){ .key = own(key) };
     return operation;
 }
 
-static void put(struct checkpoint_write *write, struct buf *key, struct buf *value)
+void checkpoint_write_put(struct checkpoint_write *write, struct bytes key, struct bytes sealed)
 {
-    struct buf sealed;
-    record_seal(buf_view(value), &sealed);
-    operation_add(write, key)->value = own(buf_view(&sealed));
-    buf_done(&sealed);
-    buf_done(value);
+    operation_add(write, key)->value = own(sealed);
 }
 
-static void remove_key(struct checkpoint_write *write, struct buf *key, bool prefix)
+void checkpoint_write_remove(struct checkpoint_write *write, struct bytes key, bool prefix)
 {
     struct operation *operation = operation_add(write, key);
     operation->removal = true;
     operation->prefix = prefix;
-}
-
-void checkpoint_put_position(struct checkpoint_write *write, const struct position *position)
-{
-    struct buf key, value;
-    record_key_text(&key, "position");
-    record_position(position, &value);
-    put(write, &key, &value);
-}
-
-void checkpoint_put_table(struct checkpoint_write *write, const struct table *table)
-{
-    struct buf key, value;
-    record_key_table(&key, table->id, table->version);
-    buf_init(&value, RECORD_LIMIT);
-    table_encode(table, &value);
-    put(write, &key, &value);
-}
-
-void checkpoint_put_record(struct checkpoint_write *write, const struct table_record *record)
-{
-    struct buf key, value;
-    record_key_id(&key, RECORD_STATE, record->table_id);
-    record_state(record, &value);
-    put(write, &key, &value);
-}
-
-void checkpoint_put_range(struct checkpoint_write *write, const struct chunk_record *range)
-{
-    struct buf key, value;
-    record_key_range(&key, range->table_id, range->range);
-    buf_init(&value, RECORD_LIMIT);
-    record_chunk(range, &value);
-    put(write, &key, &value);
-}
-
-void checkpoint_clear_ranges(struct checkpoint_write *write, uint32_t table_id)
-{
-    struct buf prefix;
-    record_key_id(&prefix, RECORD_RANGE, table_id);
-    remove_key(write, &prefix, true);
-}
-
-void checkpoint_forget_table(struct checkpoint_write *write, uint32_t table_id)
-{
-    struct buf key;
-    record_key_id(&key, RECORD_TABLE, table_id);
-    remove_key(write, &key, true);
-    record_key_id(&key, RECORD_STATE, table_id);
-    remove_key(write, &key, false);
-    checkpoint_clear_ranges(write, table_id);
-}
-
-void checkpoint_put_chunk_mark(struct checkpoint_write *write, uint64_t mark)
-{
-    struct buf key, value;
-    record_key_text(&key, "chunk-mark");
-    buf_init(&value, 64);
-    buf_le(&value, mark, 8);
-    put(write, &key, &value);
-}
-
-void checkpoint_put_intent(struct checkpoint_write *write, const struct intent *intent)
-{
-    struct buf key, value;
-    record_key_target(&key, RECORD_INTENT, intent->database, intent->name);
-    record_intent(intent, &value);
-    put(write, &key, &value);
-}
-
-void checkpoint_drop_intent(struct checkpoint_write *write, const struct intent *intent)
-{
-    struct buf key;
-    record_key_target(&key, RECORD_INTENT, intent->database, intent->name);
-    remove_key(write, &key, false);
-}
-
-void checkpoint_put_target(struct checkpoint_write *write, const struct target_record *target)
-{
-    struct buf key, value;
-    record_key_target(&key, RECORD_TARGET, target->database, target->name);
-    buf_init(&value, RECORD_LIMIT);
-    buf_sized(&value, target->database);
-    buf_sized(&value, target->name);
-    buf_le(&value, target->applied, 8);
-    put(write, &key, &value);
-}
-
-void checkpoint_put_done(struct checkpoint_write *write, const struct intent *intent)
-{
-    checkpoint_drop_intent(write, intent);
-    for (uint32_t i = 0; i < intent->chunk_count; i++)
-        checkpoint_put_range(write, &intent->chunks[i]);
-    checkpoint_put_target(
-        write, &(struct target_record){ intent->database, intent->name, intent->applied });
 }
 
 void checkpoint_abandon(struct checkpoint_write *write)
