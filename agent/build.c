@@ -414,6 +414,13 @@ bool build_plans(struct config *config, struct plan **plans, uint32_t *count, st
     return check_listen(config, err);
 }
 
+void build_title(const struct plan *plan, char *out, size_t size)
+{
+    const char *name = (const char *)plan->sink_config->name.data;
+    bool named = strcmp(plan->sink->name, name) != 0;
+    snprintf(out, size, "%s%s%s", plan->sink->name, named ? " " : "", named ? name : "");
+}
+
 void build_narrow(struct config *config, struct plan *plan, const char *pattern)
 {
     struct bytes *tables = arena_array(&config->arena, 1, sizeof *tables);

@@ -19,6 +19,9 @@ struct plan {
  * complete afterwards. ERROR_CONFIG with file and line. */
 bool build_plans(struct config *config, struct plan **plans, uint32_t *count, struct error *err);
 
+/* The sink as its metrics and its checkpoint name it: "clickhouse", or "clickhouse olap". */
+void build_title(const struct plan *plan, char *out, size_t size);
+
 /* Narrows a plan to one pattern of tables. It then keeps a checkpoint of its own, because its
  * position would pass the changes of tables that it does not look at. */
 void build_narrow(struct config *config, struct plan *plan, const char *pattern);

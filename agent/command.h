@@ -20,8 +20,9 @@ struct arguments {
     const char *config;    /* NULL where the command takes none */
     const char *table;     /* --table PATTERN; NULL: all */
     const char *savepoint; /* --from-savepoint PATH; NULL: none */
+    const char *action;    /* before the config: "show"; NULL where the command takes none */
     const char *path;      /* behind the config; NULL: none */
-    bool json, markdown;
+    bool json, markdown, force;
 };
 
 int command_run(const struct arguments *arguments);
@@ -30,7 +31,10 @@ int command_check(const struct arguments *arguments);
 int command_status(const struct arguments *arguments);
 int command_tables(const struct arguments *arguments);
 int command_savepoint(const struct arguments *arguments);
+int command_checkpoint(const struct arguments *arguments);
 int command_options(const struct arguments *arguments);
 
 /* Says on standard error what is wrong, and gives the exit code that the kind of error asks for. */
 int command_failed(const struct error *err);
+/* Likewise of the command line. */
+int command_misused(const char *what, const char *usage);

@@ -12,6 +12,7 @@
 
 #include "agent/http.h"
 #include "agent/stored.h"
+#include "agent/terminal.h"
 #include "engine/base/buf.h"
 #include "engine/base/cleanup.h"
 
@@ -32,11 +33,7 @@ void inspect_cleanup(json_t **document) { json_decref(*document); }
 
 void inspect_print(FILE *out, int width, const char *text)
 {
-    int printed = 0;
-    for (; *text; text++, printed++)
-        fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
-    for (; printed < width; printed++)
-        fputc(' ', out);
+    terminal_print(out, width, bytes_from(text));
 }
 
 /* ---- the agent that runs ---- */

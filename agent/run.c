@@ -84,9 +84,7 @@ static bool agent_build(struct agent *agent, const char *path, const char *table
                            plan->sink_options, &running->pipeline, err))
             return error_context(err, "sink '%s'", running->sink_name);
         running->metrics = pipeline_metrics(running->pipeline);
-        bool named = strcmp(plan->sink->name, running->sink_name) != 0;
-        snprintf(running->metrics->sink, sizeof running->metrics->sink, "%s%s%s", plan->sink->name,
-                 named ? " " : "", named ? running->sink_name : "");
+        build_title(plan, running->metrics->sink, sizeof running->metrics->sink);
         agent->set.count++;
     }
     return true;

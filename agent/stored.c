@@ -17,8 +17,7 @@ struct look {
     struct route *route;
 };
 
-/* Versions of a table follow each other. */
-static bool is_newest(const struct checkpoint_image *image, size_t index)
+bool stored_is_newest(const struct checkpoint_image *image, size_t index)
 {
     return index + 1 == image->table_count ||
            image->tables[index + 1]->id != image->tables[index]->id;
@@ -39,10 +38,8 @@ static void put_pair(struct json_writer *json, const char *key, struct arena *ar
                        arena_printf(arena, "%.*s.%.*s", BYTES_ARGS(database), BYTES_ARGS(name)));
 }
 
-/* The end of a snapshot has no record of its own: all ranges of the table are there and complete.
- */
-static enum table_state current_state(const struct checkpoint_image *image,
-                                      const struct table_record *record)
+enum table_state stored_state(const struct checkpoint_image *image,
+                              const struct table_record *record)
 {
     uint32_t count = 0, complete = 0;
     for (size_t i = 0; i < image->range_count; i++) {
@@ -62,7 +59,7 @@ static void put_stored_table(struct look *look, const struct table *table,
     struct bytes database, name;
     route_target(look->route, table->database, table->schema, table->name, &arena, &database,
                  &name);
-    enum table_state state = current_state(look->image, record);
+    enum table_state state = stored_state(look->image, record);
     json_object(&look->json);
     put_pair(&look->json, "source", &arena, table->database, table->name);
     put_pair(&look->json, "target", &arena, database, name);
@@ -73,20 +70,22 @@ static void put_stored_table(struct look *look, const struct table *table,
     json_object_end(&look->json);
 }
 
-/* The driver alone can read its token. */
-static void put_position(struct look *look)
+void stored_position(const struct plan *plan, struct bytes token, struct buf *out)
 {
     CLEANUP(arena_done) struct arena arena = { 0 };
-    CLEANUP(buf_done) struct buf text;
-    const struct source_driver *driver = look->plan->source;
     struct source *source = NULL;
     struct error ignored;
+    if (!token.data || !plan->source->open(plan->source_options, &arena, &source, &ignored))
+        return;
+    plan->source->describe(source, token, out);
+    plan->source->close(source);
+}
+
+static void put_position(struct look *look)
+{
+    CLEANUP(buf_done) struct buf text;
     buf_init(&text, 65536);
-    if (look->image->position.token.data &&
-        driver->open(look->plan->source_options, &arena, &source, &ignored)) {
-        driver->describe(source, look->image->position.token, &text);
-        driver->close(source);
-    }
+    stored_position(look->plan, look->image->position.token, &text);
     json_member_string(&look->json, "position", buf_view(&text));
 }
 
@@ -98,7 +97,8 @@ static void put_image(struct look *look)
     json_array(&look->json);
     for (size_t i = 0; i < image->table_count; i++) {
         const struct table_record *record = checkpoint_record_of(image, image->tables[i]->id);
-        if (record && image->tables[i]->version != TABLE_DROPPED_VERSION && is_newest(image, i))
+        if (record && image->tables[i]->version != TABLE_DROPPED_VERSION &&
+            stored_is_newest(image, i))
             put_stored_table(look, image->tables[i], record);
     }
     json_array_end(&look->json);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Opening, falling back, loading, committing. Records are in checkpoint_record.c, what a change puts
- * in checkpoint_put.c, RocksDB in checkpoint_store.c, the directory in checkpoint_home.c, copies in
- * checkpoint_copy.c.
+ * Opening, falling back, loading, committing. Records are in checkpoint_record.c, what a change
+ * puts in checkpoint_put.c, RocksDB in checkpoint_store.c, the directory in checkpoint_home.c,
+ * copies in checkpoint_copy.c.
  *
  * What can be opened is proven first: every record by its CRC-32, all of them together by their
  * sum. What cannot is replaced by the newest copy that can, and set aside. An older generation is
@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "engine/base/assert.h"
 #include "engine/base/clock.h"
@@ -58,6 +59,31 @@ const char *table_state_name(enum table_state state)
     };
     ASSERT(state < ARRAY_SIZE(names));
     return names[state];
+}
+
+static void put_named(struct store_write *write, const char *name, struct bytes value)
+{
+    struct buf key, sealed;
+    record_key_text(&key, name);
+    record_seal(value, &sealed);
+    store_put(write, buf_view(&key), buf_view(&sealed));
+    buf_done(&key);
+    buf_done(&sealed);
+}
+
+static void put_epoch(struct store_write *write, uint64_t epoch)
+{
+    uint8_t raw[8];
+    for (size_t i = 0; i < sizeof raw; i++)
+        raw[i] = (uint8_t)(epoch >> 8 * i);
+    put_named(write, "epoch", (struct bytes){ raw, sizeof raw });
+}
+
+static void put_format(struct store_write *write, struct bytes identity)
+{
+    uint8_t format = CHECKPOINT_FORMAT;
+    put_named(write, "format", (struct bytes){ &format, 1 });
+    put_named(write, "identity", identity);
 }
 
 /* ---- loading ---- */
@@ -140,17 +166,8 @@ static bool adopt_records(struct home *home, const char *copy, const char *origi
     struct store_write *write = store_begin();
     bool ok = copy_read(copy, put_record_of_copy, write, facts, err) &&
               home_begin_new(home, path, err) && store_open(path, STORE_CREATE, &store, err);
-    if (ok && origin) {
-        struct buf key, value, sealed;
-        record_key_text(&key, "origin");
-        buf_init(&value, RECORD_LIMIT);
-        buf_text(&value, origin);
-        record_seal(buf_view(&value), &sealed);
-        store_put(write, buf_view(&key), buf_view(&sealed));
-        buf_done(&key);
-        buf_done(&value);
-        buf_done(&sealed);
-    }
+    if (ok && origin)
+        put_named(write, "origin", bytes_from(origin));
     ok = ok && store_commit(store, write, true, err);
     store_abandon(write);
     store_close(store);
@@ -206,6 +223,15 @@ static bool fall_back(struct checkpoint *checkpoint, struct checkpoint_image *im
         checkpoint->home.path, why.message);
 }
 
+/* Before other records take the place of the live ones: a start will see that they are not those
+ * that were last here, and nobody goes back to a copy from before. */
+static bool leave_epoch(const struct home *home, struct error *err)
+{
+    uint64_t known = home_epoch(home);
+    home_forget_copies(home);
+    return !known || home_put_epoch(home, known + 1, err);
+}
+
 bool checkpoint_restore(const char *directory, struct bytes identity, const char *savepoint,
                         bool *done, struct error *err)
 {
@@ -231,11 +257,66 @@ bool checkpoint_restore(const char *directory, struct bytes identity, const char
         checkpoint_image_done(&image);
         store_close(checkpoint.store);
     }
-    if (*done) {
-        home_forget_copies(&checkpoint.home);
-        ok = adopt_records(&checkpoint.home, savepoint, origin, &facts, err);
-    }
+    if (*done)
+        ok = leave_epoch(&checkpoint.home, err) &&
+             adopt_records(&checkpoint.home, savepoint, origin, &facts, err);
     home_close(&checkpoint.home);
+    return ok;
+}
+
+bool checkpoint_is_there(const char *directory)
+{
+    char path[HOME_PATH_SIZE];
+    struct home home = { .lock = -1 };
+    snprintf(home.path, sizeof home.path, "%s", directory);
+    home_path(&home, "db", path);
+    return home_is_used(&home) || access(path, F_OK) == 0;
+}
+
+static struct store_write *write_of_image(const struct checkpoint_image *image)
+{
+    struct checkpoint_write write = { .write = store_begin() };
+    put_format(write.write, image->identity);
+    put_epoch(write.write, image->epoch);
+    if (image->origin.data)
+        put_named(write.write, "origin", image->origin);
+    if (image->position.token.data)
+        checkpoint_put_position(&write, &image->position);
+    if (image->chunk_mark)
+        checkpoint_put_chunk_mark(&write, image->chunk_mark);
+    for (size_t i = 0; i < image->table_count; i++)
+        checkpoint_put_table(&write, image->tables[i]);
+    for (size_t i = 0; i < image->record_count; i++)
+        checkpoint_put_record(&write, &image->records[i]);
+    for (size_t i = 0; i < image->range_count; i++)
+        checkpoint_put_range(&write, &image->ranges[i]);
+    for (size_t i = 0; i < image->intent_count; i++)
+        checkpoint_put_intent(&write, &image->intents[i]);
+    for (size_t i = 0; i < image->target_count; i++)
+        checkpoint_put_target(&write, &image->targets[i]);
+    return write.write;
+}
+
+bool checkpoint_import(const char *directory, const struct checkpoint_image *image, bool replace,
+                       struct error *err)
+{
+    char path[HOME_PATH_SIZE];
+    struct home home = { .lock = -1 };
+    struct store *store = NULL;
+    if (!home_open(directory, &home, err))
+        return false;
+    bool ok = replace || !checkpoint_is_there(directory) ||
+              error_set(err, ERROR_CONFIG, "checkpoint '%s' is there already", directory);
+    ok = ok && leave_epoch(&home, err) && home_begin_new(&home, path, err) &&
+         store_open(path, STORE_CREATE, &store, err);
+    if (ok) {
+        struct store_write *write = write_of_image(image);
+        ok = store_commit(store, write, true, err);
+        store_abandon(write);
+    }
+    store_close(store);
+    ok = ok && home_adopt_new(&home, err);
+    home_close(&home);
     return ok;
 }
 
@@ -301,31 +382,20 @@ static void keeper_end(struct checkpoint *checkpoint)
 
 /* ---- opening and closing ---- */
 
-static void put_sealed(struct checkpoint_write *write, const char *key_text, struct bytes value)
-{
-    struct buf key, sealed;
-    record_key_text(&key, key_text);
-    record_seal(value, &sealed);
-    store_put(write->write, buf_view(&key), buf_view(&sealed));
-    buf_done(&key);
-    buf_done(&sealed);
-}
-
-/* Never given before, whichever generation this is: it is part of every label. */
+/* Never given before, whichever generation this is: it is part of every label. Records of another
+ * epoch than the last one here are older than it, or come from elsewhere. */
 static bool open_epoch(struct checkpoint *checkpoint, struct checkpoint_image *image,
                        struct bytes identity, struct error *err)
 {
     uint64_t known = home_epoch(&checkpoint->home);
     uint64_t clock = (uint64_t)(clock_wall_us() / 1000000);
     uint64_t last = image->epoch > known ? image->epoch : known;
+    if (image->epoch && image->epoch != known)
+        image->chunk_mark = any_chunk_mark();
     image->epoch = known && image->epoch ? last + 1 : (clock > last ? clock : last + 1);
-    uint8_t epoch[8], format = CHECKPOINT_FORMAT;
-    for (size_t i = 0; i < sizeof epoch; i++)
-        epoch[i] = (uint8_t)(image->epoch >> 8 * i);
     struct checkpoint_write *write = checkpoint_begin(checkpoint);
-    put_sealed(write, "format", (struct bytes){ &format, 1 });
-    put_sealed(write, "identity", identity);
-    put_sealed(write, "epoch", (struct bytes){ epoch, sizeof epoch });
+    put_format(write->write, identity);
+    put_epoch(write->write, image->epoch);
     return checkpoint_commit(write, true, err) &&
            home_put_epoch(&checkpoint->home, image->epoch, err);
 }
@@ -372,20 +442,30 @@ bool checkpoint_open(const char *directory, struct bytes identity, struct checkp
     return true;
 }
 
-bool checkpoint_peek(const char *directory, struct checkpoint_image *image, struct error *err)
+static bool peek_once(const char *path, struct checkpoint_image *image, struct error *err)
 {
-    char path[HOME_PATH_SIZE];
     struct store *store;
-    snprintf(path, sizeof path, "%s/db", directory);
     if (!store_open(path, STORE_LOOK, &store, err))
-        return error_context(err, "checkpoint '%s'", directory);
+        return false;
     bool ok = load_store(store, image, err);
     store_close(store);
-    return ok || error_context(err, "checkpoint '%s'", directory);
+    return ok;
 }
 
 /* Beside an agent that writes, files may go while they are opened: what was read then does not add
  * up, or is not there, and is read again. */
+bool checkpoint_peek(const char *directory, struct checkpoint_image *image, struct error *err)
+{
+    char path[HOME_PATH_SIZE];
+    snprintf(path, sizeof path, "%s/db", directory);
+    for (int attempt = 1; !peek_once(path, image, err); attempt++) {
+        if (err->code != STORE_DAMAGED || attempt == SAVE_ATTEMPTS || access(path, F_OK) != 0)
+            return error_context(err, "checkpoint '%s'", directory);
+        clock_sleep_us(SAVE_PAUSE_US);
+    }
+    return true;
+}
+
 bool checkpoint_save(const char *directory, const char *path, struct error *err)
 {
     char live[HOME_PATH_SIZE];

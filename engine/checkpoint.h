@@ -104,6 +104,13 @@ bool checkpoint_save(const char *directory, const char *path, struct error *err)
 bool checkpoint_restore(const char *directory, struct bytes identity, const char *savepoint,
                         bool *done, struct error *err);
 
+/* Has the directory ever held one? */
+bool checkpoint_is_there(const char *directory);
+/* The image becomes what `directory` holds, record for record. ERROR_CONFIG: an agent has it, or
+ * it holds one already and `replace` is false. What is replaced is set aside. */
+bool checkpoint_import(const char *directory, const struct checkpoint_image *image, bool replace,
+                       struct error *err);
+
 struct checkpoint_write *checkpoint_begin(struct checkpoint *checkpoint);
 void checkpoint_put_position(struct checkpoint_write *write, const struct position *position);
 void checkpoint_put_table(struct checkpoint_write *write, const struct table *table);

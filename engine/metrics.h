@@ -24,8 +24,11 @@ struct target_metrics {            /* one captured table and its target */
     struct target_metrics *next; /* set once, before it becomes visible */
 };
 
+enum { METRICS_NAME_SIZE = 96 };
+
 struct pipeline_metrics {
-    char name[96], source[96], sink[96];     /* "mysql 127.0.0.1:3306", "clickhouse olap" */
+    char name[METRICS_NAME_SIZE], source[METRICS_NAME_SIZE],
+        sink[METRICS_NAME_SIZE];             /* "mysql", "clickhouse olap" */
     _Atomic(struct target_metrics *) tables; /* newest first */
     atomic_ullong source_bytes, source_events, source_transactions, reconnects;
     atomic_ullong rows_durable, bytes_durable, loads, checkpoints;

@@ -259,10 +259,10 @@ static bool pipeline_work(struct pipeline *pipeline, struct checkpoint_image *im
     return verdict(pipeline, ok, err);
 }
 
-/* What the checkpoint is for: another pair's is refused. */
-static struct bytes identity_of(const struct pipeline *pipeline, struct arena *arena)
+void pipeline_identity(const struct source_driver *source, const char *sink,
+                       char out[PIPELINE_IDENTITY_SIZE])
 {
-    return arena_printf(arena, "%s -> %s", pipeline->metrics.source, pipeline->metrics.sink);
+    snprintf(out, PIPELINE_IDENTITY_SIZE, "%s -> %s", source->name, sink);
 }
 
 bool pipeline_restore(struct pipeline *pipeline, const char *savepoint, bool *done,
@@ -271,8 +271,10 @@ bool pipeline_restore(struct pipeline *pipeline, const char *savepoint, bool *do
     struct arena scratch = { 0 };
     struct bytes directory = pipeline->options.checkpoint_directory;
     ASSERT(directory.data);
-    bool ok = checkpoint_restore(arena_text(&scratch, directory), identity_of(pipeline, &scratch),
-                                 savepoint, done, err);
+    char identity[PIPELINE_IDENTITY_SIZE];
+    pipeline_identity(pipeline->source_driver, pipeline->metrics.sink, identity);
+    bool ok = checkpoint_restore(arena_text(&scratch, directory), bytes_from(identity), savepoint,
+                                 done, err);
     arena_done(&scratch);
     return ok;
 }
@@ -287,9 +289,10 @@ bool pipeline_run(struct pipeline *pipeline, uint32_t *parked_tables, struct err
     struct bytes directory = pipeline->options.checkpoint_directory;
     if (directory.data) {
         struct arena scratch = { 0 };
-        bool opened =
-            checkpoint_open(arena_text(&scratch, directory), identity_of(pipeline, &scratch),
-                            &pipeline->checkpoint, &image, err);
+        char identity[PIPELINE_IDENTITY_SIZE];
+        pipeline_identity(pipeline->source_driver, pipeline->metrics.sink, identity);
+        bool opened = checkpoint_open(arena_text(&scratch, directory), bytes_from(identity),
+                                      &pipeline->checkpoint, &image, err);
         if (opened)
             spill_folder(arena_text(&scratch, directory));
         arena_done(&scratch);

@@ -56,6 +56,10 @@ struct pipeline;
 bool pipeline_open(const struct pipeline_options *options, const struct source_driver *source,
                    const void *source_options, const struct sink_driver *sink,
                    const void *sink_options, struct pipeline **out, struct error *err);
+/* What a checkpoint is for: "mysql -> clickhouse olap", with the sink as its metrics name it. */
+enum { PIPELINE_IDENTITY_SIZE = 200 };
+void pipeline_identity(const struct source_driver *source, const char *sink,
+                       char out[PIPELINE_IDENTITY_SIZE]);
 /* Before it runs: its checkpoint becomes what the savepoint holds. *done is false when it descends
  * from that savepoint already, and goes on. */
 bool pipeline_restore(struct pipeline *pipeline, const char *savepoint, bool *done,

@@ -68,6 +68,12 @@ def config(tmp_path, monkeypatch):
     (["status", "--jsn", "a"], "unknown argument --jsn"),
     (["version", "x"], "unknown argument x"),
     (["options", "x"], "unknown argument x"),
+    (["run", "a", "--from-savepoint="], "--from-savepoint needs a path"),
+    (["checkpoint"], "show, export or import?"),
+    (["checkpoint", "list", "a"], "show, export or import?"),
+    (["checkpoint", "show"], "the config file is missing"),
+    (["checkpoint", "import", "a"], "which file?"),
+    (["checkpoint", "export", "a", "--force"], "usage: millrace checkpoint export"),
 ])
 def test_wrong_usage(arguments, message):
     status, _, errors = millrace(*arguments)
@@ -86,7 +92,8 @@ def test_version(word):
 def test_help_names_every_command_and_exit_code(word):
     status, output, _ = millrace(word)
     assert status == 0
-    for command in ("run", "backfill", "check", "status", "tables", "options", "version"):
+    for command in ("run", "backfill", "check", "status", "tables", "savepoint", "checkpoint",
+                    "options", "version"):
         assert f"  {command} " in output
     assert "64 wrong command line" in " ".join(output.split())
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Savepoints: made beside a running agent, gone back to, and every table converges."""
 
+import json
 import os
+import subprocess
 
 from support.sample_shop import numbers
 
@@ -107,3 +109,52 @@ def test_what_cannot_be_gone_back_to(maria, tmp_path):
     agent.start()
     maria.execute("INSERT INTO keyless VALUES (6)")
     maria.wait_equal()
+
+
+def checkpoint(agent, action, *arguments):
+    """`millrace checkpoint ACTION CONFIG ...`: the action stands before the config."""
+    done = subprocess.run([agent.binary, "checkpoint", action, agent.path, *arguments], timeout=60,
+                          env={**os.environ, **agent.environment}, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
+    return done.returncode, done.stdout
+
+
+def test_checkpoint_as_text(maria, tmp_path):
+    """Shown and exported beside the agent, moved to another directory, and gone on from there."""
+    prepare(maria)
+    agent = maria.agent().start()
+    agent.wait_streaming()
+    maria.wait_equal()
+    path = os.path.join(tmp_path, "state.jsonl")
+    status, shown = checkpoint(agent, "show")
+    assert status == 0 and ".keyless: version 1, 1 columns, streaming" in shown, shown
+    assert "position" in shown and "applied" in shown and "gtid" in shown
+    status, shown = checkpoint(agent, "show", "--json")
+    [sink] = json.loads(shown)["sinks"]
+    assert {"sink", "position", "table", "state"} <= {r["record"] for r in sink["records"]}
+    assert checkpoint(agent, "export", path) == (0, "")
+    status, output = checkpoint(agent, "import", path, "--force")
+    assert status == 2 and "another agent" in output, output
+    agent.stop()
+    status, text = checkpoint(agent, "export")  # without one, to standard output
+    assert status == 0 and json.loads(text.splitlines()[-1])["record"] == "end"
+    assert agent.configuration["source"]["password"] not in text
+    status, output = checkpoint(agent, "import", path)
+    assert status == 2 and "--force" in output and output.count("\n") == 1, output
+    change(maria)
+    # Older than the target by now, and elsewhere.
+    agent.configuration["pipeline"]["checkpoint.directory"] += "-elsewhere"
+    agent.write()
+    status, output = checkpoint(agent, "import", path)
+    assert status == 0, output
+    agent.start()
+    maria.wait_equal()
+    agent.stop()
+    agent.start()
+    maria.execute("INSERT INTO later VALUES (5)")
+    maria.wait_equal()
+    agent.stop()
+    agent.configuration["pipeline"]["name"] = "another"
+    agent.write()
+    status, output = checkpoint(agent, "import", path, "--force")
+    assert status == 2 and "it is of pipeline '" in output, output
