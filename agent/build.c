@@ -414,6 +414,19 @@ bool build_plans(struct config *config, struct plan **plans, uint32_t *count, st
     return check_listen(config, err);
 }
 
+bool build_begin_from(struct plan *plan, const char *place, struct error *err)
+{
+    if (!plan->source->begin_from)
+        return error_set(err, ERROR_CONFIG, "--from: the source '%s' has one place to begin at",
+                         plan->source->name);
+    if (!plan->source->begin_from(plan->source_options, bytes_from(place), err))
+        return error_context(err, "--from");
+    plan->options.start = start_of(plan->source, plan->source_options);
+    plan->options.until_snapshot_done = false;
+    plan->options.origin = bytes_from(place);
+    return true;
+}
+
 void build_title(const struct plan *plan, char *out, size_t size)
 {
     const char *name = (const char *)plan->sink_config->name.data;

@@ -22,6 +22,9 @@ bool build_plans(struct config *config, struct plan **plans, uint32_t *count, st
 /* The sink as its metrics and its checkpoint name it: "clickhouse", or "clickhouse olap". */
 void build_title(const struct plan *plan, char *out, size_t size);
 
+/* The plan's source begins at `place`, whatever its scan.startup.mode says. ERROR_CONFIG. */
+bool build_begin_from(struct plan *plan, const char *place, struct error *err);
+
 /* Narrows a plan to one pattern of tables. It then keeps a checkpoint of its own, because its
  * position would pass the changes of tables that it does not look at. */
 void build_narrow(struct config *config, struct plan *plan, const char *pattern);

@@ -20,9 +20,10 @@ struct arguments {
     const char *config;    /* NULL where the command takes none */
     const char *table;     /* --table PATTERN; NULL: all */
     const char *savepoint; /* --from-savepoint PATH; NULL: none */
+    const char *from;      /* --from PLACE; NULL: none */
     const char *action;    /* before the config: "show"; NULL where the command takes none */
     const char *path;      /* behind the config; NULL: none */
-    bool json, markdown, force;
+    bool json, markdown, force, discard;
 };
 
 int command_run(const struct arguments *arguments);

@@ -27,7 +27,7 @@ enum take {
     TAKE_TABLE = 2,
     TAKE_JSON = 4,
     TAKE_MARKDOWN = 8,
-    TAKE_SAVEPOINT = 16,
+    TAKE_START = 16,  /* where to begin */
     TAKE_PATH = 32,   /* may stand behind the config */
     TAKE_ACTION = 64, /* a word before the config */
     TAKE_FORCE = 128,
@@ -39,7 +39,8 @@ static const struct command {
     unsigned takes;
 } commands[] = {
     { "run", "run CONFIG [--from-savepoint PATH]", "sync until told to stop (service, sidecar)",
-      command_run, TAKE_CONFIG | TAKE_SAVEPOINT },
+      command_run, TAKE_CONFIG | TAKE_START },
+    { NULL, "run CONFIG --from PLACE", "begin at earliest, latest, a position or a time", NULL, 0 },
     { "backfill", "backfill CONFIG [--table PATTERN]",
       "read the tables, then what changed meanwhile, and end", command_backfill,
       TAKE_CONFIG | TAKE_TABLE },
@@ -133,7 +134,8 @@ static const struct worded {
     enum take take;
 } worded[] = {
     { "--table", "a pattern", offsetof(struct arguments, table), TAKE_TABLE },
-    { "--from-savepoint", "a path", offsetof(struct arguments, savepoint), TAKE_SAVEPOINT },
+    { "--from-savepoint", "a path", offsetof(struct arguments, savepoint), TAKE_START },
+    { "--from", "a place", offsetof(struct arguments, from), TAKE_START },
 };
 
 /* Options without. */
@@ -145,6 +147,7 @@ static const struct flag {
     { "--json", offsetof(struct arguments, json), TAKE_JSON },
     { "--markdown", offsetof(struct arguments, markdown), TAKE_MARKDOWN },
     { "--force", offsetof(struct arguments, force), TAKE_FORCE },
+    { "--discard-checkpoint", offsetof(struct arguments, discard), TAKE_START },
 };
 
 static bool take_flag(const struct command *command, const char *word, struct arguments *out)
@@ -210,6 +213,10 @@ static int read_arguments(const struct command *command, int count, char **words
     }
     if (command->takes & TAKE_CONFIG && !(command->takes & TAKE_ACTION) && !arguments.config)
         return usage_error(command, "the config file is missing", "");
+    if (arguments.from && arguments.savepoint)
+        return usage_error(command, "--from or --from-savepoint, not both", "");
+    if (arguments.discard && !arguments.from)
+        return usage_error(command, "--discard-checkpoint goes with --from", "");
     *out = arguments;
     return EXIT_DONE;
 }

@@ -60,10 +60,10 @@ static void setup_log(const struct config_pipeline *pipeline)
     log_setup((enum log_level)pipeline->log_level, format);
 }
 
-static bool agent_build(struct agent *agent, const char *path, const char *table, struct error *err)
+static bool agent_build(struct agent *agent, const struct arguments *arguments, struct error *err)
 {
     uint32_t count = 0;
-    if (!config_load(path, false, &agent->config, err))
+    if (!config_load(arguments->config, false, &agent->config, err))
         return false;
     setup_log(&agent->config.pipeline);
     if (!build_plans(&agent->config, &agent->plans, &count, err))
@@ -76,8 +76,10 @@ static bool agent_build(struct agent *agent, const char *path, const char *table
         struct plan *plan = &agent->plans[i];
         struct running *running = &agent->set.items[i];
         plan->options.until_snapshot_done |= agent->backfill;
-        if (table)
-            build_narrow(&agent->config, plan, table);
+        if (arguments->table)
+            build_narrow(&agent->config, plan, arguments->table);
+        if (arguments->from && !build_begin_from(plan, arguments->from, err))
+            return false;
         running->pipeline_name = (const char *)name.data;
         running->sink_name = (const char *)plan->sink_config->name.data;
         if (!pipeline_open(&plan->options, plan->source, plan->source_options, plan->sink,
@@ -111,6 +113,41 @@ static bool agent_restore(struct agent *agent, const char *path, struct error *e
                  done ? "going on from the savepoint"
                       : "the checkpoint comes from this savepoint already and goes on",
                  path, running->sink_name);
+    }
+    return true;
+}
+
+/* A checkpoint that was begun at this very place goes on, so that a service that starts again with
+ * the same arguments does not go back; any other stands for work that is done, and goes only with
+ * consent. All are judged before the first is discarded. */
+static bool agent_begin_from(struct agent *agent, const struct arguments *arguments,
+                             struct error *err)
+{
+    bool *goes = arena_array(&agent->config.arena, agent->set.count + 1u, sizeof *goes);
+    for (uint32_t i = 0; i < agent->set.count; i++) {
+        struct running *running = &agent->set.items[i];
+        enum pipeline_begun begun;
+        if (!pipeline_look_begun(running->pipeline, &begun, err) && !arguments->discard)
+            return error_context(err, "sink '%s'", running->sink_name);
+        if (begun == PIPELINE_BEGUN_HERE)
+            log_info("the checkpoint was begun at this place already and goes on from=%s sink=%s",
+                     arguments->from, running->sink_name);
+        goes[i] = begun == PIPELINE_BEGUN_ELSEWHERE;
+        if (goes[i] && !arguments->discard)
+            return error_set(err, ERROR_CONFIG,
+                             "--from %s: sink '%s' has a checkpoint, which goes on where it is "
+                             "without --from; add --discard-checkpoint to set it aside and begin "
+                             "there: what is sent again comes twice in tables without a key, and "
+                             "in topics",
+                             arguments->from, running->sink_name);
+    }
+    for (uint32_t i = 0; i < agent->set.count; i++) {
+        struct running *running = &agent->set.items[i];
+        if (goes[i] && !pipeline_discard(running->pipeline, err))
+            return error_context(err, "sink '%s'", running->sink_name);
+        if (goes[i])
+            log_warn("the checkpoint is set aside, beginning anew from=%s sink=%s", arguments->from,
+                     running->sink_name);
     }
     return true;
 }
@@ -296,8 +333,9 @@ int run_pipelines(const struct arguments *arguments, bool backfill)
     CLEANUP(agent_done) struct agent agent = { .backfill = backfill };
     struct error err = { 0 };
     service_block_signals();
-    if (!agent_build(&agent, arguments->config, arguments->table, &err) ||
+    if (!agent_build(&agent, arguments, &err) ||
         (arguments->savepoint && !agent_restore(&agent, arguments->savepoint, &err)) ||
+        (arguments->from && !agent_begin_from(&agent, arguments, &err)) ||
         !agent_listen(&agent, &err))
         return command_failed(&err);
     agent.progress = progress_begin(&agent.set, &agent.config.arena, true, backfill);

@@ -279,7 +279,7 @@ static struct store_write *write_of_image(const struct checkpoint_image *image)
     put_format(write.write, image->identity);
     put_epoch(write.write, image->epoch);
     if (image->origin.data)
-        put_named(write.write, "origin", image->origin);
+        checkpoint_put_origin(&write, image->origin);
     if (image->position.token.data)
         checkpoint_put_position(&write, &image->position);
     if (image->chunk_mark)
@@ -318,6 +318,12 @@ bool checkpoint_import(const char *directory, const struct checkpoint_image *ima
     ok = ok && home_adopt_new(&home, err);
     home_close(&home);
     return ok;
+}
+
+bool checkpoint_discard(const char *directory, struct bytes identity, struct error *err)
+{
+    struct checkpoint_image empty = { .identity = identity };
+    return checkpoint_import(directory, &empty, true, err);
 }
 
 /* ---- copies ---- */

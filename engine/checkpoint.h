@@ -62,7 +62,7 @@ struct checkpoint_image {
     bool fresh;     /* nothing was ever stored */
     char note[480]; /* what a person should know of how it was opened; empty: nothing */
     struct bytes identity;
-    struct bytes origin;      /* the savepoint that it was restored from */
+    struct bytes origin;      /* the savepoint that it was restored from, or how it was begun */
     struct position position; /* token.data NULL: none yet */
     uint64_t chunk_mark; /* the highest mark given to a snapshot chunk: not to be given again */
     uint64_t epoch;      /* grows by one with each open: part of every label */
@@ -111,8 +111,13 @@ bool checkpoint_is_there(const char *directory);
 bool checkpoint_import(const char *directory, const struct checkpoint_image *image, bool replace,
                        struct error *err);
 
+/* Sets aside what `directory` holds: the next start begins anew there, under labels and marks that
+ * were never given. ERROR_CONFIG: an agent has it. */
+bool checkpoint_discard(const char *directory, struct bytes identity, struct error *err);
+
 struct checkpoint_write *checkpoint_begin(struct checkpoint *checkpoint);
 void checkpoint_put_position(struct checkpoint_write *write, const struct position *position);
+void checkpoint_put_origin(struct checkpoint_write *write, struct bytes origin);
 void checkpoint_put_table(struct checkpoint_write *write, const struct table *table);
 void checkpoint_forget_table(struct checkpoint_write *write,
                              uint32_t table_id); /* versions, record, ranges */

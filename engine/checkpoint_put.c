@@ -30,6 +30,15 @@ void checkpoint_put_position(struct checkpoint_write *write, const struct positi
     put(write, &key, &value);
 }
 
+void checkpoint_put_origin(struct checkpoint_write *write, struct bytes origin)
+{
+    struct buf key, value;
+    record_key_text(&key, "origin");
+    buf_init(&value, RECORD_LIMIT);
+    buf_bytes(&value, origin);
+    put(write, &key, &value);
+}
+
 void checkpoint_put_table(struct checkpoint_write *write, const struct table *table)
 {
     struct buf key, value;

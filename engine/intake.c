@@ -439,6 +439,8 @@ static bool store_begin(struct intake *intake, struct error *err)
         return false;
     struct checkpoint_write *write = checkpoint_begin(intake->checkpoint);
     checkpoint_put_position(write, &intake->position);
+    if (intake->options->origin.data && !intake->lost)
+        checkpoint_put_origin(write, intake->options->origin);
     return checkpoint_commit(write, true, err);
 }
 
@@ -447,7 +449,8 @@ static bool store_begin(struct intake *intake, struct error *err)
 static bool note_lost(struct intake *intake, const struct error *err)
 {
     enum lost_policy policy = intake->options->on_lost_position;
-    if (err->kind != ERROR_LOST || policy == LOST_STOP)
+    /* Where the user chose to begin is no position that was lost. */
+    if (err->kind != ERROR_LOST || policy == LOST_STOP || !intake->position.token.data)
         return false;
     log_warn("%s; on-lost-position is %s", err->message,
              policy == LOST_RESYNC ? "resync: all tables are read again"

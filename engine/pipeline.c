@@ -279,6 +279,36 @@ bool pipeline_restore(struct pipeline *pipeline, const char *savepoint, bool *do
     return ok;
 }
 
+bool pipeline_look_begun(struct pipeline *pipeline, enum pipeline_begun *out, struct error *err)
+{
+    struct arena scratch = { 0 };
+    struct checkpoint_image image;
+    const char *directory = arena_text(&scratch, pipeline->options.checkpoint_directory);
+    bool there = checkpoint_is_there(directory);
+    bool ok = !there || checkpoint_peek(directory, &image, err);
+    arena_done(&scratch);
+    *out = there ? PIPELINE_BEGUN_ELSEWHERE : PIPELINE_NOT_BEGUN;
+    if (!there || !ok)
+        return ok;
+    if (image.fresh)
+        *out = PIPELINE_NOT_BEGUN;
+    else if (image.origin.data && bytes_equal(image.origin, pipeline->options.origin))
+        *out = PIPELINE_BEGUN_HERE;
+    checkpoint_image_done(&image);
+    return true;
+}
+
+bool pipeline_discard(struct pipeline *pipeline, struct error *err)
+{
+    struct arena scratch = { 0 };
+    char identity[PIPELINE_IDENTITY_SIZE];
+    pipeline_identity(pipeline->source_driver, pipeline->metrics.sink, identity);
+    bool ok = checkpoint_discard(arena_text(&scratch, pipeline->options.checkpoint_directory),
+                                 bytes_from(identity), err);
+    arena_done(&scratch);
+    return ok;
+}
+
 bool pipeline_run(struct pipeline *pipeline, uint32_t *parked_tables, struct error *err)
 {
     char name[120];

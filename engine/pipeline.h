@@ -37,6 +37,7 @@ struct pipeline_options {
     int64_t checkpoint_interval_ms;
     struct route_options routes;
     enum start_mode start;
+    struct bytes origin; /* kept with the first position, to know it again; NULL data: nothing */
     enum schema_behavior schema_behavior;
     uint32_t schema_changes; /* enum change_bit that are let through */
     enum lost_policy on_lost_position;
@@ -64,6 +65,12 @@ void pipeline_identity(const struct source_driver *source, const char *sink,
  * from that savepoint already, and goes on. */
 bool pipeline_restore(struct pipeline *pipeline, const char *savepoint, bool *done,
                       struct error *err);
+/* Before it runs: what is in its checkpoint's directory? HERE: it was begun with these options'
+ * origin. On failure it is said to be ELSEWHERE. */
+enum pipeline_begun { PIPELINE_NOT_BEGUN, PIPELINE_BEGUN_HERE, PIPELINE_BEGUN_ELSEWHERE };
+bool pipeline_look_begun(struct pipeline *pipeline, enum pipeline_begun *out, struct error *err);
+/* Before it runs: its checkpoint is set aside, and it begins anew. */
+bool pipeline_discard(struct pipeline *pipeline, struct error *err);
 /* Runs until pipeline_stop (true), until a backfill is done (true; tables that parked are counted
  * in *parked_tables), or until an error that only a person can mend (false). Blocks. */
 bool pipeline_run(struct pipeline *pipeline, uint32_t *parked_tables, struct error *err);

@@ -85,7 +85,8 @@ struct source_driver {
     /* Connects (again) and streams what follows `from`, or from where the options' start mode says
      * when from->token.data is NULL. `catalog` holds the tables as of `from`; when starting fresh
      * the driver fills it with all tables that match, as of the point where the log begins, and
-     * writes that point to *begin (arena's memory). ERROR_LOST: the server no longer has it. */
+     * writes that point to *begin (arena's memory). ERROR_LOST: the server no longer has it. Then
+     * `from` has no token, but a mark: begin at the log's end, under marks above that one. */
     bool (*start)(struct source *source, const struct position *from, struct catalog *catalog,
                   const struct table_filter *filter, struct position *begin, struct error *err);
 
@@ -140,6 +141,10 @@ struct source_driver {
     void (*reader_close)(struct table_reader *reader);
 
     bool (*valid)(const void *options, struct error *err); /* as in struct sink_driver */
+    /* Changes the options so that the log is read from `place`, which a person gave: "earliest",
+     * "latest", a position as describe() prints it, or a time; their scan.startup.mode says so
+     * then. Views into place. ERROR_CONFIG tells what this server has no way to. */
+    bool (*begin_from)(void *options, struct bytes place, struct error *err);
     /* Nobody reads on with these options: what the server keeps for the reader goes. NULL: nothing.
      */
     bool (*forget)(const void *options, struct error *err);

@@ -409,7 +409,11 @@ static bool connect_log(struct log_source *self, const struct position *from, bo
     xa_forget(self);
     if (fresh)
         self->commit = mark_first_commit(from->mark, clock_wall_us());
-    if (!(fresh ? begin(self, arena, err) : resume(self, from, err)))
+    /* Where a position was lost, what the user once chose may be gone too. */
+    bool lost_before = fresh && from->mark > 0;
+    if (!(lost_before ? begin_at_end(self, arena, err)
+          : fresh     ? begin(self, arena, err)
+                      : resume(self, from, err)))
         return false;
     if (self->by_gtid && !self->mariadb && !check_gtids(self, arena, err))
         return false;

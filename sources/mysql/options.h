@@ -30,3 +30,5 @@ struct mysql_options {
     int64_t transaction_memory;     /* "xa.memory" */
 };
 extern const struct setting mysql_settings[];
+
+bool mysql_begin_from(void *options, struct bytes place, struct error *err); /* start_place.c */

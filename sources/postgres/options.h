@@ -18,7 +18,8 @@ struct postgres_options {
     struct bytes slot, publication;
     int publication_mode;
     bool failover;
-    int start_mode;
+    int start_mode;         /* enum postgres_start_mode */
+    struct bytes start_lsn; /* "scan.startup.specific-offset.lsn" */
     int64_t connect_timeout_ms, heartbeat_ms, discovery_ms;
     int64_t fetch_rows; /* "scan.snapshot.fetch.size", accepted for compatibility */
     bool comments;

@@ -8,14 +8,15 @@
 #include "engine/base/wait.h"
 #include "sources/postgres/check.h"
 #include "sources/postgres/reader.h"
+#include "sources/postgres/start_mode.h"
 #include "sources/postgres/token.h"
 #include "sources/postgres/wal.h"
 #include "sources/sources.h"
 
 enum { FORGET_ATTEMPTS = 100, FORGET_PAUSE_US = 100000 };
 
-static const char *const start_modes[] = { "initial", "latest-offset", "committed-offset",
-                                           "snapshot", NULL };
+static const char *const start_modes[] = { "initial",  "latest-offset",   "committed-offset",
+                                           "snapshot", "specific-offset", NULL };
 const char *const postgres_tls_modes[] = { "disable",   "allow",       "prefer", "require",
                                            "verify-ca", "verify-full", NULL };
 static const char *const publication_modes[] = { "filtered", "disabled", NULL };
@@ -133,8 +134,13 @@ const struct setting postgres_settings[] = {
       .offset = FIELD(start_mode),
       .default_text = "initial",
       .help = "Where to begin when there is no checkpoint yet; "
-              "committed-offset: where the slot stands.",
+              "committed-offset: where the slot stands; specific-offset: further on in its log.",
       .choices = start_modes },
+    { .name = "scan.startup.specific-offset.lsn",
+      .type = SETTING_TEXT,
+      .offset = FIELD(start_lsn),
+      .default_text = "",
+      .help = "LSN to begin at, such as 16/B374D848; the slot must be there and not beyond it." },
     { .name = "scan.snapshot.fetch.size",
       .type = SETTING_INT,
       .offset = FIELD(fetch_rows),
@@ -295,6 +301,42 @@ static bool forget(const void *options, struct error *err)
     return ok;
 }
 
+static bool begin_from(void *raw, struct bytes place, struct error *err)
+{
+    struct postgres_options *options = raw;
+    uint64_t lsn;
+    if (bytes_is(place, "earliest")) {
+        options->start_mode = MODE_COMMITTED;
+    } else if (bytes_is(place, "latest")) {
+        options->start_mode = MODE_LATEST;
+    } else if (lsn_parse(place, &lsn)) {
+        options->start_mode = MODE_SPECIFIC;
+        options->start_lsn = place;
+    } else {
+        return error_set(err, ERROR_CONFIG,
+                         "'%.*s' is no place in PostgreSQL's log: give earliest (where the slot "
+                         "stands), latest, or an LSN such as 16/B374D848; no slot can be read from "
+                         "a time",
+                         BYTES_ARGS(place));
+    }
+    return true;
+}
+
+static bool options_valid(const void *raw, struct error *err)
+{
+    const struct postgres_options *options = raw;
+    uint64_t lsn;
+    bool specific = options->start_mode == MODE_SPECIFIC;
+    if (specific && options->start_lsn.size == 0)
+        return error_set(err, ERROR_CONFIG,
+                         "scan.startup.mode: specific-offset needs "
+                         "scan.startup.specific-offset.lsn");
+    return options->start_lsn.size == 0 || lsn_parse(options->start_lsn, &lsn) ||
+           error_set(err, ERROR_CONFIG,
+                     "scan.startup.specific-offset.lsn: '%.*s' is no LSN such as 16/B374D848",
+                     BYTES_ARGS(options->start_lsn));
+}
+
 const struct source_driver postgres_source = {
     .name = "postgres",
     .help = "PostgreSQL 14 to 18, by logical decoding (pgoutput).",
@@ -318,6 +360,8 @@ const struct source_driver postgres_source = {
     .reader_scan_next = postgres_reader_scan_next,
     .reader_interrupt = postgres_reader_interrupt,
     .reader_close = postgres_reader_close,
+    .valid = options_valid,
+    .begin_from = begin_from,
     .forget = forget,
     .check = postgres_check,
 };

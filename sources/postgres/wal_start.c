@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 
+#include "engine/base/assert.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "sources/postgres/publication.h"
@@ -230,38 +231,73 @@ static bool slot_advance(struct wal_source *self, struct error *err)
 
 /* ---- where to begin ---- */
 
-static bool begin(struct wal_source *self, const struct slot *slot, struct error *err)
+/* The user's own place: between where the slot stands and the log's end. */
+static bool begin_specific(struct wal_source *self, const struct slot *slot, struct error *err)
 {
-    bool committed = self->options->start_mode == MODE_COMMITTED;
+    struct arena arena = { 0 };
+    struct bytes end;
+    uint64_t lsn = 0, last = 0;
+    bool chosen = lsn_parse(self->options->start_lsn, &lsn);
+    ASSERT(chosen);
+    bool ok = session_value(self->metadata,
+                            self->standby ? "SELECT pg_last_wal_replay_lsn()"
+                                          : "SELECT pg_current_wal_insert_lsn()",
+                            &arena, &end, err);
+    if (ok && !lsn_parse(end, &last))
+        ok = error_set(err, ERROR_RETRY, "the server's place in its log cannot be read");
+    arena_done(&arena);
+    if (ok && lsn < slot->confirmed)
+        ok = error_set(err, ERROR_CONFIG,
+                       "the slot '%.*s' stands at " LSN_FORMAT
+                       ", and the server sends nothing from before that: begin there or later",
+                       BYTES_ARGS(self->options->slot), LSN_ARGS(slot->confirmed));
+    if (ok && lsn > last)
+        ok = error_set(err, ERROR_CONFIG,
+                       LSN_FORMAT " is behind the end of the server's log, " LSN_FORMAT,
+                       LSN_ARGS(lsn), LSN_ARGS(last));
+    if (ok)
+        self->lsn = lsn;
+    return ok;
+}
+
+/* A slot that no longer serves. */
+static bool slot_replace(struct wal_source *self, struct error *err)
+{
+    struct buf sql;
+    struct arena arena = { 0 };
+    struct result result;
+    buf_init(&sql, 4096);
+    buf_text(&sql, "SELECT pg_drop_replication_slot(");
+    postgres_quote_text(&sql, self->options->slot);
+    buf_u8(&sql, ')');
+    bool ok = session_query(self->metadata, buf_view(&sql), &arena, &result, err);
+    buf_done(&sql);
+    arena_done(&arena);
+    return ok && slot_create(self, err);
+}
+
+/* `anew`: a position was lost, so that what the user once chose may be gone too. */
+static bool begin(struct wal_source *self, const struct slot *slot, bool anew, struct error *err)
+{
+    int mode = anew ? MODE_LATEST : self->options->start_mode;
+    bool chosen = mode == MODE_COMMITTED || mode == MODE_SPECIFIC;
     if (slot->exists && slot->active)
         return error_set(err, ERROR_RETRY,
                          "the slot '%.*s' is in use by another reader: end it, or "
                          "set another slot.name",
                          BYTES_ARGS(self->options->slot));
-    if (committed && !slot->exists)
+    if (chosen && !slot->exists)
         return error_set(err, ERROR_CONFIG,
-                         "scan.startup.mode is committed-offset, and there is no "
-                         "slot '%.*s'",
+                         "there is no slot '%.*s' yet, so nothing was kept for it to begin at",
                          BYTES_ARGS(self->options->slot));
-    if (slot->exists && !slot->usable) {
-        if (committed)
-            return lost(self, err, "is no longer usable");
-        struct buf sql;
-        struct arena arena = { 0 };
-        struct result result;
-        buf_init(&sql, 4096);
-        buf_text(&sql, "SELECT pg_drop_replication_slot(");
-        postgres_quote_text(&sql, self->options->slot);
-        buf_u8(&sql, ')');
-        bool ok = session_query(self->metadata, buf_view(&sql), &arena, &result, err);
-        buf_done(&sql);
-        arena_done(&arena);
-        return ok && slot_create(self, err);
-    }
+    if (slot->exists && !slot->usable)
+        return chosen ? lost(self, err, "is no longer usable") : slot_replace(self, err);
     if (!slot->exists)
         return slot_create(self, err);
     self->lsn = slot->confirmed;
-    return committed || self->standby || slot_advance(self, err);
+    if (mode == MODE_SPECIFIC)
+        return begin_specific(self, slot, err);
+    return chosen || self->standby || slot_advance(self, err);
 }
 
 static bool resume(struct wal_source *self, const struct position *from, const struct slot *slot,
@@ -364,7 +400,7 @@ static bool connect_log(struct wal_source *self, const struct position *from,
     bool ok = identify(self, err) && slot_read(self, &arena, &slot, err);
     if (ok && fresh) {
         self->commit = mark_first_commit(from->mark, clock_wall_us());
-        ok = prepare_publication(self, err) && begin(self, &slot, err);
+        ok = prepare_publication(self, err) && begin(self, &slot, from->mark > 0, err);
     } else if (ok) {
         struct publication publication;
         ok = resume(self, from, &slot, err) &&

@@ -304,6 +304,34 @@ def test_a_slot_that_was_dropped(pg):
     pg.wait_equal()
 
 
+def test_from_a_place_of_the_slot(pg):
+    """run --from: what the slot keeps can be read, from its beginning or further on; no more."""
+    pg.execute("CREATE TABLE t (id int PRIMARY KEY, v int)", "INSERT INTO t VALUES (1, 1)")
+    agent = pg.agent().start()
+    agent.wait_streaming()
+    pg.wait_equal()
+    agent.stop()
+    pg.execute("INSERT INTO t VALUES (2, 2)")
+    middle = pg.source.value("SELECT pg_current_wal_insert_lsn()")
+    pg.execute("INSERT INTO t VALUES (3, 3)")
+    for place, said in (("0/1", "sends nothing from before that"),
+                        ("FFFF/0", "behind the end"), ("2026-11-26", "no slot can be read")):
+        agent.start(wait=False, arguments=["--from", place, "--discard-checkpoint"])
+        assert agent.wait_end() == 2
+        assert said in agent.log(1), agent.log(3)
+    for place, wanted in ((middle, ["3"]), ("latest", []), ("earliest", ["4"])):
+        pg.clickhouse.execute(f"TRUNCATE TABLE `{pg.schema}`.t")
+        agent.start(arguments=["--from", place, "--discard-checkpoint"])
+        agent.wait_log("streaming begins", after=len(agent.log()) - 2000)
+        if place != middle:
+            time.sleep(0.5)
+        wait_for(lambda: [row[0] for row in pg.clickhouse.rows(
+            f"SELECT id FROM `{pg.schema}`.t FINAL")] == wanted, 30, f"{place}: {wanted}")
+        agent.stop()
+        if place == "latest":
+            pg.execute("INSERT INTO t VALUES (4, 4)")
+
+
 def test_an_idle_slot_moves_on(pg):
     """Writes that are none of ours do not pile up behind the slot."""
     pg.execute("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)")

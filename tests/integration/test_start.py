@@ -84,6 +84,49 @@ def test_timestamp(table):
     wait_ids(table, [2, 3])
 
 
+# ---- run --from ----
+
+def test_from_a_position(table):
+    """Only with consent over a checkpoint; a service that starts again goes on, not back."""
+    file, position = table.source.binlog_position()
+    table.agent().start()
+    table.wait_equal()
+    agent = table.agents[0]
+    agent.stop()
+    table.execute("INSERT INTO t VALUES (2, 2)")
+    for place, said in (("latest", "--discard-checkpoint"), ("nowhere", "is no place in a binary")):
+        agent.start(wait=False, arguments=["--from", place])
+        assert agent.wait_end() == 2
+        assert said in agent.log(1), agent.log(3)
+    table.clickhouse.execute(f"TRUNCATE TABLE `{table.schema}`.t")
+    there = ["--from", f"{file}:{position}", "--discard-checkpoint"]
+    agent.start(arguments=there)
+    wait_ids(table, [2])  # and not the snapshot
+    assert "beginning anew" in agent.log()
+    agent.stop()
+    table.clickhouse.execute(f"TRUNCATE TABLE `{table.schema}`.t")
+    agent.start(arguments=there)
+    table.execute("INSERT INTO t VALUES (3, 3)")
+    wait_ids(table, [3])
+    assert "goes on" in agent.log(20)
+    agent.stop()
+    agent.start()  # without: it goes on too
+    table.execute("INSERT INTO t VALUES (4, 4)")
+    wait_ids(table, [3, 4])
+
+
+def test_from_where_another_was(table):
+    """The position as `status` prints it, for an agent without a checkpoint."""
+    first = table.agent().start()
+    table.wait_equal()
+    place = wait_for(lambda: first.sink_status()["position"], 10, "a position")
+    first.stop()
+    table.execute("INSERT INTO t VALUES (2, 2)")
+    table.clickhouse.execute(f"TRUNCATE TABLE `{table.schema}`.t")
+    table.agent().start(arguments=["--from", place])
+    wait_ids(table, [2])
+
+
 # ---- TLS and authentication ----
 
 def authority(server, name="ca.pem"):
