@@ -200,9 +200,13 @@ static void end_replay(struct intake *intake, bool idle)
     if (!intake->snapshot->replaying)
         return;
     intake->idle_reads = idle ? intake->idle_reads + 1 : 0;
-    if (intake->stream_mark < intake->replay_until && intake->idle_reads < REPLAY_IDLE_READS)
+    bool behind =
+        intake->stream_mark < intake->replay_until || intake->driver_mark < intake->stream_mark;
+    if (behind && intake->idle_reads < REPLAY_IDLE_READS)
         return;
     pthread_mutex_lock(&intake->snapshot->lock);
+    if (intake->driver_mark < intake->stream_mark)
+        intake->driver_mark = intake->stream_mark; /* the log's end: there is no more to come */
     intake_set_gate(intake);
     intake->snapshot->replaying = false;
     pthread_cond_broadcast(&intake->snapshot->changed);
@@ -459,12 +463,24 @@ static bool note_lost(struct intake *intake, const struct error *err)
     return true;
 }
 
+/* Rows behind the stored position are skipped by their marks, which count transactions: whether
+ * another server counts the same ones, nothing tells. */
+static bool start_known(struct intake *intake, struct position *begin, struct error *err)
+{
+    if (!intake->driver->start(intake->source, &intake->position, &intake->catalog, &intake->filter,
+                               begin, err))
+        return false;
+    if (intake->snapshot_stored || !intake->source->elsewhere ||
+        intake->replay_until <= intake->position.mark)
+        return true;
+    return error_set(err, ERROR_LOST,
+                     "the source is another server than before, and rows behind the stored "
+                     "position were delivered: whether this server has them too is not known");
+}
+
 static bool start_source(struct intake *intake, struct position *begin, struct error *err)
 {
-    if (!intake->lost &&
-        !intake->driver->start(intake->source, &intake->position, &intake->catalog, &intake->filter,
-                               begin, err) &&
-        !note_lost(intake, err))
+    if (!intake->lost && !start_known(intake, begin, err) && !note_lost(intake, err))
         return false;
     /* Marks above those that were applied: the workers would take new events for old ones. */
     uint64_t newest =
@@ -492,6 +508,16 @@ static bool begin_at(struct intake *intake, struct error *err)
     return (!intake->lost || intake_make_up(intake, read_all, err)) && store_begin(intake, err);
 }
 
+static void note_moves(struct intake *intake)
+{
+    if (intake->source->moves == intake->moves)
+        return;
+    intake->moves = intake->source->moves;
+    pthread_mutex_lock(&intake->snapshot->lock);
+    snapshot_source_moved(intake->snapshot);
+    pthread_mutex_unlock(&intake->snapshot->lock);
+}
+
 static bool intake_connect(struct intake *intake, struct error *err)
 {
     bool fresh = !intake->position.token.data;
@@ -500,6 +526,7 @@ static bool intake_connect(struct intake *intake, struct error *err)
     if (!start_source(intake, &begin, err))
         return false;
     bool anew = fresh || intake->lost;
+    note_moves(intake);
     if (anew)
         note_begin(intake, &begin);
     if (anew || !intake->snapshot_stored)

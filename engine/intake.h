@@ -42,6 +42,7 @@ struct intake {
     struct buf transaction_text;
     uint64_t replay_until; /* newest mark that was applied anywhere before the restart */
     uint32_t idle_reads;
+    uint32_t moves; /* of the source to other servers, that are known here */
     bool connected;
     uint32_t chunk_reserved; /* marks of chunks up to this number count as given */
     bool begins;             /* at its own beginning, not after a restart */

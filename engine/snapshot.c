@@ -209,6 +209,17 @@ void snapshot_schema_changed(struct snapshot *snapshot, struct tracked *tracked,
     pthread_cond_broadcast(&snapshot->changed);
 }
 
+void snapshot_source_moved(struct snapshot *snapshot)
+{
+    for (uint32_t i = 0; i < snapshot->table_capacity; i++) {
+        struct tracked *tracked = snapshot->tables[i];
+        /* A scan whose rows are wanted was judged by the log that it was taken from. */
+        if (tracked && tracked->state == TABLE_SNAPSHOT && tracked->scan != SCAN_GO)
+            snapshot_schema_changed(snapshot, tracked, tracked->table);
+    }
+    snapshot->replaying = true;
+}
+
 void snapshot_finish_table(struct snapshot *snapshot, struct tracked *tracked)
 {
     ASSERT(tracked->state == TABLE_SNAPSHOT);

@@ -150,6 +150,9 @@ void snapshot_begin_table(struct snapshot *snapshot,
 void snapshot_schema_changed(struct snapshot *snapshot, struct tracked *tracked,
                              const struct table *table);
 void snapshot_finish_table(struct snapshot *snapshot, struct tracked *tracked);
+/* Another server gives the log now, with places of its own: open windows are thrown away, and none
+ * opens until the log was read again up to where it was. */
+void snapshot_source_moved(struct snapshot *snapshot);
 
 /* engine/merge.c: sorts one change of a table in TABLE_SNAPSHOT: passes it (possibly turned into
  * the half of it that may pass), holds it, or drops it (event->dropped). */

@@ -15,7 +15,10 @@ struct setting;
 
 struct source {
     const struct source_driver *driver;
-}; /* first in a driver's struct */
+    uint32_t
+        moves; /* grows when start() came to another server than before: its watermarks are void */
+    bool elsewhere; /* start() was given a position of another server, which this one has too */
+};                  /* first in a driver's struct */
 struct table_reader {
     const struct source_driver *driver;
 }; /* likewise */

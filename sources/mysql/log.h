@@ -12,6 +12,7 @@
 #include "sources/mysql/binlog_rows.h"
 #include "sources/mysql/connection.h"
 #include "sources/mysql/gtid_set.h"
+#include "sources/mysql/gtid_state.h"
 #include "sources/mysql/tables.h"
 #include "sources/mysql/token.h"
 
@@ -54,12 +55,15 @@ struct log_source {
     struct collation_table collations;
     bool implicit_timestamps; /* explicit_defaults_for_timestamp is off, where no event tells */
     bool mariadb, by_gtid, checksums, streaming;
-    char server[64]; /* uuid or server id */
+    char server[64];        /* uuid or server id */
+    char streamed_from[64]; /* that of the newest stream; empty: none yet */
 
     /* where we are */
     struct gtid_set executed;
+    struct gtid_state state; /* MariaDB: of each server's */
     char file[512];
     uint64_t offset;
+    uint32_t created;     /* when that file was made; 0: not told yet */
     char given_file[512]; /* where the newest event of a transaction ended, and what was given */
     uint64_t given_offset;
     bool place_known; /* an event or a heartbeat has told file and offset */
@@ -122,6 +126,12 @@ bool log_start(struct log_source *self, const struct position *from, struct posi
                struct error *err);
 void log_disconnect(struct log_source *self);
 struct connection *log_metadata(struct log_source *self, struct error *err); /* NULL: failed */
+uint32_t log_server_id(const struct log_source *self);                       /* ours, for a dump */
+
+/* log_identity.c: is this the log that was read up to `from`, or one that goes on from there? On
+ * the connection that is to stream, before it does; after the server's name and flavor are known,
+ * and before what is known of the stream before is forgotten. */
+bool log_identity_check(struct log_source *self, const struct token *from, struct error *err);
 
 /* log_event.c */
 bool log_read(struct log_source *self, struct batch *batch, int timeout_ms, struct error *err);

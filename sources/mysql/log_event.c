@@ -70,17 +70,22 @@ enum binlog_type {
  * part of what was executed. An empty set of MySQL's is told by the absence of a file. */
 static void put_token(struct log_source *self, const char *file, uint64_t offset, struct buf *out)
 {
-    struct buf gtid;
+    struct buf gtid, state;
     buf_init(&gtid, 64 << 20);
+    buf_init(&state, 1 << 20);
     if (self->by_gtid)
         gtid_set_text(&self->executed, &gtid);
+    gtid_state_text(&self->state, &state);
     bool nothing_yet = self->by_gtid && !self->mariadb && gtid.size == 0;
     struct token token = { .file = bytes_from(nothing_yet ? "" : file),
                            .offset = offset,
                            .gtid = buf_view(&gtid),
-                           .server = bytes_from(self->server) };
+                           .server = bytes_from(self->server),
+                           .created = self->created,
+                           .state = buf_view(&state) };
     token_encode(&token, out);
     buf_done(&gtid);
+    buf_done(&state);
 }
 
 void log_put_token(struct log_source *self, struct buf *out)
@@ -121,6 +126,8 @@ void log_end_group(struct log_source *self)
 {
     if (self->has_gtid)
         gtid_set_add(&self->executed, &self->gtid);
+    if (self->has_gtid && self->mariadb)
+        gtid_state_note(&self->state, &self->gtid);
     self->inside = false;
     self->has_gtid = false;
     self->skipping = false;
@@ -185,6 +192,8 @@ static bool on_rotate(struct log_source *self, struct bytes body, struct error *
     uint64_t offset = reader_le(&in, 8);
     if (in.failed || in.rest.size == 0 || in.rest.size >= sizeof self->file)
         return log_malformed(self, "ROTATE", err);
+    if (!bytes_is(in.rest, self->file))
+        self->created = 0;
     memset(self->file, 0, sizeof self->file);
     memcpy(self->file, in.rest.data, in.rest.size);
     self->offset = offset;
@@ -193,11 +202,13 @@ static bool on_rotate(struct log_source *self, struct bytes body, struct error *
 }
 
 /* The checksum's algorithm is the byte before the last four, where the server knows checksums. */
-static bool on_format(struct log_source *self, struct bytes body, struct error *err)
+static bool on_format(struct log_source *self, const struct event_header *header,
+                      struct bytes body, struct error *err)
 {
     if (body.size < 2 + 50 + 4 + 1 + 5)
         return log_malformed(self, "FORMAT_DESCRIPTION", err);
     self->checksums = body.data[body.size - 5] == 1;
+    self->created = header->time;
     log_forget_tables(self);
     return true;
 }
@@ -340,6 +351,7 @@ static bool on_heartbeat(struct log_source *self, const struct event_header *hea
         return true;
     bool same = bytes_is(file, self->file);
     if (!same) {
+        self->created = 0;
         memset(self->file, 0, sizeof self->file);
         memcpy(self->file, file.data, file.size);
     }
@@ -557,7 +569,7 @@ bool log_handle(struct log_source *self, struct batch *batch, struct bytes event
     struct bytes body = in.rest;
     bool was_inside = self->inside;
     bool format = header.type == FORMAT_DESCRIPTION_EVENT;
-    if (format && !on_format(self, body, err))
+    if (format && !on_format(self, &header, body, err))
         return false;
     if (!inner && self->checksums) {
         if (body.size < 4)

@@ -254,13 +254,39 @@ static bool resume(struct log_source *self, const struct position *from, struct 
     if (!token_decode(from->token, &token, err))
         return false;
     set_place(self, token.file, token.offset);
+    self->created = token.created;
     self->commit = mark_commit(from->mark);
     if (token.gtid.size == 0 && self->by_gtid && !self->mariadb && token.file.size > 0)
         self->by_gtid = false;
     if (!self->by_gtid && token.server.size > 0 && !bytes_is(token.server, self->server))
         return lost(err, "this is another server, and without GTIDs a place in the log means "
                          "nothing to it");
-    return gtid_set_parse(&self->executed, token.gtid, err);
+    return gtid_set_parse(&self->executed, token.gtid, err) &&
+           gtid_state_parse(&self->state, token.state, err);
+}
+
+/* Servers that wrote before us are known by what the server knows of them. */
+static bool fill_state(struct log_source *self, struct arena *arena, struct error *err)
+{
+    struct bytes state;
+    return !self->mariadb || self->state.count > 0 ||
+           (ask_one(self->connection, "SELECT @@global.gtid_binlog_state", arena, &state, err) &&
+            gtid_state_parse(&self->state, state, err));
+}
+
+/* Is the log still the one that we read? Not asked of a place that the user gave. */
+static bool check_identity(struct log_source *self, const struct position *from, struct error *err)
+{
+    struct token token;
+    bool moved = self->streamed_from[0] && strcmp(self->streamed_from, self->server) != 0;
+    self->base.moves += moved;
+    self->base.elsewhere = false;
+    if (!from->token.data)
+        return true;
+    if (!token_decode(from->token, &token, err) || !log_identity_check(self, &token, err))
+        return false;
+    self->base.elsewhere = token.server.size > 0 && !bytes_is(token.server, self->server);
+    return true;
 }
 
 static bool is_among(const struct table *table, struct table *const *drafts, size_t count)
@@ -310,7 +336,7 @@ static bool fill_catalog(struct log_source *self, bool anew, struct error *err)
 
 /* ---- the dump ---- */
 
-static uint32_t choose_server_id(const struct log_source *self)
+uint32_t log_server_id(const struct log_source *self)
 {
     uint64_t given = number_of(self->options->server_id);
     if (given > 0 && given <= UINT32_MAX)
@@ -358,7 +384,7 @@ static bool prepare_session(struct log_source *self, struct error *err)
 static bool send_dump(struct log_source *self, struct error *err)
 {
     struct buf payload;
-    uint32_t server_id = choose_server_id(self);
+    uint32_t server_id = log_server_id(self);
     buf_init(&payload, 64 << 20);
     bool by_set = self->by_gtid && !self->mariadb;
     if (by_set) {
@@ -400,7 +426,11 @@ static bool connect_log(struct log_source *self, const struct position *from, bo
         !tables_collations(self->connection, &self->session, &self->collations, err))
         return false;
     self->implicit_timestamps = tables_implicit_timestamps(self->connection);
+    if (!check_identity(self, from, err))
+        return false;
     gtid_set_done(&self->executed);
+    gtid_state_done(&self->state);
+    self->created = 0;
     self->place_known = false;
     self->inside = self->moved = self->has_waiting = self->payload_active = false;
     self->has_gtid = false;
@@ -413,7 +443,8 @@ static bool connect_log(struct log_source *self, const struct position *from, bo
     bool lost_before = fresh && from->mark > 0;
     if (!(lost_before ? begin_at_end(self, arena, err)
           : fresh     ? begin(self, arena, err)
-                      : resume(self, from, err)))
+                      : resume(self, from, err)) ||
+        !fill_state(self, arena, err))
         return false;
     if (self->by_gtid && !self->mariadb && !check_gtids(self, arena, err))
         return false;
@@ -452,6 +483,7 @@ bool log_start(struct log_source *self, const struct position *from, struct posi
                                         arena_copy(self->arena, buf_view(&token)) };
         buf_done(&token);
     }
+    memcpy(self->streamed_from, self->server, sizeof self->server);
     self->streaming = true;
     return true;
 }

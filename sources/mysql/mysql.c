@@ -327,6 +327,7 @@ static void close_log(struct source *source)
     xa_forget(self);
     log_free_stream(self);
     gtid_set_done(&self->executed);
+    gtid_state_done(&self->state);
     gtid_set_done(&self->low_set);
     buf_done(&self->unpacked);
     buf_done(&self->waiting);

@@ -12,6 +12,7 @@
 #include "sources/mysql/reader.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 
 #include "engine/base/clock.h"
 #include "engine/base/reader.h"
@@ -41,6 +42,7 @@ struct mysql_reader {
     struct connection *connection;
     _Atomic(struct connection *) locker; /* holds a table still for a moment */
     bool mariadb, by_gtid;
+    char server[64]; /* uuid or server id, as in the log's tokens */
     uint32_t version;
     struct arena plan_arena;
     uint32_t statement; /* of the result under way */
@@ -91,6 +93,10 @@ bool reader_open(const void *options, struct arena *arena, struct table_reader *
         ok = ask(self->connection, "SELECT @@global.gtid_mode", &scratch, &result, err);
         self->by_gtid = ok && result.row_count > 0 && bytes_is(result.cells[0], "ON");
     }
+    ok = ok && ask(self->connection, self->mariadb ? "SELECT @@server_id" : "SELECT @@server_uuid",
+                   &scratch, &result, err);
+    if (ok && result.row_count > 0)
+        snprintf(self->server, sizeof self->server, "%.*s", BYTES_ARGS(result.cells[0]));
     arena_done(&scratch);
     if (!ok) {
         connection_close(self->connection);
@@ -248,6 +254,11 @@ static bool take_snapshot(struct mysql_reader *self, const struct chunk_request 
     struct token gate = { 0 };
     if (request->gate.size > 0 && !token_decode(request->gate, &gate, err))
         return false;
+    if (gate.server.size > 0 && !bytes_is(gate.server, self->server))
+        return error_set(err, ERROR_RETRY,
+                         "this connection leads to server %s, that of the log to %.*s: places in "
+                         "their logs cannot be compared",
+                         self->server, BYTES_ARGS(gate.server));
     if (!self->mariadb) {
         if (self->by_gtid && !gtid_gate(self, request, &gate, err))
             return false;

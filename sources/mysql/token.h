@@ -5,8 +5,9 @@
  * bytes), offset u64, GTID part (u32 size, bytes): a MySQL GTID set in its text form
  * ("uuid:1-5,uuid:tag:1"), or a MariaDB list "0-1-77,1-2-9" in the same slot. A transaction id
  * holds its own GTID alone and the file and offset where the group starts. `server` (u32 size,
- * bytes) names the server's uuid (MySQL) or server_id (MariaDB), to notice a replaced one without
- * GTID. */
+ * bytes) names the server's uuid (MySQL) or server_id (MariaDB), to notice another one. Since
+ * version 2: `created` u32, when that file was made, to notice a log that was begun anew (0: not
+ * known); `state` (u32 size, bytes), of MariaDB the last number of each server in each domain. */
 #pragma once
 
 #include "engine/base/buf.h"
@@ -16,6 +17,8 @@ struct token {
     struct bytes file;
     uint64_t offset;
     struct bytes gtid, server;
+    uint32_t created;
+    struct bytes state;
 };
 
 void token_encode(const struct token *token, struct buf *out);

@@ -4,7 +4,7 @@
 #include "engine/base/reader.h"
 #include "sources/mysql/token.h"
 
-enum { TOKEN_VERSION = 1 };
+enum { TOKEN_VERSION = 2 };
 
 void token_encode(const struct token *token, struct buf *out)
 {
@@ -14,6 +14,8 @@ void token_encode(const struct token *token, struct buf *out)
     buf_le(out, token->offset, 8);
     buf_sized(out, token->gtid);
     buf_sized(out, token->server);
+    buf_le(out, token->created, 4);
+    buf_sized(out, token->state);
 }
 
 bool token_decode(struct bytes raw, struct token *out, struct error *err)
@@ -25,7 +27,11 @@ bool token_decode(struct bytes raw, struct token *out, struct error *err)
     token.offset = reader_le(&in, 8);
     token.gtid = reader_sized(&in);
     token.server = reader_sized(&in);
-    if (in.failed || in.rest.size > 0 || version != TOKEN_VERSION)
+    if (version >= 2) {
+        token.created = (uint32_t)reader_le(&in, 4);
+        token.state = reader_sized(&in);
+    }
+    if (in.failed || in.rest.size > 0 || version == 0 || version > TOKEN_VERSION)
         return error_set(err, ERROR_CONFIG, "a stored position is malformed");
     *out = token;
     return true;

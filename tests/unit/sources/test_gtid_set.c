@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * GTID sets: texts good and bad, adding, containment, the binary form. */
+ * GTID sets: texts good and bad, adding, containment, the binary form; MariaDB's states; the tokens
+ * that carry them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +10,8 @@
 #include <cmocka.h>
 
 #include "engine/base/assert.h"
-#include "sources/mysql/gtid_set.h"
+#include "sources/mysql/gtid_state.h"
+#include "sources/mysql/token.h"
 
 #define A "3e11fa47-71ca-11e1-9e33-c80aa9429562"
 #define B "3e11fa47-71ca-11e1-9e33-c80aa9429563"
@@ -122,12 +124,85 @@ static void test_binary_form(void **state)
     gtid_set_done(&set);
 }
 
+static const struct {
+    const char *name, *text, *printed;
+} states[] = {
+    { "empty", "", "" },
+    { "one", "0-1-7", "0-1-7" },
+    { "two servers of a domain", "0-1-7,0-2-5", "0-1-7,0-2-5" },
+    { "as an event's text", "[0-1-7,0-2-5]", "0-1-7,0-2-5" },
+    { "the greater number counts", "0-1-7,0-1-5,0-1-9", "0-1-9" },
+    { "domains", "0-1-7,\n1-1-3", "0-1-7,1-1-3" },
+    { "not a number", "0-1-7,0-x", NULL },
+};
+
+static void test_states(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
+        struct gtid_state known = { 0 };
+        struct error err;
+        struct buf out;
+        print_message("%s\n", states[i].name);
+        bool ok = gtid_state_parse(&known, bytes_from(states[i].text), &err);
+        assert_int_equal(ok, states[i].printed != NULL);
+        buf_init(&out, 4096);
+        gtid_state_text(&known, &out);
+        if (ok)
+            assert_true(bytes_is(buf_view(&out), states[i].printed));
+        buf_done(&out);
+        gtid_state_done(&known);
+    }
+}
+
+static void test_state_last(void **state)
+{
+    (void)state;
+    struct gtid_state known = { 0 };
+    struct error err;
+    assert_true(gtid_state_parse(&known, bytes_from("0-1-7,0-2-5"), &err));
+    assert_int_equal(gtid_state_last(&known, &(struct gtid){ .server = 2 }), 5);
+    assert_int_equal(gtid_state_last(&known, &(struct gtid){ .server = 3 }), 0);
+    assert_int_equal(gtid_state_last(&known, &(struct gtid){ .domain = 1, .server = 1 }), 0);
+    gtid_state_note(&known, &(struct gtid){ .mariadb = true, .server = 3, .number = 8 });
+    assert_int_equal(gtid_state_last(&known, &(struct gtid){ .server = 3 }), 8);
+    gtid_state_done(&known);
+}
+
+static void test_tokens(void **state)
+{
+    (void)state;
+    struct token token = { .file = bytes_from("binlog.7"),
+                           .offset = 1 << 20,
+                           .gtid = bytes_from("0-2-5"),
+                           .server = bytes_from("2"),
+                           .created = 1790000000,
+                           .state = bytes_from("0-1-7,0-2-5") };
+    struct token back;
+    struct error err;
+    struct buf raw;
+    buf_init(&raw, 4096);
+    token_encode(&token, &raw);
+    assert_true(token_decode(buf_view(&raw), &back, &err));
+    assert_int_equal(back.created, token.created);
+    assert_true(bytes_equal(back.state, token.state));
+    /* One of the version before ends with the server. */
+    struct bytes old = { raw.data, raw.size - 4 - 4 - token.state.size };
+    raw.data[0] = 1;
+    assert_true(token_decode(old, &back, &err));
+    assert_int_equal(back.created, 0);
+    assert_true(bytes_equal(back.server, token.server) && back.state.size == 0);
+    raw.data[0] = 3;
+    assert_false(token_decode(buf_view(&raw), &back, &err));
+    buf_done(&raw);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_covers),
-        cmocka_unit_test(test_adding_one_by_one),
+        cmocka_unit_test(test_texts),       cmocka_unit_test(test_states),
+        cmocka_unit_test(test_state_last),  cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_covers),      cmocka_unit_test(test_adding_one_by_one),
         cmocka_unit_test(test_binary_form),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
