@@ -243,6 +243,8 @@ static bool worker_turn(struct worker *worker, bool *ended, struct error *err)
         if (!worker_take(worker, batch, err))
             return false;
         worker_measure(worker, &large);
+        if (!worker->open)
+            load_note_durable(worker);
     }
     int64_t now_us = clock_now_us();
     *ended = !batch && queue_is_over(&worker->inbox);

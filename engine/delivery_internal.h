@@ -60,6 +60,7 @@ void load_close(struct delivery_target *state); /* frees the parts, forgets the 
 void load_forget_cut(struct worker *worker, struct delivery_target *state);
 bool load_flush_all(struct worker *worker, struct error *err);
 bool load_advance(struct worker *worker, struct error *err);
+void load_note_durable(struct worker *worker); /* how far the worker is, for those who wait */
 /* Waits as long as the back-off says; false when asked to stop meanwhile. */
 bool load_back_off(struct worker *worker, const struct error *why, const char *what);
 /* The target is set aside: its rows are not delivered until it is read again. */

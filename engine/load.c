@@ -288,7 +288,7 @@ bool load_intend(struct worker *worker, struct error *err)
     return checkpoint_commit(write, true, err);
 }
 
-static void load_update_durable(struct worker *worker)
+void load_note_durable(struct worker *worker)
 {
     uint64_t durable = worker->last_sequence;
     for (struct delivery_target *state = worker->open; state; state = state->next_open)
@@ -303,7 +303,7 @@ static bool load_store_done(struct worker *worker, struct delivery_target *sent,
     struct arena arena = { 0 };
     struct position position;
     int64_t time_us;
-    load_update_durable(worker);
+    load_note_durable(worker);
     pthread_mutex_lock(&shared->storing);
     bool advanced = inflight_advance(shared->inflight, &arena, &position, &time_us);
     bool stored = true;
