@@ -4,6 +4,7 @@ before anything is sent where it does not."""
 
 import os
 import random
+import signal
 import time
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from support.compare import Comparison
 from support.database import FLAVORS
 from support.process import wait_for
+from support.sample_shop import numbers
 from test_bad_input import refused
 from test_crash import Load, prepare
 from test_network import FAST
@@ -223,10 +225,14 @@ def test_a_promoted_server_with_transactions_of_its_own(lab, flavor):
 @pytest.mark.parametrize("flavor", ["mariadb"], indirect=True)
 def test_what_was_delivered_behind_the_stored_position(lab):
     """Killed, and then led to another server: nothing tells whether its log is in our order."""
-    agent = ready(lab, **{"checkpoint.interval": "60s"})
-    lab.execute("INSERT INTO keyless VALUES (8), (8)")
-    lab.wait_equal()
-    agent.kill()
+    agent = ready(lab)
+    agent.stop()
+    lab.execute(f"INSERT INTO keyless SELECT n FROM {numbers(30000)}")
+    agent.configuration["sink"]["sink.buffer-flush.max-rows"] = 1000
+    agent.environment["MILLRACE_FAULT"] = "kill@delivery.after_done:3"
+    agent.start(wait=False)
+    assert agent.wait_end(30) == -signal.SIGKILL  # in the middle of the transaction
+    del agent.environment["MILLRACE_FAULT"]
     lab.pair.catch_up()
     turn(lab)
     lab.execute("INSERT INTO keyed (v) VALUES (1234), (1234)")
