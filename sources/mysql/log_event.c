@@ -526,8 +526,7 @@ static bool on_event(struct log_source *self, struct batch *batch,
     }
     case INCIDENT_EVENT:
         return error_set(err, ERROR_LOST,
-                         "binlog %s:%llu: the server says that it lost events (INCIDENT): read the "
-                         "tables again, with a new checkpoint.directory",
+                         "binlog %s:%llu: the server says that it lost events (INCIDENT)",
                          self->file, (unsigned long long)self->offset);
     case PARTIAL_ROW_DATA_EVENT: {
         struct bytes whole;

@@ -484,7 +484,7 @@ static void test_events_that_stop(void **unused)
     struct log_lab lab;
     lab_open(&lab, false);
     lab_event(&lab, INCIDENT, BYTES_LITERAL("\1\0\4lost"));
-    read_badly(&lab, ERROR_LOST, "tables again");
+    read_badly(&lab, ERROR_LOST, "it lost events");
     lab_event(&lab, 250, BYTES_LITERAL("whatever"));
     read_badly(&lab, ERROR_CONFIG, "event type 250");
     lab_close(&lab);
