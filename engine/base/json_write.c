@@ -5,10 +5,11 @@
 #include "engine/base/json_write.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "engine/base/assert.h"
+#include "engine/base/digits.h"
+#include "engine/base/shortest.h"
 
 enum { JSON_DEPTH_MAX = 32 };
 
@@ -89,6 +90,24 @@ void json_put_char(struct buf *out, uint8_t character)
         buf_u8(out, character);
 }
 
+/* Bytes at the front that go as they are; eight at once: a byte below 0x20, a quote, a backslash
+ * or one above 0x7f sets the high bit of its place in one of the terms. */
+static size_t plain_size(const uint8_t *text, const uint8_t *end)
+{
+    static const uint64_t ONES = UINT64_C(0x0101010101010101), HIGH = UINT64_C(0x8080808080808080);
+    const uint8_t *at = text;
+    for (; end - at >= 8; at += 8) {
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+        uint64_t quote = word ^ ONES * '"', slash = word ^ ONES * '\\';
+        if (((word - ONES * 0x20) | (quote - ONES) | (slash - ONES) | word) & HIGH)
+            break;
+    }
+    while (at < end && *at >= 0x20 && *at < 0x80 && *at != '"' && *at != '\\')
+        at++;
+    return (size_t)(at - text);
+}
+
 void json_put_text(struct buf *out, struct bytes text)
 {
     if (text.size == 0) {
@@ -97,11 +116,7 @@ void json_put_text(struct buf *out, struct bytes text)
     }
     const uint8_t *run = text.data, *end = text.data + text.size;
     buf_u8(out, '"');
-    for (const uint8_t *p = run; p < end;) {
-        if (*p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\') {
-            p++;
-            continue;
-        }
+    for (const uint8_t *p = run + plain_size(run, end); p < end; p += plain_size(p, end)) {
         size_t skip = 1;
         size_t good = *p >= 0x80 ? utf8_size(p, (size_t)(end - p), &skip) : 0;
         if (good) {
@@ -134,49 +149,96 @@ void json_string(struct json_writer *json, struct bytes text)
     json_put_text(json->out, text);
 }
 
-static void json_digits(struct buf *out, uint64_t number, bool negative)
+void json_put_uint(struct buf *out, uint64_t number)
 {
-    char text[24];
-    size_t at = sizeof text;
-    do
-        text[--at] = (char)('0' + number % 10);
-    while (number /= 10);
-    if (negative)
-        text[--at] = '-';
-    buf_put(out, text + at, sizeof text - at);
+    uint8_t *room = buf_reserve(out, DIGITS_MAX);
+    if (room)
+        out->size = (size_t)(digits_write(room, number, digits_count(number)) - out->data);
 }
 
 void json_put_int(struct buf *out, int64_t number)
 {
-    json_digits(out, number < 0 ? -(uint64_t)number : (uint64_t)number, number < 0);
+    if (number < 0)
+        buf_u8(out, '-');
+    json_put_uint(out, number < 0 ? -(uint64_t)number : (uint64_t)number);
 }
 
-void json_put_uint(struct buf *out, uint64_t number) { json_digits(out, number, false); }
-
-/* Shortest by trying: most numbers of tables are short. Whole ones need no trying. */
-static void put_shortest(struct buf *out, double number, bool single)
+/* The digits with the point behind the first `whole` of them, of which it may lack some. */
+static uint8_t *put_plain(uint8_t *to, uint64_t digits, int count, int whole)
 {
-    static const double EXACT = 1e15;
-    if (!isfinite(number)) {
-        buf_text(out, isnan(number) ? "\"NaN\"" : number < 0 ? "\"-Infinity\"" : "\"Infinity\"");
-        return;
+    if (whole <= 0) {
+        memcpy(to, "0.00", 4); /* the point moves by two places at most */
+        return digits_write(to + 2 - whole, digits, count);
     }
-    if (fabs(number) < EXACT && number == floor(number) && (number != 0 || !signbit(number))) {
-        json_put_int(out, (int64_t)number);
-        return;
+    to = digits_write(to, digits, count);
+    if (whole >= count) {
+        memset(to, '0', (size_t)(whole - count));
+        to += whole - count;
+        memcpy(to, ".0", 2);
+        return to + 2;
     }
-    char text[40];
-    for (int digits = single ? 6 : 15; digits <= (single ? 9 : 17); digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, number);
-        double back = single ? (double)strtof(text, NULL) : strtod(text, NULL);
-        if (memcmp(&back, &number, sizeof back) == 0)
-            break;
-    }
-    buf_text(out, text);
+    memmove(to - count + whole + 1, to - count + whole, (size_t)(count - whole));
+    to[whole - count] = '.';
+    return to + 1;
 }
 
-void json_put_double(struct buf *out, double number) { put_shortest(out, number, false); }
-void json_put_float(struct buf *out, double number) { put_shortest(out, number, true); }
+static uint8_t *put_power(uint8_t *to, uint64_t digits, int count, int power)
+{
+    uint8_t *end = digits_write(to + 1, digits, count);
+    to[0] = to[1];
+    to[1] = '.';
+    if (count == 1)
+        *end++ = '0';
+    *end++ = 'E';
+    if (power < 0)
+        *end++ = '-';
+    unsigned size = (unsigned)(power < 0 ? -power : power);
+    return digits_write(end, size, digits_count(size));
+}
+
+/* In the form that Java gives numbers, and so all that read and write these formats: "3.0",
+ * "0.001", "1.0E7". */
+static void put_number(struct buf *out, bool negative, struct shortest number)
+{
+    enum { PLAIN_FROM = -3, PLAIN_TO = 7, SIZE_MAX_OF_ALL = 40 };
+    uint8_t *to = buf_reserve(out, SIZE_MAX_OF_ALL);
+    if (!to)
+        return;
+    if (negative)
+        *to++ = '-';
+    int count = digits_count(number.digits), power = number.exponent + count - 1;
+    if (power >= PLAIN_FROM && power < PLAIN_TO)
+        to = put_plain(to, number.digits, count, power + 1);
+    else
+        to = put_power(to, number.digits, count, power);
+    out->size = (size_t)(to - out->data);
+}
+
+/* Zero and what is not finite. */
+static bool put_special(struct buf *out, double number)
+{
+    if (isnan(number))
+        buf_text(out, "\"NaN\"");
+    else if (isinf(number))
+        buf_text(out, number < 0 ? "\"-Infinity\"" : "\"Infinity\"");
+    else if (number == 0)
+        buf_text(out, signbit(number) ? "-0.0" : "0.0");
+    else
+        return false;
+    return true;
+}
+
+void json_put_double(struct buf *out, double number)
+{
+    if (!put_special(out, number))
+        put_number(out, number < 0, shortest_double(fabs(number)));
+}
+
+void json_put_float(struct buf *out, double number)
+{
+    if (!put_special(out, number))
+        put_number(out, number < 0, shortest_float((float)fabs(number)));
+}
 
 void json_int(struct json_writer *json, int64_t number)
 {

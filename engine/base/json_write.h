@@ -21,8 +21,8 @@ void json_key(struct json_writer *json, struct bytes key); /* then one value */
 void json_string(struct json_writer *json, struct bytes text);
 void json_int(struct json_writer *json, int64_t number);
 void json_uint(struct json_writer *json, uint64_t number);
-void json_double(struct json_writer *json,
-                 double number); /* shortest exact; NaN and infinity as strings */
+/* Shortest exact, as Java prints it; NaN and infinity as strings. */
+void json_double(struct json_writer *json, double number);
 void json_bool(struct json_writer *json, bool flag);
 void json_null(struct json_writer *json);
 void json_raw(struct json_writer *json, struct bytes text); /* a number or a document, trusted */

@@ -5,7 +5,10 @@
  */
 #include "sinks/kafka/wkt.h"
 
-#include "engine/base/json_write.h"
+#include <math.h>
+
+#include "engine/base/digits.h"
+#include "engine/base/shortest.h"
 
 enum { DEPTH_MAX = 16 };
 enum {
@@ -23,12 +26,46 @@ static const char *const names[] = { NULL,           "POINT",
                                      "MULTIPOINT",   "MULTILINESTRING",
                                      "MULTIPOLYGON", "GEOMETRYCOLLECTION" };
 
+static void put_zeros(int count, struct buf *out)
+{
+    for (int i = 0; i < count; i++)
+        buf_u8(out, '0');
+}
+
+/* Never with an exponent: coordinates in metres are large, and readers of WKT are simple. */
+static void put_plain(double number, struct buf *out)
+{
+    struct shortest shortest = shortest_double(fabs(number));
+    uint8_t digits[DIGITS_MAX];
+    int count = digits_count(shortest.digits), whole = count + shortest.exponent;
+    digits_write(digits, shortest.digits, count);
+    if (number < 0)
+        buf_u8(out, '-');
+    if (whole <= 0) {
+        buf_text(out, "0.");
+        put_zeros(-whole, out);
+        buf_put(out, digits, (size_t)count);
+        return;
+    }
+    buf_put(out, digits, (size_t)(whole < count ? whole : count));
+    put_zeros(whole - count, out);
+    if (whole >= count)
+        return;
+    buf_u8(out, '.');
+    buf_put(out, digits + whole, (size_t)(count - whole));
+}
+
 static void put_coordinate(struct reader *in, struct buf *out)
 {
     uint64_t bits = reader_le(in, 8);
     double number;
     memcpy(&number, &bits, sizeof number);
-    json_put_double(out, number);
+    if (number == 0)
+        buf_u8(out, '0');
+    else if (isfinite(number))
+        put_plain(number, out);
+    else
+        in->failed = true;
 }
 
 static void put_pair(struct reader *in, struct buf *out)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * JSON texts: what is escaped, how numbers look, and that each double comes back as it was. */
-#include <float.h>
+ * JSON texts: what is escaped, and what a document looks like. Numbers: test_numbers.c. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -75,94 +74,6 @@ static void test_a_document(void **unused)
     buf_done(&out);
 }
 
-static void number_text(double number, bool single, char *room, size_t size)
-{
-    struct buf out;
-    buf_init(&out, 100);
-    single ? json_put_float(&out, number) : json_put_double(&out, number);
-    assert_true(out.size > 0 && out.size < size);
-    memcpy(room, out.data, out.size);
-    room[out.size] = '\0';
-    buf_done(&out);
-}
-
-/* How many digits the text has, leading and trailing zeros apart. */
-static size_t digits_of(const char *text)
-{
-    size_t digits = 0, zeros = 0;
-    for (; *text && *text != 'e' && *text != 'E'; text++) {
-        if (*text == '0' && digits > 0)
-            zeros++;
-        if (*text > '0' && *text <= '9') {
-            digits += zeros + 1;
-            zeros = 0;
-        }
-    }
-    return digits;
-}
-
-static size_t shortest(double number, bool single)
-{
-    char room[40];
-    int most = single ? 9 : 17;
-    for (int digits = 1; digits <= most; digits++) {
-        snprintf(room, sizeof room, "%.*e", digits - 1, number);
-        double back = single ? (double)strtof(room, NULL) : strtod(room, NULL);
-        if (back == number)
-            return digits_of(room);
-    }
-    fail();
-    return 0;
-}
-
-/* Whole numbers may be written as such, and subnormal ones have few significant bits: both are
- * exact, and not always as short as could be. */
-static void assert_exact(double number, bool single)
-{
-    char text[64];
-    number_text(number, single, text, sizeof text);
-    double back = single ? (double)strtof(text, NULL) : strtod(text, NULL);
-    bool normal = fabs(number) >= (single ? (double)FLT_MIN : DBL_MIN) && floor(number) != number;
-    if (back != number || (normal && digits_of(text) != shortest(number, single)))
-        fail_msg("%.17g became %s", number, text);
-}
-
-static void test_doubles_are_exact_and_short(void **unused)
-{
-    (void)unused;
-    static const double cases[] = { 0.1,
-                                    1.0 / 3,
-                                    5e-324,
-                                    1.7976931348623157e308,
-                                    2.2250738585072014e-308,
-                                    1e22,
-                                    1e23,
-                                    9007199254740993.0,
-                                    123456.789,
-                                    1e-7,
-                                    4.35,
-                                    1e16,
-                                    -2.5,
-                                    100,
-                                    1e300 };
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-        assert_exact(cases[i], false);
-    uint64_t seed = 42;
-    for (int i = 0; i < 50000; i++) {
-        seed = seed * 6364136223846793005U + 1442695040888963407U;
-        uint64_t bits = seed ^ seed >> 29;
-        double number;
-        memcpy(&number, &bits, sizeof number);
-        if (isfinite(number))
-            assert_exact(number, false);
-        uint32_t half = (uint32_t)(bits >> 17);
-        float single;
-        memcpy(&single, &half, sizeof single);
-        if (isfinite(single))
-            assert_exact((double)single, true);
-    }
-}
-
 static void test_numbers_that_json_has_not(void **unused)
 {
     (void)unused;
@@ -176,7 +87,7 @@ static void test_numbers_that_json_has_not(void **unused)
     json_double(&json, 0);
     json_array_end(&json);
     buf_u8(&out, '\0');
-    assert_string_equal((const char *)out.data, "[\"NaN\",\"Infinity\",\"-Infinity\",0]");
+    assert_string_equal((const char *)out.data, "[\"NaN\",\"Infinity\",\"-Infinity\",0.0]");
     buf_done(&out);
 }
 
@@ -185,7 +96,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_a_document),
-        cmocka_unit_test(test_doubles_are_exact_and_short),
         cmocka_unit_test(test_numbers_that_json_has_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

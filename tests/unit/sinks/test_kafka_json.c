@@ -72,7 +72,7 @@ static const struct {
       "\"18446744073709551615\"" },
     { &defaults, COLUMN("c", PLAIN_TYPE(FLOAT)), REAL((double)1.1f), "float", NULL, "1.1" },
     { &defaults, COLUMN("c", PLAIN_TYPE(DOUBLE)), REAL(0.1), "double", NULL, "0.1" },
-    { &defaults, COLUMN("c", PLAIN_TYPE(DOUBLE)), REAL(-3.0), "double", NULL, "-3" },
+    { &defaults, COLUMN("c", PLAIN_TYPE(DOUBLE)), REAL(-3.0), "double", NULL, "-3.0" },
     { &defaults, COLUMN("c", DECIMAL_TYPE(10, 2)), NUMBER(1250), "bytes",
       "org.apache.kafka.connect.data.Decimal", "\"BOI=\"" },
     { &defaults, COLUMN("c", DECIMAL_TYPE(10, 2)), NUMBER(1399), "bytes",
@@ -134,12 +134,12 @@ static const struct {
     { &defaults, COLUMN("c", PLAIN_TYPE(GEOMETRY), .source_type = WORD("point")),
       TEXT("\x10\x0e\0\0\1\1\0\0\0\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\0\x40"), "struct",
       "io.debezium.data.geometry.Point",
-      "{\"x\":1,\"y\":2,\"wkb\":\"AQEAAAAAAAAAAADwPwAAAAAAAABA\",\"srid\":3600}" },
+      "{\"x\":1.0,\"y\":2.0,\"wkb\":\"AQEAAAAAAAAAAADwPwAAAAAAAABA\",\"srid\":3600}" },
     { &defaults, COLUMN("c", PLAIN_TYPE(GEOMETRY), .source_type = WORD("geometry")),
       TEXT("\0\0\0\0\1\1"), "struct", "io.debezium.data.geometry.Geometry",
       "{\"wkb\":\"AQE=\",\"srid\":null}" },
     { &defaults, COLUMN("c", PLAIN_TYPE(VECTOR)), TEXT("\0\0\x80\x3f\xcd\xcc\x8c\x3f"), "array",
-      "io.debezium.data.FloatVector", "[1,1.1]" },
+      "io.debezium.data.FloatVector", "[1.0,1.1]" },
     { &defaults, COLUMN("c", PLAIN_TYPE(UUID)),
       TEXT("\1\x23\x45\x67\x89\xab\xcd\xef\1\x23\x45\x67\x89\xab\xcd\xef"), "string", NULL,
       "\"01234567-89ab-cdef-0123-456789abcdef\"" },
@@ -214,6 +214,9 @@ static void test_texts(void **state)
         { put_wkt, COLUMN("c", PLAIN_TYPE(GEOMETRY)),
           TEXT("\0\0\0\0\1\4\0\0\0\1\0\0\0\1\1\0\0\0\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\0\x40"),
           "\"MULTIPOINT ((1 2))\"" },
+        { put_wkt, COLUMN("c", PLAIN_TYPE(GEOMETRY)), /* 12345678.5 and -0.25 */
+          TEXT("\0\0\0\0\1\1\0\0\0\0\0\0\xd0\x29\x8c\x67\x41\0\0\0\0\0\0\xd0\xbf"),
+          "\"POINT (12345678.5 -0.25)\"" },
         { put_wkt, COLUMN("c", PLAIN_TYPE(GEOMETRY)), TEXT("\0\0\0\0\1\1\0\0\0\0\0"), NULL },
     };
     for (size_t i = 0; i < ARRAY_SIZE(texts_of); i++) {
