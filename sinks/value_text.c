@@ -4,6 +4,8 @@
  * of 400 years that begin on the first of March, so that the leap day ends a year. */
 #include "sinks/value_text.h"
 
+#include "engine/base/digits.h"
+
 enum { ERA_DAYS = 146097, EPOCH_FROM_ERA_DAYS = 719468, ERA_YEARS = 400 };
 static const int64_t DAY_MICROS = 86400000000;
 
@@ -30,89 +32,96 @@ static struct civil_date civil_from_days(int64_t days)
     return (struct civil_date){ era * ERA_YEARS + year + (month <= 2), month, day };
 }
 
-/* At least `width` digits, zeros in front. */
-static void digits_text(uint64_t number, int width, struct buf *out)
+enum { TEXT_MAX = 48, SCALE_MAX = 6 }; /* of any text below */
+
+static uint8_t *put_date(uint8_t *to, int64_t days)
 {
-    uint8_t text[20];
-    size_t at = sizeof text;
-    for (; number || width > 0; number /= 10, width--)
-        text[--at] = (uint8_t)('0' + number % 10);
-    buf_put(out, text + at, sizeof text - at);
+    struct civil_date date = civil_from_days(days);
+    uint64_t year = (uint64_t)(date.year < 0 ? -date.year : date.year);
+    if (date.year < 0)
+        *to++ = '-';
+    to = digits_write(to, year, year < 10000 ? 4 : digits_count(year));
+    *to++ = '-';
+    to = digits_write(to, (uint64_t)date.month, 2);
+    *to++ = '-';
+    return digits_write(to, (uint64_t)date.day, 2);
 }
+
+static uint8_t *put_clock(uint8_t *to, int64_t micros, uint8_t scale)
+{
+    uint64_t seconds = (uint64_t)micros / 1000000, hours = seconds / 3600;
+    to = digits_write(to, hours, hours < 100 ? 2 : digits_count(hours));
+    *to++ = ':';
+    to = digits_write(to, seconds / 60 % 60, 2);
+    *to++ = ':';
+    to = digits_write(to, seconds % 60, 2);
+    if (scale == 0)
+        return to;
+    *to = '.';
+    digits_write(to + 1, (uint64_t)micros % 1000000, SCALE_MAX);
+    return to + 1 + (scale < SCALE_MAX ? scale : SCALE_MAX);
+}
+
+static uint8_t *put_day_and_clock(uint8_t *to, int64_t micros, uint8_t scale, char between)
+{
+    int64_t days = divide_down(micros, DAY_MICROS);
+    to = put_date(to, days);
+    *to++ = (uint8_t)between;
+    return put_clock(to, micros - days * DAY_MICROS, scale);
+}
+
+static void take(struct buf *out, const uint8_t *end) { out->size = (size_t)(end - out->data); }
 
 void date_text(int64_t days, struct buf *out)
 {
-    struct civil_date date = civil_from_days(days);
-    if (date.year < 0)
-        buf_u8(out, '-');
-    digits_text((uint64_t)(date.year < 0 ? -date.year : date.year), 4, out);
-    buf_u8(out, '-');
-    digits_text((uint64_t)date.month, 2, out);
-    buf_u8(out, '-');
-    digits_text((uint64_t)date.day, 2, out);
-}
-
-static void fraction_text(int64_t micros, uint8_t scale, struct buf *out)
-{
-    if (scale == 0)
-        return;
-    uint8_t digits[7] = { '.' };
-    for (int i = 6; i > 0; i--, micros /= 10)
-        digits[i] = (uint8_t)('0' + micros % 10);
-    buf_put(out, digits, (size_t)(scale < 6 ? scale : 6) + 1);
-}
-
-static void clock_text(int64_t micros, uint8_t scale, struct buf *out)
-{
-    uint64_t seconds = (uint64_t)(micros / 1000000);
-    digits_text(seconds / 3600, 2, out);
-    buf_u8(out, ':');
-    digits_text(seconds / 60 % 60, 2, out);
-    buf_u8(out, ':');
-    digits_text(seconds % 60, 2, out);
-    fraction_text(micros % 1000000, scale, out);
-}
-
-static void day_and_clock_text(int64_t micros, uint8_t scale, char between, struct buf *out)
-{
-    int64_t days = divide_down(micros, DAY_MICROS);
-    date_text(days, out);
-    buf_u8(out, (uint8_t)between);
-    clock_text(micros - days * DAY_MICROS, scale, out);
+    uint8_t *to = buf_reserve(out, TEXT_MAX);
+    if (to)
+        take(out, put_date(to, days));
 }
 
 void datetime_text(int64_t micros, uint8_t scale, struct buf *out)
 {
-    day_and_clock_text(micros, scale, ' ', out);
+    uint8_t *to = buf_reserve(out, TEXT_MAX);
+    if (to)
+        take(out, put_day_and_clock(to, micros, scale, ' '));
 }
 
 void instant_text(int64_t micros, uint8_t scale, struct buf *out)
 {
-    day_and_clock_text(micros, scale, 'T', out);
-    buf_u8(out, 'Z');
+    uint8_t *to = buf_reserve(out, TEXT_MAX);
+    if (!to)
+        return;
+    to = put_day_and_clock(to, micros, scale, 'T');
+    *to++ = 'Z';
+    take(out, to);
 }
 
 void time_text(int64_t micros, uint8_t scale, struct buf *out)
 {
+    uint8_t *to = buf_reserve(out, TEXT_MAX);
+    if (!to)
+        return;
     if (micros < 0)
-        buf_u8(out, '-');
-    clock_text(micros < 0 ? -micros : micros, scale, out);
+        *to++ = '-';
+    take(out, put_clock(to, micros < 0 ? -micros : micros, scale));
 }
 
 void decimal_text(int64_t units, uint8_t scale, struct buf *out)
 {
-    uint8_t digits[48];
-    size_t at = sizeof digits;
     uint64_t size = units < 0 ? 0 - (uint64_t)units : (uint64_t)units;
-    for (int i = 0; i < scale; i++, size /= 10)
-        digits[--at] = (uint8_t)('0' + size % 10);
-    if (units < 0)
-        buf_u8(out, '-');
-    digits_text(size, 1, out);
-    if (scale == 0)
+    int count = digits_count(size) > scale ? digits_count(size) : scale + 1;
+    uint8_t *to = buf_reserve(out, (size_t)count + 2);
+    if (!to)
         return;
-    buf_u8(out, '.');
-    buf_put(out, digits + at, scale);
+    if (units < 0)
+        *to++ = '-';
+    uint8_t *end = digits_write(to, size, count);
+    if (scale > 0) {
+        memmove(end - scale + 1, end - scale, scale);
+        end[-scale] = '.';
+        end++;
+    }
+    take(out, end);
 }
 
 void base64_text(struct bytes raw, bool url_safe, struct buf *out)

@@ -12,6 +12,7 @@
 #include "engine/base/clock.h"
 #include "sinks/kafka/debezium_change.h"
 #include "sinks/kafka/debezium_schema.h"
+#include "sinks/kafka/debezium_source.h"
 #include "sinks/kafka/row_key.h"
 
 struct debezium_plan {
@@ -21,38 +22,8 @@ struct debezium_plan {
     struct value *merged;    /* room for an `after` completed from its `before` */
     const char *connector;   /* that the head was made for */
     struct bytes head, tail; /* around the envelope's members: with the schema, when wanted */
-    struct bytes source_begin, source_db, source_table; /* pieces of the source block */
+    struct debezium_source *source;
 };
-
-static struct bytes source_begin(const struct format_context *context, const char *connector)
-{
-    const struct kafka_options *options = context->options;
-    struct buf out;
-    buf_init(&out, 4096);
-    struct json_writer json = json_writer_of(&out);
-    json_object(&json);
-    json_member_string(&json, "version", bytes_from(MILLRACE_VERSION));
-    json_member_string(&json, "connector", bytes_from(connector));
-    json_member_string(&json, "name", debezium_server_name(options));
-    json_key(&json, bytes_from("ts_ms"));
-    struct bytes text = arena_copy(context->arena, buf_view(&out));
-    buf_done(&out);
-    return text;
-}
-
-/* `,"key":"text",` and the key that follows. */
-static struct bytes member(const struct format_context *context, const char *key, struct bytes text,
-                           const char *next)
-{
-    struct buf out;
-    buf_init(&out, 8192);
-    buf_printf(&out, ",\"%s\":", key);
-    json_put_text(&out, text);
-    buf_printf(&out, ",\"%s\":", next);
-    struct bytes copy = arena_copy(context->arena, buf_view(&out));
-    buf_done(&out);
-    return copy;
-}
 
 static bool debezium_plan(const struct format_context *context, void **out, struct error *err)
 {
@@ -66,8 +37,7 @@ static bool debezium_plan(const struct format_context *context, void **out, stru
         return false;
     plan->merged = arena_array(context->arena, table->column_count, sizeof *plan->merged);
     plan->tail = BYTES_LITERAL("}");
-    plan->source_table = member(context, "table", table->name, "server_id");
-    plan->source_db = member(context, "db", table->database, "sequence");
+    plan->source = debezium_source_plan(context);
     struct key_form form = { .column = debezium_column };
     if (context->options->include_schema)
         debezium_key_schema(context, &form.head, &form.tail);
@@ -82,7 +52,6 @@ static void plan_connector(struct debezium_plan *plan, const char *connector)
     if (plan->connector == connector)
         return;
     plan->connector = connector;
-    plan->source_begin = source_begin(&plan->context, connector);
     plan->head = BYTES_LITERAL("{\"before\":");
     if (!plan->context.options->include_schema)
         return;
@@ -96,7 +65,7 @@ static void plan_connector(struct debezium_plan *plan, const char *connector)
     buf_done(&out);
 }
 
-/* ---- the source block ---- */
+/* ---- messages ---- */
 
 static void put_times(int64_t time_us, const char *ms, const char *us, const char *ns,
                       struct buf *out)
@@ -109,83 +78,6 @@ static void put_times(int64_t time_us, const char *ms, const char *us, const cha
     json_put_int(out, time_us);
     buf_put(out, "000", 3);
 }
-
-static void put_text_or_null(const char *key, struct bytes text, struct buf *out)
-{
-    buf_text(out, key);
-    if (text.data)
-        json_put_text(out, text);
-    else
-        buf_put(out, "null", 4);
-}
-
-static void put_number_or_null(const char *key, uint64_t number, struct buf *out)
-{
-    buf_text(out, key);
-    if (number)
-        json_put_uint(out, number);
-    else
-        buf_put(out, "null", 4);
-}
-
-static void put_binlog_place(const struct debezium_plan *plan, const struct event *event,
-                             struct buf *out)
-{
-    const struct event_origin *origin = event->origin;
-    buf_bytes(out, plan->source_table);
-    json_put_uint(out, origin->server_id);
-    put_text_or_null(",\"gtid\":", origin->gtid, out);
-    buf_text(out, ",\"file\":");
-    json_put_text(out, origin->file);
-    buf_text(out, ",\"pos\":");
-    json_put_uint(out, origin->position);
-    buf_text(out, ",\"row\":");
-    json_put_uint(out, event_row(event));
-    put_number_or_null(",\"thread\":", origin->thread, out);
-    buf_text(out, ",\"query\":null}");
-}
-
-static void put_wal_place(const struct debezium_plan *plan, const struct event *event,
-                          struct buf *out)
-{
-    const struct event_origin *origin = event->origin;
-    const struct table *table = plan->context.table;
-    put_text_or_null(",\"schema\":", table->schema, out);
-    put_text_or_null(",\"table\":", table->name, out);
-    put_number_or_null(",\"txId\":", origin->transaction, out);
-    put_number_or_null(",\"lsn\":", origin->position, out);
-    buf_text(out, ",\"xmin\":null,\"origin\":null,\"origin_lsn\":null}");
-}
-
-static void put_source(const struct debezium_plan *plan, const struct event *event, int64_t now_us,
-                       struct buf *out)
-{
-    int64_t time_us = event->time_us ? event->time_us : now_us;
-    bool wal = plan->context.table->schema.data != NULL;
-    buf_text(out, ",\"source\":");
-    buf_bytes(out, plan->source_begin);
-    json_put_int(out, time_us / 1000);
-    buf_text(out, event->snapshot ? ",\"snapshot\":\"true\"" : ",\"snapshot\":\"false\"");
-    buf_bytes(out, plan->source_db);
-    if (wal && event->origin->position) {
-        buf_text(out, "\"[null,\\\"");
-        json_put_uint(out, event->origin->position);
-        buf_text(out, "\\\"]\"");
-    } else {
-        buf_put(out, "null", 4);
-    }
-    buf_text(out, ",\"ts_us\":");
-    json_put_int(out, time_us);
-    buf_text(out, ",\"ts_ns\":");
-    json_put_int(out, time_us);
-    buf_put(out, "000", 3);
-    if (wal)
-        put_wal_place(plan, event, out);
-    else
-        put_binlog_place(plan, event, out);
-}
-
-/* ---- messages ---- */
 
 static bool put_image(const struct debezium_plan *plan, const struct value *row, struct buf *out,
                       struct error *err)
@@ -206,7 +98,8 @@ static bool put_value(const struct debezium_plan *plan, const struct event *even
     buf_text(out, ",\"after\":");
     if (!put_image(plan, change->after, out, err))
         return false;
-    put_source(plan, event, now_us, out);
+    buf_text(out, ",\"source\":");
+    debezium_source_put(plan->source, event, now_us, out);
     buf_text(out, ",\"transaction\":null,\"op\":\"");
     buf_u8(out, (uint8_t)change->op);
     put_times(now_us, "\",\"ts_ms\":", ",\"ts_us\":", ",\"ts_ns\":", out);
@@ -267,6 +160,14 @@ static bool debezium_encode(void *context, const struct event *event, struct buf
 
 /* ---- schema changes ---- */
 
+static void put_text_or_null(struct bytes text, struct buf *out)
+{
+    if (text.data)
+        json_put_text(out, text);
+    else
+        buf_put(out, "null", 4);
+}
+
 static void debezium_change(void *context, const struct event *event, struct buf *out)
 {
     struct debezium_plan *plan = context;
@@ -281,19 +182,16 @@ static void debezium_change(void *context, const struct event *event, struct buf
     buf_u8(out, '}');
     frame.key_size = (uint32_t)(out->size - key_at);
     size_t value_at = out->size;
-    buf_u8(out, '{');
-    struct buf source;
-    buf_init(&source, 1 << 16);
-    put_source(plan, &placed, now_us, &source);
-    struct bytes block = buf_view(&source);
-    buf_bytes(out, (struct bytes){ block.data + 1, block.size - 1 }); /* without its comma */
-    buf_done(&source);
+    buf_text(out, "{\"source\":");
+    debezium_source_put(plan->source, &placed, now_us, out);
     buf_text(out, ",\"ts_ms\":");
     json_put_int(out, now_us / 1000);
     buf_text(out, ",\"databaseName\":");
     json_put_text(out, table->database);
-    put_text_or_null(",\"schemaName\":", table->schema, out);
-    put_text_or_null(",\"ddl\":", event->change->sql, out);
+    buf_text(out, ",\"schemaName\":");
+    put_text_or_null(table->schema, out);
+    buf_text(out, ",\"ddl\":");
+    put_text_or_null(event->change->sql, out);
     buf_text(out, ",\"tableChanges\":");
     debezium_table_changes(event->change, out);
     buf_u8(out, '}');

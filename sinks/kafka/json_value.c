@@ -31,10 +31,8 @@ bool json_put_members(const struct json_column *columns, const uint16_t *places,
         const struct value *value = &row[places ? places[i] : i];
         if (value->tag == VALUE_ABSENT && !column->absent.data)
             continue;
-        if (comma)
-            buf_u8(out, ',');
+        buf_put(out, column->lead.data + !comma, column->lead.size - !comma);
         comma = true;
-        buf_bytes(out, column->lead);
         if (value->tag == VALUE_NULL) {
             buf_put(out, "null", 4);
         } else if (value->tag == VALUE_ABSENT) {
@@ -88,6 +86,7 @@ struct bytes json_lead(struct arena *arena, struct bytes name)
 {
     struct buf lead;
     buf_init(&lead, 8192);
+    buf_u8(&lead, ',');
     json_put_text(&lead, name);
     buf_u8(&lead, ':');
     struct bytes out = arena_copy(arena, buf_view(&lead));

@@ -18,7 +18,7 @@ typedef bool (*json_put)(const struct json_column *column, const struct value *v
 
 struct json_column {
     json_put put;
-    struct bytes lead;    /* the escaped name and its colon */
+    struct bytes lead;    /* a comma, the escaped name, a colon */
     struct bytes absent;  /* stands for a value that the log does not hold; NULL: left out */
     struct bytes zero;    /* stands for a date that no calendar holds; NULL: refused */
     atomic_ullong *zeros; /* counts them */
@@ -43,7 +43,7 @@ struct row_images {
 };
 bool json_put_changed(const struct json_column *columns, const struct table *table,
                       const struct row_images *images, struct buf *out, struct error *err);
-/* A name, escaped, with its colon. */
+/* A comma, the name, escaped, and a colon. */
 struct bytes json_lead(struct arena *arena, struct bytes name);
 
 bool put_boolean(const struct json_column *column, const struct value *value, struct buf *out);

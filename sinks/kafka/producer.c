@@ -338,11 +338,14 @@ static rd_kafka_resp_err_t produce(struct producer *producer, rd_kafka_topic_t *
 bool producer_send(struct producer *producer, rd_kafka_topic_t *topic,
                    const struct frame_view *message, struct error *err)
 {
-    int64_t until_us = clock_now_us() + producer->options->request_timeout_ms * 1000;
-    rd_kafka_resp_err_t code;
-    while ((code = produce(producer, topic, message)) == RD_KAFKA_RESP_ERR__QUEUE_FULL &&
-           clock_now_us() < until_us)
-        rd_kafka_poll(producer->client.handle, POLL_MS);
+    rd_kafka_resp_err_t code = produce(producer, topic, message);
+    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+        int64_t until_us = clock_now_us() + producer->options->request_timeout_ms * 1000;
+        do
+            rd_kafka_poll(producer->client.handle, POLL_MS);
+        while ((code = produce(producer, topic, message)) == RD_KAFKA_RESP_ERR__QUEUE_FULL &&
+               clock_now_us() < until_us);
+    }
     if (!code) {
         producer->waiting++;
         return true;

@@ -17,23 +17,19 @@ static uint32_t hash_of_table(const struct format_context *context)
     return hash;
 }
 
-/* The column's name with the form's prefix, escaped, and its colon. */
+/* The lead of a column's value: its name with the form's prefix. */
 static struct bytes key_name(const struct format_context *context, const struct key_form *form,
                              struct bytes name)
 {
-    struct buf plain, lead;
+    struct buf plain;
     buf_init(&plain, NAME_LIMIT);
-    buf_init(&lead, NAME_LIMIT);
     buf_text(&plain, form->prefix ? form->prefix : "");
     for (size_t i = 0; i < name.size; i++)
         buf_u8(&plain, form->fold && name.data[i] >= 'A' && name.data[i] <= 'Z'
                            ? name.data[i] | 0x20
                            : name.data[i]);
-    json_put_text(&lead, buf_view(&plain));
-    buf_u8(&lead, ':');
-    struct bytes out = arena_copy(context->arena, buf_view(&lead));
+    struct bytes out = json_lead(context->arena, buf_view(&plain));
     buf_done(&plain);
-    buf_done(&lead);
     return out;
 }
 

@@ -2,21 +2,22 @@
 #include "sinks/kafka/unscaled.h"
 
 /* Leaves out leading bytes that only repeat the sign. */
-static struct bytes shortest(const uint8_t *room)
+static struct bytes shortest(const uint8_t *room, size_t from)
 {
-    size_t from = 0;
     while (from + 1 < UNSCALED_MAX && ((room[from] == 0 && room[from + 1] < 0x80) ||
                                        (room[from] == 0xff && room[from + 1] >= 0x80)))
         from++;
     return (struct bytes){ room + from, UNSCALED_MAX - from };
 }
 
+/* Sign and number fit into 9 bytes: those before are not looked at. */
 static struct bytes from_word(uint64_t number, uint8_t fill, uint8_t room[UNSCALED_MAX])
 {
-    memset(room, fill, UNSCALED_MAX);
-    for (size_t i = 0; i < 8; i++)
-        room[UNSCALED_MAX - 1 - i] = (uint8_t)(number >> 8 * i);
-    return shortest(room);
+    uint64_t word = __builtin_bswap64(number);
+    memcpy(room + UNSCALED_MAX - sizeof word, &word, sizeof word);
+    size_t from = UNSCALED_MAX - sizeof word - 1;
+    room[from] = fill;
+    return shortest(room, from);
 }
 
 struct bytes unscaled_of_int(int64_t number, uint8_t room[UNSCALED_MAX])
@@ -61,5 +62,5 @@ struct bytes unscaled_of_text(struct bytes text, uint8_t room[UNSCALED_MAX])
     }
     if (negative)
         negate(room);
-    return digits ? shortest(room) : (struct bytes){ 0 };
+    return digits ? shortest(room, 0) : (struct bytes){ 0 };
 }
