@@ -246,6 +246,8 @@ static bool worker_turn(struct worker *worker, bool *ended, struct error *err)
         if (!worker->open)
             load_note_durable(worker);
     }
+    if (!batch && !worker->open)
+        spare_done(&worker->spare);
     int64_t now_us = clock_now_us();
     *ended = !batch && queue_is_over(&worker->inbox);
     if (large || worker_due(worker, now_us) || *ended)
@@ -341,7 +343,8 @@ void worker_interrupt(struct worker *worker) { worker->shared->driver->interrupt
 static void worker_free_loads(struct worker *worker)
 {
     for (struct delivery_target *state = worker->open; state; state = state->next_open)
-        load_close(state);
+        load_close(worker, state);
+    spare_done(&worker->spare);
 }
 
 void worker_join(struct worker *worker)

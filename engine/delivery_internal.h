@@ -5,6 +5,7 @@
 
 #include "engine/base/retry.h"
 #include "engine/delivery.h"
+#include "engine/spare.h"
 
 /* The delivery's side of a target. */
 struct delivery_target {
@@ -42,6 +43,7 @@ struct worker {
     int64_t last_advance_us;
     int64_t interval_us; /* of flushes; grows when the sink asks for rarer loads */
     size_t open_bytes;
+    struct spare spare;
     struct pending_intent *pending;
     uint32_t pending_count;
     struct retry retry;
@@ -55,7 +57,7 @@ struct delivery_target *load_state(struct worker *worker, struct target *target)
 void load_new_label(struct worker *worker, char label[LOAD_LABEL_SIZE]);
 void load_open(struct worker *worker, struct delivery_target *state, const struct table *table);
 /* Everything of the target at or below is durable once its open load is. */
-void load_close(struct delivery_target *state); /* frees the parts, forgets the chunks */
+void load_close(struct worker *worker, struct delivery_target *state); /* forgets the chunks */
 /* The load from before the restart cannot be cut alike: an open load gets a label of its own. */
 void load_forget_cut(struct worker *worker, struct delivery_target *state);
 bool load_flush_all(struct worker *worker, struct error *err);

@@ -63,8 +63,8 @@ void load_open(struct worker *worker, struct delivery_target *state, const struc
                                  .first = UINT64_MAX };
     load_label(worker, state);
     state->load.parts = memory_zalloc(state->part_count, sizeof(struct buf));
-    for (uint32_t i = 0; i < state->part_count; i++)
-        buf_init(&state->load.parts[i], PART_LIMIT);
+    for (uint32_t i = state->part_count; i > 0; i--) /* as they were given */
+        state->load.parts[i - 1] = spare_take(&worker->spare, PART_LIMIT);
     state->target->load = &state->load;
     state->opened_us = clock_now_us();
     state->first_sequence = worker->taking_sequence;
@@ -76,10 +76,11 @@ void load_open(struct worker *worker, struct delivery_target *state, const struc
     *end = state;
 }
 
-void load_close(struct delivery_target *state)
+void load_close(struct worker *worker, struct delivery_target *state)
 {
+    size_t limit = (size_t)worker->shared->options->flush_bytes * 2; /* they grow by doubling */
     for (uint32_t i = 0; i < state->load.part_count; i++)
-        buf_done(&state->load.parts[i]);
+        spare_give(&worker->spare, &state->load.parts[i], limit);
     free(state->load.parts);
     state->load.parts = NULL;
     state->target->load = NULL;
@@ -379,7 +380,7 @@ bool load_flush_all(struct worker *worker, struct error *err)
         next = state->next_open;
         if (state->cut && state->seen >= state->cut)
             state->cut = 0;
-        load_close(state);
+        load_close(worker, state);
     }
     return stored;
 }

@@ -121,7 +121,7 @@ static void run(size_t index)
         assert_int_equal(targets[i].parked, parked);
         bool counted = cases[index].ok && !parked;
         assert_int_equal(atomic_load(&targets[i].metrics->loads), counted);
-        load_close(load_state(&worker, &targets[i]));
+        load_close(&worker, load_state(&worker, &targets[i]));
     }
     buf_done(&sink.calls);
     arena_done(&worker.arena);
