@@ -182,6 +182,27 @@ static struct route_options routes_for(struct config *config, const struct confi
                                    .rule_count = count };
 }
 
+static struct retry_policy retry_of(const struct config_pipeline *pipeline)
+{
+    switch ((enum config_retry)pipeline->retry_type) {
+    case CONFIG_RETRY_FIXED:
+        return (struct retry_policy){ .initial_ms = (uint32_t)pipeline->retry_fixed_ms,
+                                      .maximum_ms = (uint32_t)pipeline->retry_fixed_ms,
+                                      .multiplier = 1,
+                                      .attempts = (uint32_t)pipeline->retry_fixed_attempts };
+    case CONFIG_RETRY_NONE:
+        return (struct retry_policy){ .never = true };
+    case CONFIG_RETRY_EXPONENTIAL:
+        break;
+    }
+    return (struct retry_policy){ .initial_ms = (uint32_t)pipeline->retry_initial_ms,
+                                  .maximum_ms = (uint32_t)pipeline->retry_maximum_ms,
+                                  .multiplier = pipeline->retry_multiplier,
+                                  .jitter = pipeline->retry_jitter,
+                                  .reset_ms = (uint32_t)pipeline->retry_reset_ms,
+                                  .attempts = (uint32_t)pipeline->retry_attempts };
+}
+
 static void fill_options(struct config *config, struct plan *plan)
 {
     const struct config_pipeline *pipeline = &config->pipeline;
@@ -208,9 +229,8 @@ static void fill_options(struct config *config, struct plan *plan)
     options->flush_rows = sink->flush_rows;
     options->flush_bytes = sink->flush_bytes;
     options->flush_interval_ms = sink->flush_interval_ms;
-    options->retry_initial_ms = (uint32_t)pipeline->retry_initial_ms;
-    options->retry_maximum_ms = (uint32_t)pipeline->retry_maximum_ms;
-    options->retry_attempts = (uint32_t)pipeline->retry_attempts;
+    options->checkpoint_timeout_ms = pipeline->checkpoint_timeout_ms;
+    options->retry = retry_of(pipeline);
     options->until_snapshot_done = options->start == START_SNAPSHOT;
 }
 

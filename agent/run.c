@@ -270,6 +270,8 @@ static void agent_watch(struct agent *agent)
     while (live_count(agent) > 0) {
         on_signal(agent, service_wait_signal((int)wait_ms));
         tell_systemd(agent);
+        for (uint32_t i = 0; i < agent->started; i++)
+            pipeline_watch(agent->set.items[i].pipeline);
         progress_tick(agent->progress);
     }
 }

@@ -80,6 +80,7 @@ const struct setting config_route_settings[] = {
 static const char *const schema_behaviors[] = { "evolve", "try_evolve", "lenient",
                                                 "ignore", "exception",  NULL };
 static const char *const lost_policies[] = { "stop", "resync", "latest", NULL };
+static const char *const retry_types[] = { "exponential-delay", "fixed-delay", "none", NULL };
 static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
 static const char *const log_formats[] = { "auto", "text", "journal", "json", NULL };
 
@@ -91,6 +92,11 @@ const struct setting config_pipeline_settings[] = {
       NULL },
     { "checkpoint.interval", SETTING_DURATION, PIPELINE(checkpoint_interval_ms), "1s",
       "How often the position is written down.", 10, 600 * 1000, NULL },
+    { "checkpoint.timeout", SETTING_DURATION, PIPELINE(checkpoint_timeout_ms), "10min",
+      "A flush that takes longer is told once, with the part that is slow. It is not broken off: "
+      "rows "
+      "are on their way, and the position waits for them.",
+      100, 86400 * 1000, NULL },
     { "savepoint.num-retained", SETTING_INT, PIPELINE(savepoints_retained), "10",
       "How many savepoints are kept of those made without a path of their own.", 1, 10000, NULL },
     { "schema.change.behavior", SETTING_CHOICE, PIPELINE(schema_behavior), "lenient",
@@ -110,15 +116,32 @@ const struct setting config_pipeline_settings[] = {
       "What to do when the source no longer has the log at our position: stop and say so, read "
       "everything again, or go on at the log's end and lose what lay between.",
       0, 0, lost_policies },
+    { "restart-strategy.type", SETTING_CHOICE, PIPELINE(retry_type), "exponential-delay",
+      "What follows a lost connection or a busy server, of the source as of a sink: waits that "
+      "grow, "
+      "waits of one length for so many attempts, or the end of the pipeline.",
+      0, 0, retry_types },
     { "restart-strategy.exponential-delay.initial-backoff", SETTING_DURATION,
-      PIPELINE(retry_initial_ms), "500ms", "First wait after a lost connection or a busy server.",
-      1, 600 * 1000, NULL },
+      PIPELINE(retry_initial_ms), "500ms", "The first wait.", 1, 600 * 1000, NULL },
     { "restart-strategy.exponential-delay.max-backoff", SETTING_DURATION,
-      PIPELINE(retry_maximum_ms), "30s", "Longest wait; each is twice the one before.", 1,
-      3600 * 1000, NULL },
+      PIPELINE(retry_maximum_ms), "30s", "The longest wait.", 1, 3600 * 1000, NULL },
+    { "restart-strategy.exponential-delay.backoff-multiplier", SETTING_DECIMAL,
+      PIPELINE(retry_multiplier), "2.0", "How many times longer each wait is than the one before.",
+      1000, 100000, NULL },
+    { "restart-strategy.exponential-delay.jitter-factor", SETTING_DECIMAL, PIPELINE(retry_jitter),
+      "0.1", "Part of a wait that chance adds or takes, so that many agents do not knock together.",
+      0, 1000, NULL },
+    { "restart-strategy.exponential-delay.reset-backoff-threshold", SETTING_DURATION,
+      PIPELINE(retry_reset_ms), "0s",
+      "How long after the last failure waits and attempts begin anew; 0: with the first success.",
+      0, 86400 * 1000, NULL },
     { "restart-strategy.exponential-delay.attempts-before-reset-backoff", SETTING_INT,
       PIPELINE(retry_attempts), "0", "Attempts without success before giving up; 0: never.", 0,
       1000000, NULL },
+    { "restart-strategy.fixed-delay.attempts", SETTING_INT, PIPELINE(retry_fixed_attempts), "1",
+      "Attempts without success before giving up.", 1, INT32_MAX, NULL },
+    { "restart-strategy.fixed-delay.delay", SETTING_DURATION, PIPELINE(retry_fixed_ms), "1s",
+      "The wait before each.", 1, 3600 * 1000, NULL },
     { "http.listen", SETTING_TEXT, PIPELINE(http_listen), "127.0.0.1:8040",
       "Address and port of /healthz, /metrics and /status; none turns them off.", 0, 0, NULL },
     { "log.level", SETTING_CHOICE, PIPELINE(log_level), "info", "The least that is logged.", 0, 0,

@@ -37,18 +37,22 @@ struct config_route {
 struct config_pipeline {
     struct bytes name;
     struct bytes checkpoint_directory; /* never empty; without the sink's folder */
-    int64_t checkpoint_interval_ms;
+    int64_t checkpoint_interval_ms, checkpoint_timeout_ms;
     int64_t savepoints_retained;
     int schema_behavior; /* enum schema_behavior */
     int lost_policy;     /* enum lost_policy */
     int64_t snapshot_parallelism, memory_bytes;
-    int64_t retry_initial_ms, retry_maximum_ms, retry_attempts;
+    int retry_type; /* enum config_retry */
+    int64_t retry_initial_ms, retry_maximum_ms, retry_reset_ms, retry_attempts;
+    int64_t retry_fixed_ms, retry_fixed_attempts;
+    double retry_multiplier, retry_jitter;
     struct bytes http_listen;
     uint32_t http_line; /* where the user wrote http.listen; 0: nowhere */
     int log_level;      /* enum log_level */
     int log_format;     /* enum config_log_format */
 };
 
+enum config_retry { CONFIG_RETRY_EXPONENTIAL, CONFIG_RETRY_FIXED, CONFIG_RETRY_NONE };
 enum config_log_format { CONFIG_LOG_AUTO, CONFIG_LOG_TEXT, CONFIG_LOG_JOURNAL, CONFIG_LOG_JSON };
 
 struct config {

@@ -73,11 +73,35 @@ static bool wrong(const struct context *context, const char *expected)
                        context->setting->name, expected, shown_value(context, value, sizeof value));
 }
 
+/* None of the choices: which one may be meant? */
+static bool wrong_choice(const struct context *context, const char *expected, struct bytes text)
+{
+    const char *const *choices = context->setting->choices, *nearest = NULL;
+    uint32_t best = UINT32_MAX;
+    for (size_t i = 0; choices[i]; i++) {
+        uint32_t distance = nearest_distance(text, bytes_from(choices[i]));
+        if (distance < best)
+            nearest = choices[i];
+        best = distance < best ? distance : best;
+    }
+    wrong(context, expected);
+    if (nearest && nearest_is_near(text, best) && !context->node->hidden) {
+        size_t used = strlen(context->err->message);
+        snprintf(context->err->message + used, sizeof context->err->message - used,
+                 "; did you mean '%s'?", nearest);
+    }
+    return false;
+}
+
 static void print_amount(enum setting_type type, int64_t amount, char *out, size_t size)
 {
     const struct unit *units = type == SETTING_DURATION ? shown_durations : shown_sizes;
     size_t count = type == SETTING_DURATION ? ARRAY_SIZE(shown_durations) : ARRAY_SIZE(shown_sizes);
     const char *name = "";
+    if (type == SETTING_DECIMAL) {
+        snprintf(out, size, "%g", (double)amount / 1000);
+        return;
+    }
     if (type == SETTING_DURATION || type == SETTING_SIZE) {
         size_t i = count - 1;
         while (i > 0 && (amount == 0 || amount % units[i].factor != 0))
@@ -172,6 +196,31 @@ static bool set_number(const struct context *context, int64_t *out)
     return true;
 }
 
+static bool is_decimal(struct bytes text)
+{
+    size_t digits = 0, points = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        digits += text.data[i] >= '0' && text.data[i] <= '9';
+        points += text.data[i] == '.';
+    }
+    return digits > 0 && digits < 16 && points <= 1 && digits + points == text.size;
+}
+
+static bool set_decimal(const struct context *context, double *out)
+{
+    const struct setting *setting = context->setting;
+    struct bytes text = trimmed(context->node->text);
+    char limits[80];
+    if (!is_decimal(text))
+        return wrong(context, "a number such as 1.5");
+    double number = strtod(arena_text(context->arena, text), NULL);
+    print_limits(setting, limits, sizeof limits);
+    if (number * 1000 < (double)setting->minimum || number * 1000 > (double)setting->maximum)
+        return wrong(context, limits);
+    *out = number;
+    return true;
+}
+
 static bool set_bool(const struct context *context, bool *out)
 {
     static const char *const words[] = { "false", "no", "off", "true", "yes", "on" };
@@ -202,7 +251,7 @@ static bool set_choice(const struct context *context, int *out)
         buf_printf(&words, "%s%s", i == 0 ? "one of " : ", ", choices[i]);
     }
     buf_u8(&words, 0);
-    wrong(context, words.failed ? "one of the known words" : (const char *)words.data);
+    wrong_choice(context, words.failed ? "one of the known words" : (const char *)words.data, text);
     buf_done(&words);
     return false;
 }
@@ -279,6 +328,8 @@ static bool set_value(const struct context *context, void *field)
         return true;
     case SETTING_BOOL:
         return set_bool(context, field);
+    case SETTING_DECIMAL:
+        return set_decimal(context, field);
     case SETTING_CHOICE:
         return set_choice(context, field);
     default:
@@ -382,7 +433,7 @@ static void print_type(const struct setting *setting, struct buf *out)
     static const char *const names[] = {
         [SETTING_TEXT] = "text", [SETTING_SECRET] = "secret",     [SETTING_INT] = "number",
         [SETTING_BOOL] = "bool", [SETTING_DURATION] = "duration", [SETTING_SIZE] = "size",
-        [SETTING_LIST] = "list", [SETTING_PAIRS] = "prefix",
+        [SETTING_LIST] = "list", [SETTING_PAIRS] = "prefix",      [SETTING_DECIMAL] = "decimal",
     };
     char limits[80];
     if (setting->type == SETTING_CHOICE) {

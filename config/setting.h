@@ -17,6 +17,7 @@ enum setting_type {
     SETTING_BOOL,     /* bool */
     SETTING_DURATION, /* int64_t, milliseconds; "500ms", "10s", "5min", "1h", "2d", plain = ms */
     SETTING_SIZE,     /* int64_t, bytes; "64kb", "10mb", "1gb", plain = bytes */
+    SETTING_DECIMAL,  /* double; limits are in thousandths */
     SETTING_CHOICE,   /* int, the index into `choices` */
     SETTING_LIST,     /* struct setting_list: a YAML list or a comma-separated text */
     SETTING_PAIRS,    /* struct setting_pairs: every key that begins with name, "a." */

@@ -85,6 +85,18 @@ static void park(struct job *job, const char *reason)
     atomic_store(&job->tracked->target->metrics->state, TABLE_PARKED);
 }
 
+/* The intake ends the pipeline with it. */
+static void reader_give_up(struct snapshot *snapshot, const struct job *job, struct error *why)
+{
+    error_context(why, "reading '%.*s.%.*s'", BYTES_ARGS(job->table->database),
+                  BYTES_ARGS(job->table->name));
+    pthread_mutex_lock(&snapshot->lock);
+    if (!atomic_load(&snapshot->failed))
+        snapshot->error = *why;
+    atomic_store(&snapshot->failed, true);
+    pthread_mutex_unlock(&snapshot->lock);
+}
+
 /* An error of the server while working on a job. Waits where waiting helps. */
 static void reader_trouble(struct snapshot_reader *self, struct job *job, const struct error *err)
 {
@@ -104,7 +116,12 @@ static void reader_trouble(struct snapshot_reader *self, struct job *job, const 
     if (err->kind == ERROR_RETRY || err->kind == ERROR_UNKNOWN) {
         if (err->code != READER_GATE)
             reader_disconnect(self);
-        uint32_t wait_ms = retry_next_ms(&self->retry);
+        uint32_t wait_ms;
+        struct error why = *err;
+        if (!retry_again(&self->retry, &wait_ms, &why)) {
+            reader_give_up(snapshot, job, &why);
+            return;
+        }
         log_warn("reading '%.*s.%.*s': %s; trying again in %u ms", BYTES_ARGS(job->table->database),
                  BYTES_ARGS(job->table->name), err->message, wait_ms);
         pthread_mutex_lock(&snapshot->lock);
@@ -497,9 +514,7 @@ void snapshot_start(struct snapshot *snapshot)
         struct snapshot_reader *self = memory_zalloc(1, sizeof *self);
         *self = (struct snapshot_reader){ .snapshot = snapshot,
                                           .index = i,
-                                          .retry = {
-                                              .initial_ms = snapshot->options->retry_initial_ms,
-                                              .maximum_ms = snapshot->options->retry_maximum_ms } };
+                                          .retry = { .policy = snapshot->options->retry } };
         ASSERT(pthread_create(&self->thread, NULL, reader_main, self) == 0);
         snapshot->readers[snapshot->reader_count++] = self;
     }

@@ -55,8 +55,8 @@ static bool worker_prepare(struct worker *worker, struct delivery_target *state,
         if (err->kind != ERROR_RETRY && err->kind != ERROR_UNKNOWN)
             return error_context(err, "table '%.*s.%.*s'", BYTES_ARGS(state->target->database),
                                  BYTES_ARGS(state->target->name));
-        if (!load_back_off(worker, err, "preparing a table"))
-            return error_set(err, ERROR_STOP, "stopping before a table was prepared");
+        if (!load_back_off(worker, "preparing a table", err))
+            return false;
     }
 }
 
@@ -92,8 +92,8 @@ bool worker_encode(struct worker *worker, struct delivery_target *state, const s
         }
         if (err->kind != ERROR_RETRY)
             return false;
-        if (!load_back_off(worker, err, "encoding rows"))
-            return error_set(err, ERROR_STOP, "stopping before a row was encoded");
+        if (!load_back_off(worker, "encoding rows", err))
+            return false;
     }
     if (load->rows > rows) {
         load->first = event->mark < load->first ? event->mark : load->first;
@@ -306,8 +306,8 @@ bool worker_start(struct delivery_shared *shared, uint32_t index, struct pending
         .pending = pending,
         .pending_count = pending_count,
         .interval_us = shared->options->flush_interval_ms * 1000,
-        .retry = { .initial_ms = shared->options->retry_initial_ms,
-                   .maximum_ms = shared->options->retry_maximum_ms },
+        .flush = &shared->metrics->flushes[index],
+        .retry = { .policy = shared->options->retry },
     };
     if (!shared->driver->open(shared->sink_options, &worker->arena, &shared->metrics->changed,
                               &worker->sink, err)) {

@@ -203,7 +203,7 @@ bool delivery_change(struct worker *worker, const struct event *event, struct er
         }
         if (err->kind != ERROR_RETRY && err->kind != ERROR_UNKNOWN)
             return error_context(err, "schema change %s", change_kind_name(change->kind));
-        if (!load_back_off(worker, err, "applying a schema change"))
-            return error_set(err, ERROR_STOP, "stopping before a schema change was applied");
+        if (!load_back_off(worker, "applying a schema change", err))
+            return false;
     }
 }

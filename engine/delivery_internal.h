@@ -47,6 +47,7 @@ struct worker {
     struct pending_intent *pending;
     uint32_t pending_count;
     struct retry retry;
+    struct flush_watch *flush; /* the worker's, in the metrics */
     pthread_mutex_t ready_lock;
     pthread_cond_t ready_changed;
     bool ready, ended;
@@ -63,8 +64,9 @@ void load_forget_cut(struct worker *worker, struct delivery_target *state);
 bool load_flush_all(struct worker *worker, struct error *err);
 bool load_advance(struct worker *worker, struct error *err);
 void load_note_durable(struct worker *worker); /* how far the worker is, for those who wait */
-/* Waits as long as the back-off says; false when asked to stop meanwhile. */
-bool load_back_off(struct worker *worker, const struct error *why, const char *what);
+/* After a failure (*err), waits as the policy says. False: it is over, or asked to stop; *err says
+ * which. */
+bool load_back_off(struct worker *worker, const char *what, struct error *err);
 /* The target is set aside: its rows are not delivered until it is read again. */
 void load_park(struct worker *worker, struct target *target, uint32_t table_id, const char *reason);
 /* Before the first row or change of a table without a key: how far is its target? */

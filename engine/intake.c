@@ -417,6 +417,10 @@ static bool intake_turn(struct intake *intake, struct error *err)
             return false;
         end_replay(intake, idle);
     }
+    if (atomic_load(&intake->snapshot->failed)) {
+        *err = intake->snapshot->error;
+        return false;
+    }
     if (reading && !intake_close_windows(intake, err))
         return false;
     if ((intake->resync_due || intake->sweeping > 0) && !is_inside(intake) &&
@@ -570,10 +574,9 @@ static bool intake_back_off(struct intake *intake, struct retry *retry, struct e
                                "latest (what was missed is skipped)");
     if (err->kind != ERROR_RETRY && !note_lost(intake, err))
         return false;
-    uint32_t attempts = intake->options->retry_attempts;
-    if (attempts && retry->attempts >= attempts)
-        return error_context(err, "gave up after %u attempts", attempts);
-    uint32_t wait_ms = retry_next_ms(retry);
+    uint32_t wait_ms;
+    if (!retry_again(retry, &wait_ms, err))
+        return error_context(err, "source");
     log_warn("source: %s; trying again in %u ms", err->message, wait_ms);
     metrics_trouble(intake->metrics, err->message);
     atomic_fetch_add(&intake->metrics->reconnects, 1);
@@ -602,8 +605,7 @@ static bool backfill_is_over(struct intake *intake)
 
 bool intake_run(struct intake *intake, struct error *err)
 {
-    struct retry retry = { .initial_ms = intake->options->retry_initial_ms,
-                           .maximum_ms = intake->options->retry_maximum_ms };
+    struct retry retry = { .policy = intake->options->retry };
     if (!intake->driver->open(intake->source_options, &intake->arena, &intake->source, err))
         return false;
     atomic_store(&intake->opened, true);

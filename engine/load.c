@@ -112,20 +112,22 @@ static struct intent load_intent(const struct delivery_target *state)
     };
 }
 
-bool load_back_off(struct worker *worker, const struct error *why, const char *what)
+bool load_back_off(struct worker *worker, const char *what, struct error *err)
 {
-    uint32_t attempts = worker->shared->options->retry_attempts;
-    if (attempts && worker->retry.attempts >= attempts)
-        return false;
-    uint32_t wait_ms = retry_next_ms(&worker->retry);
-    log_warn("%s: %s; trying again in %u ms", what, why->message, wait_ms);
-    metrics_trouble(worker->shared->metrics, why->message);
+    uint32_t wait_ms;
+    enum flush_part part = flush_enter(worker->flush, FLUSH_WAIT, NULL);
+    if (!retry_again(&worker->retry, &wait_ms, err))
+        return error_context(err, "%s", what);
+    log_warn("%s: %s; trying again in %u ms", what, err->message, wait_ms);
+    metrics_trouble(worker->shared->metrics, err->message);
     for (uint32_t waited = 0; waited < wait_ms; waited += 20) {
         if (atomic_load(&worker->shared->stopping) || atomic_load(&worker->shared->failed))
-            return false;
+            break;
         clock_sleep_us(20 * 1000);
     }
-    return !atomic_load(&worker->shared->stopping);
+    flush_enter(worker->flush, part, NULL);
+    bool stops = atomic_load(&worker->shared->stopping) || atomic_load(&worker->shared->failed);
+    return !stops || error_set(err, ERROR_STOP, "stopping while %s", what);
 }
 
 static void load_troubled(struct worker *worker, const struct error *err)
@@ -139,10 +141,9 @@ static void load_troubled(struct worker *worker, const struct error *err)
 
 void load_recovered(struct worker *worker)
 {
-    if (worker->retry.attempts > 0) {
+    if (retry_succeeded(&worker->retry)) {
         log_info("the sink answers again");
         metrics_trouble(worker->shared->metrics, "");
-        retry_succeeded(&worker->retry);
     }
 }
 
@@ -156,6 +157,7 @@ bool load_resolve(struct worker *worker, struct target *target, const char *labe
     }
     for (;;) {
         enum load_state found;
+        flush_enter(worker->flush, FLUSH_DECIDE, target->metrics);
         fault_point("delivery.before_resolve");
         if (driver->resolve(worker->sink, target, label, first, last, &found, err)) {
             fault_point("delivery.after_resolve");
@@ -171,8 +173,8 @@ bool load_resolve(struct worker *worker, struct target *target, const char *labe
         }
         if (err->kind != ERROR_RETRY && err->kind != ERROR_UNKNOWN)
             return error_context(err, "deciding load '%s'", label);
-        if (!load_back_off(worker, err, "deciding a load"))
-            return error_set(err, ERROR_STOP, "stopping while a load is undecided");
+        if (!load_back_off(worker, "deciding a load", err))
+            return false;
     }
 }
 
@@ -189,8 +191,8 @@ bool load_learn(struct worker *worker, struct delivery_target *state, const stru
         if (err->kind != ERROR_RETRY && err->kind != ERROR_UNKNOWN)
             return error_context(err, "table '%.*s.%.*s'", BYTES_ARGS(target->database),
                                  BYTES_ARGS(target->name));
-        if (!load_back_off(worker, err, "asking how far a table is"))
-            return error_set(err, ERROR_STOP, "stopping before it was known how far a table is");
+        if (!load_back_off(worker, "asking how far a table is", err))
+            return false;
     }
     load_recovered(worker);
     state->learned = true;
@@ -210,6 +212,7 @@ static bool load_send(struct worker *worker, struct delivery_target *state, stru
     struct load *load = &state->load;
     bool prepared_again = false;
     for (;;) {
+        flush_enter(worker->flush, FLUSH_WRITE, state->target->metrics);
         fault_point("delivery.before_write");
         if (driver->write(worker->sink, load, err)) {
             fault_point("delivery.after_write");
@@ -231,8 +234,8 @@ static bool load_send(struct worker *worker, struct delivery_target *state, stru
             return error_context(err, "table '%.*s.%.*s'", BYTES_ARGS(state->target->database),
                                  BYTES_ARGS(state->target->name));
         bool unknown = err->kind == ERROR_UNKNOWN;
-        if (!load_back_off(worker, err, "sending a load"))
-            return error_set(err, ERROR_STOP, "stopping with a load unsent");
+        if (!load_back_off(worker, "sending a load", err))
+            return false;
         bool visible = false;
         if (unknown && !load_resolve(worker, state->target, load->label, load->first, load->last,
                                      &visible, err))
@@ -281,6 +284,7 @@ bool load_intend(struct worker *worker, struct error *err)
 {
     if (!worker->shared->checkpoint || worker->shared->driver->transient)
         return true;
+    flush_enter(worker->flush, FLUSH_STORE, NULL);
     struct checkpoint_write *write = checkpoint_begin(worker->shared->checkpoint);
     for (struct delivery_target *state = worker->open; state; state = state->next_open) {
         struct intent intent = load_intent(state);
@@ -304,6 +308,7 @@ static bool load_store_done(struct worker *worker, struct delivery_target *sent,
     struct arena arena = { 0 };
     struct position position;
     int64_t time_us;
+    flush_enter(worker->flush, FLUSH_STORE, NULL);
     load_note_durable(worker);
     pthread_mutex_lock(&shared->storing);
     bool advanced = inflight_advance(shared->inflight, &arena, &position, &time_us);
@@ -356,10 +361,8 @@ static bool load_send_all(struct worker *worker, struct error *err)
     return true;
 }
 
-bool load_flush_all(struct worker *worker, struct error *err)
+static bool flush_open(struct worker *worker, struct error *err)
 {
-    if (!worker->open)
-        return load_advance(worker, err);
     bool grouped = worker->shared->driver->commit != NULL;
     for (struct delivery_target *state = worker->open; state; state = state->next_open)
         if (state->cut && state->seen < state->cut)
@@ -383,6 +386,18 @@ bool load_flush_all(struct worker *worker, struct error *err)
         load_close(worker, state);
     }
     return stored;
+}
+
+bool load_flush_all(struct worker *worker, struct error *err)
+{
+    if (!worker->open)
+        return load_advance(worker, err);
+    flush_begin(worker->flush);
+    bool ok = flush_open(worker, err);
+    int64_t took_us = flush_end(worker->flush);
+    if (took_us > 0)
+        log_info("the flush that took longer has ended after %lld s", (long long)took_us / 1000000);
+    return ok;
 }
 
 bool load_resolve_pending(struct worker *worker, struct error *err)

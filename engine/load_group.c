@@ -35,11 +35,13 @@ static bool group_try(struct worker *worker, const char *label, bool *intended,
 {
     const struct sink_driver *driver = worker->shared->driver;
     *refused = NULL;
+    flush_enter(worker->flush, FLUSH_BEGIN, NULL);
     if (!driver->begin(worker->sink, label, err))
         return false;
     if (!*intended && !load_intend(worker, err))
         return false;
     *intended = true;
+    flush_enter(worker->flush, FLUSH_WRITE, NULL);
     fault_point("delivery.before_write");
     for (struct delivery_target *state = worker->open; state; state = state->next_open) {
         if (is_sent(state) && !driver->write(worker->sink, &state->load, err)) {
@@ -47,6 +49,7 @@ static bool group_try(struct worker *worker, const char *label, bool *intended,
             return false;
         }
     }
+    flush_enter(worker->flush, FLUSH_COMMIT, NULL);
     fault_point("delivery.before_commit");
     if (!driver->commit(worker->sink, label, refused, err))
         return false;
@@ -67,8 +70,8 @@ static bool group_again(struct worker *worker, struct delivery_target *first,
     if (err->kind != ERROR_RETRY && err->kind != ERROR_UNKNOWN)
         return false;
     bool unknown = err->kind == ERROR_UNKNOWN;
-    if (!load_back_off(worker, err, "sending loads"))
-        return error_set(err, ERROR_STOP, "stopping with loads unsent");
+    if (!load_back_off(worker, "sending loads", err))
+        return false;
     return !unknown || load_resolve(worker, first->target, first->load.label, first->load.first,
                                     first->load.last, visible, err);
 }

@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #include "engine/checkpoint.h"
+#include "engine/flush_watch.h"
+#include "engine/inflight.h"
 #include "engine/sink.h"
 
 struct target_metrics {            /* one captured table and its target */
@@ -37,9 +39,10 @@ struct pipeline_metrics {
     atomic_bool connected, caught_up, snapshotting;
     struct sink_counters changed; /* values that a policy of the sink changed */
     atomic_ullong replaced_text;  /* texts that were invalid in their character set at the source */
-    pthread_mutex_t lock;         /* of the texts below */
-    char position[480];           /* the durable one, readable */
-    char trouble[480];            /* what the pipeline is retrying now; "" when all is well */
+    struct flush_watch flushes[INFLIGHT_WORKERS_MAX]; /* one a worker */
+    pthread_mutex_t lock;                             /* of the texts below */
+    char position[480];                               /* the durable one, readable */
+    char trouble[480]; /* what the pipeline is retrying now; "" when all is well */
 };
 
 void metrics_init(struct pipeline_metrics *metrics);

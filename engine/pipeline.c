@@ -79,6 +79,17 @@ void pipeline_close(struct pipeline *pipeline)
 
 struct pipeline_metrics *pipeline_metrics(struct pipeline *pipeline) { return &pipeline->metrics; }
 
+void pipeline_watch(struct pipeline *pipeline)
+{
+    char what[300];
+    for (uint32_t i = 0; i < pipeline->options.sink_parallelism; i++)
+        if (flush_is_slow(&pipeline->metrics.flushes[i], pipeline->options.checkpoint_timeout_ms,
+                          what, sizeof what))
+            log_warn("a flush takes longer than checkpoint.timeout and goes on, the position waits "
+                     "for it: %s sink=%s",
+                     what, pipeline->metrics.sink);
+}
+
 static void parts_init(struct pipeline *pipeline, const struct checkpoint_image *image)
 {
     inflight_init(&pipeline->inflight, pipeline->options.sink_parallelism);
@@ -177,14 +188,12 @@ static void set_running(struct pipeline *pipeline, bool running)
 /* A sink that is away when the agent starts is waited for, as it is when it goes away later. */
 static bool worker_start_patiently(struct pipeline *pipeline, uint32_t index, struct error *err)
 {
-    struct retry retry = { .initial_ms = pipeline->options.retry_initial_ms,
-                           .maximum_ms = pipeline->options.retry_maximum_ms };
+    struct retry retry = { .policy = pipeline->options.retry };
     while (!worker_start(&pipeline->delivery, index, pipeline->pending[index],
                          pipeline->pending_count[index], &pipeline->workers[index], err)) {
-        uint32_t attempts = pipeline->options.retry_attempts;
-        if (err->kind != ERROR_RETRY || (attempts && retry.attempts >= attempts))
+        uint32_t wait_ms;
+        if (err->kind != ERROR_RETRY || !retry_again(&retry, &wait_ms, err))
             return false;
-        uint32_t wait_ms = retry_next_ms(&retry);
         log_warn("sink: %s; trying again in %u ms", err->message, wait_ms);
         metrics_trouble(&pipeline->metrics, err->message);
         for (uint32_t waited = 0; waited < wait_ms; waited += 20) {

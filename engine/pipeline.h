@@ -5,6 +5,7 @@
  * a dead or slow sink then holds nobody else back, and each sink's snapshot is exact by itself. */
 #pragma once
 
+#include "engine/base/retry.h"
 #include "engine/metrics.h"
 #include "engine/route.h"
 #include "engine/sink.h"
@@ -35,6 +36,7 @@ struct pipeline_options {
     struct bytes name;
     struct bytes checkpoint_directory; /* of this pipeline and sink; NULL data: nothing is kept */
     int64_t checkpoint_interval_ms;
+    int64_t checkpoint_timeout_ms; /* a flush that takes longer is told */
     struct route_options routes;
     enum start_mode start;
     struct bytes origin; /* kept with the first position, to know it again; NULL data: nothing */
@@ -46,8 +48,7 @@ struct pipeline_options {
     int64_t memory_bytes; /* budget of batches and loads */
     uint32_t sink_parallelism;
     int64_t flush_rows, flush_bytes, flush_interval_ms; /* of a load */
-    uint32_t retry_initial_ms, retry_maximum_ms;
-    uint32_t retry_attempts;  /* 0: for ever */
+    struct retry_policy retry;
     bool until_snapshot_done; /* backfill: ends once what the log held when the snapshot ended is
                                  durable */
 };
@@ -76,5 +77,6 @@ bool pipeline_discard(struct pipeline *pipeline, struct error *err);
 bool pipeline_run(struct pipeline *pipeline, uint32_t *parked_tables, struct error *err);
 void pipeline_stop(
     struct pipeline *pipeline); /* any thread, more than once is fine; async-signal: no */
+void pipeline_watch(struct pipeline *pipeline); /* any thread, now and then: tells what is slow */
 struct pipeline_metrics *pipeline_metrics(struct pipeline *pipeline);
 void pipeline_close(struct pipeline *pipeline); /* NULL is fine */

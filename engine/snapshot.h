@@ -122,8 +122,8 @@ struct snapshot {
     uint32_t chunk_counter;
     bool finished; /* a table was read to its end that must be swept */
     bool stopping;
-    bool failed;
-    struct error error;
+    atomic_bool failed;      /* a reader gave up */
+    struct error error;      /* why; written before */
     struct tracked *removed; /* readers may still hold them: freed at the end */
     struct snapshot_reader **readers;
     uint32_t reader_count;

@@ -45,6 +45,48 @@ def test_the_network_is_cut(sync, proxy, side):
 
 
 @pytest.mark.parametrize("side", ["source", "sink"])
+@pytest.mark.parametrize("strategy", ["none", "fixed-delay"])
+def test_giving_up(maria, proxy, side, strategy):
+    """The restart strategy ends the pipeline with one line and status 2; the next start goes on."""
+    maria.execute("CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+    agent, middle = through(maria, proxy, side)
+    agent.configuration["pipeline"].update({
+        "restart-strategy.type": strategy, "restart-strategy.fixed-delay.attempts": 2,
+        "restart-strategy.fixed-delay.delay": "100ms"})
+    agent.start().wait_streaming()
+    maria.wait_equal()
+    middle.cut()
+    maria.execute("INSERT INTO t VALUES (2)")
+    assert agent.wait_end() == 2
+    said = "restart-strategy.type is none" if strategy == "none" else "after 2 attempts"
+    lines = [line for line in agent.log().splitlines() if "gave up" in line]
+    assert len(lines) == 1 and said in lines[0], agent.log(8)
+    middle.heal()
+    agent.start()
+    maria.wait_equal()
+    agent.stop()
+
+
+def test_a_slow_flush_is_told_once(maria, proxy):
+    """With the part that is slow; it is not broken off, and the position waits for it."""
+    maria.execute("CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+    agent, middle = through(maria, proxy, "sink")
+    agent.configuration["pipeline"]["checkpoint.timeout"] = "600ms"
+    agent.start().wait_streaming()
+    maria.wait_equal()
+    middle.freeze()
+    maria.execute("INSERT INTO t VALUES (2)")
+    agent.wait_log("takes longer than checkpoint.timeout")
+    time.sleep(1.5)
+    middle.drop()
+    middle.heal()
+    maria.wait_equal()
+    agent.wait_log("the flush that took longer has ended")
+    told = [line for line in agent.log().splitlines() if "longer than checkpoint.timeout" in line]
+    assert len(told) == 1 and f"writing to the sink of '{maria.schema}.t'" in told[0], told
+
+
+@pytest.mark.parametrize("side", ["source", "sink"])
 def test_connections_end_again_and_again(sync, proxy, side):
     """After ever more bytes, in the middle of whatever was said."""
     prepare(sync, 2000)

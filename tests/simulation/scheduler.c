@@ -398,8 +398,8 @@ int __wrap_pthread_cond_broadcast(pthread_cond_t *condition);
 int __wrap_clock_gettime(clockid_t id, struct timespec *time);
 void __wrap_log_write(enum log_level level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-uint32_t __real_retry_next_ms(struct retry *retry);
-uint32_t __wrap_retry_next_ms(struct retry *retry);
+bool __real_retry_again(struct retry *retry, uint32_t *wait_ms, struct error *err);
+bool __wrap_retry_again(struct retry *retry, uint32_t *wait_ms, struct error *err);
 int __wrap_clock_nanosleep(clockid_t id, int flags, const struct timespec *time,
                            struct timespec *rest);
 
@@ -546,10 +546,10 @@ int __wrap_clock_nanosleep(clockid_t id, int flags, const struct timespec *time,
 }
 
 /* The engine takes the seed of its jitter from the clock and from an address. */
-uint32_t __wrap_retry_next_ms(struct retry *retry)
+bool __wrap_retry_again(struct retry *retry, uint32_t *wait_ms, struct error *err)
 {
     retry->seed = 1 + chance_next(&sim.chance) % 1000;
-    return __real_retry_next_ms(retry);
+    return __real_retry_again(retry, wait_ms, err);
 }
 
 /* Without the log's lock, so that a run is the same when it is watched. */

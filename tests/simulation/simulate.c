@@ -57,8 +57,7 @@ static void plan_make(struct plan *plan, struct chance *chance)
         .flush_rows = 1 + chance_below(chance, 60),
         .flush_bytes = 1 << 20,
         .flush_interval_ms = 1 + chance_below(chance, 40),
-        .retry_initial_ms = 1,
-        .retry_maximum_ms = 20
+        .retry = { .initial_ms = 1, .maximum_ms = 20, .multiplier = 2, .jitter = 0.1 }
     };
     plan->sink = chance_one_in(chance, 3) ? &grouping_warehouse : &warehouse;
     plan->kills = chance_below(chance, KILLS_MAX + 1);

@@ -73,6 +73,14 @@ static const struct {
       "'sink.parallelism' must be 1 to 8, but is '9'" },
     { "back-off", HEAD SINK "pipeline:\n  restart-strategy.exponential-delay.max-backoff: 100ms",
       "max-backoff is shorter than initial-backoff" },
+    { "restart strategy", HEAD SINK "pipeline: {restart-strategy.type: fixed_delay}",
+      "must be one of exponential-delay, fixed-delay, none, but is 'fixed_delay'; did you mean "
+      "'fixed-delay'?" },
+    { "restart key", HEAD SINK "pipeline: {restart-strategy.fixed-delay.attempt: 3}",
+      "did you mean 'restart-strategy.fixed-delay.attempts'?" },
+    { "multiplier",
+      HEAD SINK "pipeline: {restart-strategy.exponential-delay.backoff-multiplier: 0.5}",
+      "must be 1 to 100, but is '0.5'" },
     { "name with a line end", HEAD "sink: {type: x, name: \"a\\nb\"}", "'name' must be a text" },
 };
 

@@ -19,6 +19,7 @@ struct options {
     struct bytes text, password;
     int64_t number, wait_ms, size;
     bool flag;
+    double factor;
     int mode;
     struct setting_list list;
     struct setting_pairs pairs;
@@ -34,6 +35,7 @@ static const struct setting table[] = {
     { "wait", SETTING_DURATION, FIELD(wait_ms), "1s", "A time.", 10, 3600000, NULL },
     { "size", SETTING_SIZE, FIELD(size), "8mb", "A size.", 1024, INT64_MAX, NULL },
     { "flag", SETTING_BOOL, FIELD(flag), "false", "A flag.", 0, 0, NULL },
+    { "factor", SETTING_DECIMAL, FIELD(factor), "1.5", "A factor.", 1000, 100000, NULL },
     { "mode", SETTING_CHOICE, FIELD(mode), "initial", "A mode.", 0, 0, modes },
     { "list", SETTING_LIST, FIELD(list), "", "A list.", 0, 0, NULL },
     { "properties.", SETTING_PAIRS, FIELD(pairs), NULL, "Others.", 0, 0, NULL },
@@ -69,6 +71,7 @@ static void test_defaults(void **state)
     assert_int_equal(options.wait_ms, 1000);
     assert_int_equal(options.size, 8 << 20);
     assert_false(options.flag);
+    assert_true(options.factor > 1.499 && options.factor < 1.501);
     assert_int_equal(options.mode, 0);
     assert_int_equal(options.list.count, 0);
     assert_int_equal(options.pairs.count, 0);
@@ -127,6 +130,14 @@ static const struct {
     { "size: 10mbs", "'size' must be a size like" },
     { "flag: maybe", "'flag' must be true or false, but is 'maybe'" },
     { "mode: latest", "'mode' must be one of initial, latest-offset, but is 'latest'" },
+    { "factor: 0.9", "'factor' must be 1 to 100, but is '0.9'" },
+    { "factor: 100.5", "'factor' must be 1 to 100, but is '100.5'" },
+    { "factor: 1,5", "'factor' must be a number such as 1.5, but is '1,5'" },
+    { "factor: 1.5.1", "'factor' must be a number such as 1.5" },
+    { "factor: 1e1", "'factor' must be a number such as 1.5" },
+    { "factor: -2", "'factor' must be a number such as 1.5" },
+    { "factor: .", "'factor' must be a number such as 1.5" },
+    { "mode: latestoffset", "but is 'latestoffset'; did you mean 'latest-offset'?" },
     { "list: [a, [b]]", "'list' must be a list of texts" },
     { "list: [a, ~]", "'list' must be a list of texts" },
     { "properties.x: [1]", "'properties.x' must be a single value" },

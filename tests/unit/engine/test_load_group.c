@@ -103,7 +103,9 @@ static void run(size_t index)
     buf_init(&sink.calls, 4096);
     struct worker worker = { .shared = &shared,
                              .sink = &sink.base,
-                             .retry = { .initial_ms = 1, .maximum_ms = 1 } };
+                             .flush = &metrics.flushes[0],
+                             .retry = { .policy = {
+                                            .initial_ms = 1, .maximum_ms = 1, .multiplier = 1 } } };
     for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
         targets[i].metrics = metrics_add_table(&metrics, targets[i].name, targets[i].name);
         struct delivery_target *state = load_state(&worker, &targets[i]);
