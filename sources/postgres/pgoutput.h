@@ -97,10 +97,17 @@ struct pgoutput_cell {
 };
 static inline bool pgoutput_cell_take(struct reader *in, struct pgoutput_cell *out)
 {
-    out->kind = reader_u8(in);
-    if (out->kind == 't')
-        out->text = reader_take(in, (size_t)reader_be(in, 4));
-    else if (out->kind != 'n' && out->kind != 'u')
-        in->failed = true;
-    return !in->failed;
+    const uint8_t *at = in->rest.data;
+    size_t left = in->rest.size, used = 1;
+    *out = (struct pgoutput_cell){ .kind = left > 0 ? at[0] : 0 };
+    bool ok = out->kind == 'n' || out->kind == 'u';
+    if (out->kind == 't' && left >= 5) {
+        used = 5 + ((size_t)at[1] << 24 | (size_t)at[2] << 16 | (size_t)at[3] << 8 | at[4]);
+        ok = used <= left;
+        out->text = (struct bytes){ at + 5, used - 5 };
+    }
+    if (!ok || in->failed)
+        return !(in->failed = true);
+    in->rest = (struct bytes){ at + used, left - used };
+    return true;
 }

@@ -16,11 +16,13 @@
 #include "engine/base/memory.h"
 #include "sources/postgres/session_errors.h"
 
-enum { POLL_SLICE_MS = 100, SQL_LIMIT = 64 << 20 };
+enum { POLL_SLICE_MS = 100, SQL_LIMIT = 64 << 20, UNIX_PAUSE_US = 1000, KERNEL_BUFFER = 1 << 20 };
 
 struct session {
     PGconn *pg;
-    char *line; /* the newest COPY data, libpq's memory */
+    char *line;    /* the newest COPY data, libpq's memory */
+    int low_water; /* as the socket was told */
+    bool local;    /* a socket of the file system */
     atomic_bool interrupted;
 };
 
@@ -332,10 +334,34 @@ bool session_copy_cancel(struct session *connection, struct error *err)
 
 /* ---- the log ---- */
 
+/* The library reads as much at once as its buffer holds. That doubles for a message that is larger,
+ * so it gets one; beyond 32 KiB it would read again and again, as fast as a server sends. */
+static bool make_room(struct session *connection, struct error *err)
+{
+    return session_execute(connection, err, "SELECT pg_catalog.repeat(' ', %d)",
+                           SESSION_FILL * 3 / 4);
+}
+
+static void set_low_water(struct session *connection, int size)
+{
+    if (size != connection->low_water)
+        setsockopt(PQsocket(connection->pg), SOL_SOCKET, SO_RCVLOWAT, &size, sizeof size);
+    connection->low_water = size;
+}
+
 bool session_stream_begin(struct session *connection, struct bytes sql, struct error *err)
 {
-    if (!copy_begin(connection, sql, PGRES_COPY_BOTH, err))
+    if (!make_room(connection, err) || !copy_begin(connection, sql, PGRES_COPY_BOTH, err))
         return false;
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    connection->local =
+        getsockname(PQsocket(connection->pg), (struct sockaddr *)&address, &size) == 0 &&
+        address.ss_family == AF_UNIX;
+    /* The kernel's buffer grows with the mark, beyond what it gives by itself, and stays: so the
+     * server need not wait whenever we are not at once there. */
+    set_low_water(connection, KERNEL_BUFFER);
+    set_low_water(connection, 1);
     PQsetnonblocking(connection->pg, 1);
     return true;
 }
@@ -345,20 +371,21 @@ bool session_stream_take(struct session *connection, struct bytes *message, stru
     forget_line(connection);
     *message = (struct bytes){ 0 };
     int size = PQgetCopyData(connection->pg, &connection->line, 1);
-    if (size == 0) {
-        if (!PQconsumeInput(connection->pg))
-            return result_failed(connection, NULL, err);
-        size = PQgetCopyData(connection->pg, &connection->line, 1);
-    }
-    if (size > 0) {
+    if (size > 0)
         *message = (struct bytes){ (const uint8_t *)connection->line, (size_t)size };
-        return true;
-    }
-    if (size == 0)
+    if (size >= 0)
         return true;
     if (size == -1 && copy_end(connection, err))
         return error_set(err, ERROR_RETRY, "the server ended the stream: it is shutting down");
     return size == -1 ? false : result_failed(connection, NULL, err);
+}
+
+/* Twice with TLS, whose library may have kept the rest of what it took off the socket. */
+bool session_stream_fill(struct session *connection, struct error *err)
+{
+    bool ok = PQconsumeInput(connection->pg) == 1 &&
+              (!PQsslInUse(connection->pg) || PQconsumeInput(connection->pg) == 1);
+    return ok || result_failed(connection, NULL, err);
 }
 
 bool session_stream_put(struct session *connection, struct bytes message, struct error *err)
@@ -367,16 +394,14 @@ bool session_stream_put(struct session *connection, struct bytes message, struct
     return (put >= 0 && PQflush(connection->pg) >= 0) || result_failed(connection, NULL, err);
 }
 
-bool session_stream_wait(struct session *connection, int timeout_ms)
+bool session_stream_wait(struct session *connection, int least, int timeout_ms)
 {
     struct pollfd ready = { .fd = PQsocket(connection->pg), .events = POLLIN };
+    set_low_water(connection, least);
+    if (connection->local && least > 1)
+        clock_sleep_us(UNIX_PAUSE_US); /* it knows no low water */
     int found = poll(&ready, 1, timeout_ms);
     return found > 0 || (found < 0 && errno == EINTR);
-}
-
-void session_stream_low_water(struct session *connection, int size)
-{
-    setsockopt(PQsocket(connection->pg), SOL_SOCKET, SO_RCVLOWAT, &size, sizeof size);
 }
 
 /* ---- quoting ---- */

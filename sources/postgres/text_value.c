@@ -5,6 +5,7 @@
  * "infinity", stays text: the sink's policy decides. */
 #include "sources/postgres/text_value.h"
 
+#include <float.h>
 #include <stdlib.h>
 
 #include "engine/base/assert.h"
@@ -98,15 +99,69 @@ DECODER(decode_float)
     return *end == '\0';
 }
 
+/* What most doubles look like, "[-]digits[.digits]" of up to 19 digits, as an integer and a power
+ * of ten. Both are exact in a long double of 64 bits or more, so the quotient is off by half its
+ * last place at most: where all within that gives one double, it is the one. */
+static bool double_plain(struct bytes text, double *out)
+{
+    static const long double tens[] = { 1e0L,  1e1L,  1e2L,  1e3L,  1e4L,  1e5L,  1e6L,
+                                        1e7L,  1e8L,  1e9L,  1e10L, 1e11L, 1e12L, 1e13L,
+                                        1e14L, 1e15L, 1e16L, 1e17L, 1e18L, 1e19L };
+    bool negative = take_char(&text, '-'), point = false;
+    uint64_t number = 0;
+    size_t fraction = 0;
+    if (text.size == 0 || text.size > 20)
+        return false;
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t digit = (uint8_t)(text.data[i] - '0');
+        if (text.data[i] == '.' && !point && i > 0) {
+            point = true;
+            fraction = text.size - i - 1;
+        } else if (digit > 9 || (i == 19 && !point)) {
+            return false;
+        } else {
+            number = number * 10 + digit;
+        }
+    }
+    long double quotient = (long double)number / tens[fraction];
+    double low = (double)(quotient - quotient * 0x1p-62L);
+    double high = (double)(quotient + quotient * 0x1p-62L);
+    *out = negative ? -low : low;
+    return LDBL_MANT_DIG >= 64 && low == high;
+}
+
 DECODER(decode_double)
 {
     UNUSED_TYPE();
     UNUSED_ARENA();
     char copy[64], *end;
+    double number;
+    if (double_plain(text, &number)) {
+        *out = value_double(number);
+        return true;
+    }
     if (!number_text(text, copy, sizeof copy))
         return false;
     *out = value_double(strtod(copy, &end));
     return *end == '\0';
+}
+
+/* As the column is declared, and so as it is printed: exactly `scale` digits behind the point. */
+static bool decimal_int(struct bytes text, uint8_t scale, int64_t *out)
+{
+    bool negative = take_char(&text, '-');
+    size_t point = scale ? text.size - scale - 1u : text.size;
+    if (text.size == 0 || text.size > DECIMAL_INT_PRECISION + 1u + (scale > 0) || point > text.size)
+        return false;
+    uint64_t number = 0; /* of 19 digits at most */
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t digit = (uint8_t)(text.data[i] - '0');
+        if (i == point ? text.data[i] != '.' : digit > 9)
+            return false;
+        number = i == point ? number : number * 10 + digit;
+    }
+    *out = negative ? -(int64_t)number : (int64_t)number;
+    return number <= INT64_MAX;
 }
 
 /* The digits alone, with exactly `scale` behind the point; money has '$' and ',' in between. */
@@ -138,6 +193,11 @@ static bool decimal_plain(struct bytes text, uint8_t scale, uint8_t *out, size_t
 
 DECODER(decode_decimal)
 {
+    int64_t number = 0;
+    if (type->precision <= DECIMAL_INT_PRECISION && decimal_int(text, type->scale, &number)) {
+        *out = value_int(number);
+        return true;
+    }
     size_t room = text.size + type->scale + 2u, size;
     uint8_t *plain = arena_raw(arena, room);
     if (!decimal_plain(text, type->scale, plain, &size)) {
@@ -150,7 +210,7 @@ DECODER(decode_decimal)
         arena_trim(arena, plain + room, plain + size);
         return true;
     }
-    int64_t number = 0;
+    number = 0;
     bool over = false;
     for (size_t i = 0; i < size; i++)
         if (plain[i] >= '0' && plain[i] <= '9')

@@ -99,8 +99,8 @@ struct wal_source {
     int64_t discovered_us;
     struct map asked; /* u32 oid -> what was asked of it by a message in the log */
 
-    bool behind;        /* much is coming: wake up for large mouthfuls only */
-    size_t taken_bytes; /* since window_us */
+    bool flows;                /* much is coming: wake up for large mouthfuls only */
+    size_t taken_bytes, wakes; /* since window_us */
     int64_t window_us;
 };
 

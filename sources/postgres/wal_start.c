@@ -385,8 +385,8 @@ static void reset(struct wal_source *self)
     self->row = self->changes = 0;
     self->lsn = self->wanted = 0;
     self->hole_count = 0;
-    self->behind = false;
-    self->taken_bytes = 0;
+    self->flows = false;
+    self->taken_bytes = self->wakes = 0;
     map_done(&self->asked);
 }
 

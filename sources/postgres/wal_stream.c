@@ -7,9 +7,10 @@
  * there, and an idle publication does not hold back the server's log. An idle stream asks for one
  * now and then.
  *
- * Wake-ups cost more than rows: a server under load sends a packet a change. While much is coming,
- * judged over a short window, for we drain the socket faster than it fills, the socket reports
- * itself readable only from a mouthful on (SO_RCVLOWAT), for a moment at most. */
+ * Wake-ups and reads cost more than rows, on both sides: a server under load sends a packet a
+ * change. While much is coming, judged over a short window, for we drain the socket faster than it
+ * fills, the socket reports itself readable only from a mouthful on (SO_RCVLOWAT), for a moment at
+ * most, and is read only then. */
 #include "sources/postgres/wal.h"
 
 
@@ -20,8 +21,9 @@
 #include "sources/postgres/token.h"
 
 enum {
-    MOUTHFUL = 64 * 1024,
-    MUCH = 32 * 1024,
+    MOUTHFUL = 2 * SESSION_FILL,
+    MUCH_BYTES = 16 * 1024, /* within a window */
+    MUCH_WAKES = 8,
     WINDOW_US = 20000,
     MOUTHFUL_WAIT_MS = 5,
     ASK_FOR_MARK_MS = 10,
@@ -274,28 +276,32 @@ static bool is_time_to_return(const struct wal_source *self, const struct batch 
     return !self->inside && self->moved && batch->count >= BATCH_EVENTS_MAX / 2;
 }
 
-/* Nothing is there: waits for more. False: nothing came. Called and returns with the lock held. */
-static bool wait_more(struct wal_source *self, struct batch *batch, int timeout_ms)
+static void judge_flow(struct wal_source *self)
 {
     int64_t now_us = clock_now_us();
-    if (now_us - self->window_us >= WINDOW_US) {
-        self->behind = self->taken_bytes >= MUCH && now_us - self->window_us < 4 * WINDOW_US;
-        self->taken_bytes = 0;
+    bool much = self->taken_bytes >= MUCH_BYTES || self->wakes >= MUCH_WAKES;
+    bool over = now_us - self->window_us >= WINDOW_US;
+    self->flows = much || (self->flows && !over);
+    if (over) {
+        self->taken_bytes = self->wakes = 0;
         self->window_us = now_us;
     }
-    bool some = batch->count > 0 || self->moved;
-    int patience_ms = self->behind ? MOUTHFUL_WAIT_MS : some ? 0 : timeout_ms;
+}
+
+/* Nothing is there: waits for more, and says how often to read what has come; *came false: that was
+ * all. Called and returns with the lock held. */
+static void wait_more(struct wal_source *self, const struct batch *batch, int timeout_ms,
+                      int *fills, bool *came)
+{
+    judge_flow(self);
+    bool some = batch->count > 0 || (self->moved && !self->inside);
+    int patience_ms = self->flows ? MOUTHFUL_WAIT_MS : some ? 0 : timeout_ms;
     struct session *stream = self->stream;
-    if (self->behind)
-        session_stream_low_water(stream, MOUTHFUL);
     pthread_mutex_unlock(&self->lock);
-    bool came = session_stream_wait(stream, patience_ms);
+    *came = session_stream_wait(stream, self->flows ? MOUTHFUL : 1, patience_ms);
     pthread_mutex_lock(&self->lock);
-    if (self->behind) {
-        session_stream_low_water(stream, 1);
-        came = came || session_stream_wait(stream, 0);
-    }
-    return came;
+    self->wakes += *came;
+    *fills = !self->flows ? *came : *came ? MOUTHFUL / SESSION_FILL : 1;
 }
 
 /* The server tells its place by itself only after a long silence. */
@@ -317,21 +323,27 @@ static bool read_locked(struct wal_source *self, struct batch *batch, int timeou
             return false;
         self->has_waiting = again; /* a change went before it */
     }
-    while (!is_time_to_return(self, batch)) {
+    bool came = true;
+    for (int fills = 0; !is_time_to_return(self, batch);) {
         struct bytes frame;
         if (!session_stream_take(self->stream, &frame, err))
             return false;
-        if (!frame.data) {
+        if (frame.data) {
+            batch->bytes += frame.size;
+            self->taken_bytes += frame.size;
+            if (!on_frame(self, batch, frame, &again, err))
+                return false;
+        } else if (fills > 0) {
+            fills--;
+            if (!session_stream_fill(self->stream, err))
+                return false;
+        } else if (came) {
             if (!ask_place(self, err))
                 return false;
-            if (wait_more(self, batch, timeout_ms))
-                continue;
+            wait_more(self, batch, timeout_ms, &fills, &came);
+        } else {
             break;
         }
-        batch->bytes += frame.size;
-        self->taken_bytes += frame.size;
-        if (!on_frame(self, batch, frame, &again, err))
-            return false;
     }
     return true;
 }

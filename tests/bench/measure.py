@@ -100,10 +100,11 @@ def median(costs):
 class Bench:
     """The servers, the log and the tables; each measure_... gives a Cost."""
 
-    def __init__(self, folder, flavor, rows):
+    tables = TABLES
+
+    def __init__(self, folder, source, rows):
         self.folder, self.rows = folder, rows
-        self.source = FLAVORS[flavor](os.path.join(folder, "source"),
-                                      {"max_binlog_size": "1G"}).start()
+        self.source = source.start()
         self.clickhouse = ClickHouse(os.path.join(folder, "clickhouse")).start()
         self.agents = 0
         self.events = 0
@@ -120,24 +121,24 @@ class Bench:
         self.source.execute(f"CREATE DATABASE {SCHEMA}", f"CREATE DATABASE {SCHEMA}_numbers",
                             f"CREATE TABLE {SCHEMA}_numbers.n (n INT PRIMARY KEY)",
                             f"INSERT INTO {SCHEMA}_numbers.n SELECT n FROM {numbers(1000)}")
-        for name, ((columns, _), _) in TABLES.items():
+        for name, ((columns, _), _) in self.tables.items():
             self.source.execute(f"CREATE TABLE {SCHEMA}.{name} ({', '.join(columns)})")
         self.source.execute("FLUSH BINARY LOGS")
         self.begin = self.source.binlog_position()
         with self.source.connect(database=SCHEMA) as connection:
             cursor = connection.cursor()
             cursor.execute("SET time_zone = '+00:00'")
-            for piece in self._pieces():
+            for piece in self.pieces():
                 cursor.execute("BEGIN")
-                self._write_piece(cursor, *piece)
+                self.write_piece(cursor, *piece)
                 cursor.execute("COMMIT")
 
-    def _pieces(self):
+    def pieces(self):
         """(table, first row, rows) for each transaction: of 1 to 1000 rows, small ones mostly."""
         chance, pieces = random.Random(1), []
-        for name, (_, share) in TABLES.items():
+        for name, (_, share) in self.tables.items():
             # Ten parts of events: seven inserts, two updates and one delete.
-            rows = self.rows * share // sum(s for _, s in TABLES.values()) * 7 // 10
+            rows = self.rows * share // sum(s for _, s in self.tables.values()) * 7 // 10
             first = 0
             while first < rows:
                 count = min(int(1000 ** chance.random()), rows - first)
@@ -146,16 +147,22 @@ class Bench:
         chance.shuffle(pieces)
         return pieces
 
-    def _write_piece(self, cursor, name, first, count):
-        (_, values), _ = TABLES[name]
-        self.events += cursor.execute(
-            f"INSERT INTO {name} SELECT {', '.join(values)} FROM (SELECT n + {first} AS n FROM "
-            f"{SCHEMA}_numbers.n WHERE n <= {count}) numbers")
+    def write_piece(self, cursor, name, first, count):
+        (_, values), _ = self.tables[name]
         column = CHANGED[name]
         between = f"id BETWEEN {first + 1} AND {first + count}"
-        self.events += cursor.execute(
-            f"UPDATE {name} SET {column} = {column} + 1 WHERE {between} AND id % 7 < 2")
-        self.events += cursor.execute(f"DELETE FROM {name} WHERE {between} AND id % 7 = 6")
+        for statement in (
+                f"INSERT INTO {name} {self.select(values, first, count)}",
+                f"UPDATE {name} SET {column} = {column} + 1 WHERE {between} AND id % 7 < 2",
+                f"DELETE FROM {name} WHERE {between} AND id % 7 = 6"):
+            self.events += self.write(cursor, statement)
+
+    def write(self, cursor, statement):
+        return cursor.execute(statement)
+
+    def select(self, values, first, count):
+        return (f"SELECT {', '.join(values)} FROM (SELECT n + {first} AS n FROM "
+                f"{SCHEMA}_numbers.n WHERE n <= {count}) numbers")
 
     def count_rows(self):
         return sum(self.source.value(f"SELECT COUNT(*) FROM {SCHEMA}.{name}") for name in TABLES)
@@ -180,20 +187,25 @@ class Bench:
 
     # ---- Millrace ----
 
+    def source_options(self):
+        return self.source.source_options(**{"tables": rf"{SCHEMA}.\.*", "ssl.mode": "disabled"})
+
+    def log_begin(self):
+        file, position = self.begin
+        return {"scan.startup.mode": "specific-offset",
+                "scan.startup.specific-offset.file": file,
+                "scan.startup.specific-offset.pos": position}
+
     def agent(self, sink, source=None, pipeline=None):
         self.agents += 1
         return Agent(os.path.join(self.folder, f"agent{self.agents}"),
-                     self.source.source_options(**{"tables": rf"{SCHEMA}.\.*",
-                                                   "ssl.mode": "disabled", **(source or {})}),
+                     {**self.source_options(), **(source or {})},
                      sink, pipeline={"checkpoint.interval": "1s", **(pipeline or {})},
                      binary=os.path.join(BUILD, "millrace"))
 
     def log(self, sink, pipeline=None, flushed=False):
         """Reads the whole log from where it began; ended by a signal once all is durable."""
-        file, position = self.begin
-        agent = self.agent(sink, {"scan.startup.mode": "specific-offset",
-                                  "scan.startup.specific-offset.file": file,
-                                  "scan.startup.specific-offset.pos": position}, pipeline)
+        agent = self.agent(sink, self.log_begin(), pipeline)
         began = time.monotonic()
         agent.start(wait=False)
 
@@ -337,7 +349,9 @@ def main():
     folder = tempfile.mkdtemp(prefix="mr-bench-")
     bench = None
     try:
-        bench = Bench(folder, options.source, options.rows)
+        server = FLAVORS[options.source](os.path.join(folder, "source"),
+                                         {"max_binlog_size": "1G"})
+        bench = Bench(folder, server, options.rows)
         print(f"{bench.source.label}, {os.cpu_count()} cores; tables of 2, 12 and 40 columns")
         bench.fill()
         measure(bench, options.repeat)

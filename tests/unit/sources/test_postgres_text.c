@@ -18,6 +18,7 @@
 
 #define DAY INT64_C(86400000000)
 static const struct type decimal = { .kind = TYPE_DECIMAL, .precision = 10, .scale = 2 };
+static const struct type units = { .kind = TYPE_DECIMAL, .precision = 18 };
 static const struct type wide = { .kind = TYPE_DECIMAL, .precision = 40, .scale = 3 };
 static const struct type date = { .kind = TYPE_DATE },
                          stamp = { .kind = TYPE_DATETIME, .scale = 6 };
@@ -48,6 +49,12 @@ static const struct {
     { &decimal, "$1,234.50", true, 123450 },
     { &decimal, "-$0.01", true, -1 },
     { &decimal, "1.234", false, 0 },
+    { &decimal, ".05", true, 5 },
+    { &decimal, "", false, 0 },
+    { &decimal, "-", false, 0 },
+    { &units, "999999999999999999", true, 999999999999999999 },
+    { &units, "-1", true, -1 },
+    { &units, "99999999999999999999", false, 0 },
     { &decimal, "1e3", false, 0 },
     { &date, "1970-01-01", true, 0 },
     { &date, "1969-12-31", true, -1 },
@@ -69,6 +76,53 @@ static const struct {
     { &clock_time, "24:00:00", true, DAY },
     { &clock_time, "12:34", false, 0 },
 };
+
+/* Doubles of all sizes, as short and as long as they are printed: alike to strtod(). */
+static void test_doubles(void **state)
+{
+    (void)state;
+    static const struct type real = { .kind = TYPE_DOUBLE };
+    static const char *const texts[] = { "0",
+                                         "-0",
+                                         "1",
+                                         "-1.5",
+                                         "0.1",
+                                         "9007199254740993",
+                                         "9007199254740992.5",
+                                         "0.30000000000000004",
+                                         "18446744073709551615",
+                                         "9999999999999999999",
+                                         "1e22",
+                                         "5e-324",
+                                         "Infinity",
+                                         "-Infinity",
+                                         "1.",
+                                         "123456789.0123456789",
+                                         "4503599627370496.5" };
+    struct arena arena = { 0 };
+    struct text_decoder decoder = text_decoder_of(&real);
+    uint64_t bits = 88172645463325252;
+    for (size_t i = 0; i < ARRAY_SIZE(texts) + 200000; i++) {
+        char text[400];
+        struct value value;
+        bits ^= bits << 13, bits ^= bits >> 7, bits ^= bits << 17;
+        if (i < ARRAY_SIZE(texts))
+            snprintf(text, sizeof text, "%s", texts[i]);
+        else
+            snprintf(text, sizeof text, "%.*f", (int)(bits >> 40) % 20,
+                     (double)(bits >> 11) / (double)(1ull << bits % 53));
+        double wanted = strtod(text, NULL);
+        assert_true(decoder.decode(bytes_from(text), &real, &arena, &value));
+        if (memcmp(&value.number, &wanted, sizeof wanted) != 0)
+            fail_msg("%s is %.17g, not %.17g", text, value.number, wanted);
+    }
+    struct value value;
+    for (size_t i = 0; i < 4; i++) {
+        static const char *const wrong[] = { "", "-", "1x", "." };
+        assert_false(decoder.decode(bytes_from(wrong[i]), &real, &arena, &value));
+    }
+    arena_done(&arena);
+}
 
 static void test_numbers(void **state)
 {
@@ -311,10 +365,11 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers),       cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_types),         cmocka_unit_test(test_snapshots),
-        cmocka_unit_test(test_gates),         cmocka_unit_test(test_positions),
-        cmocka_unit_test(test_lines_of_copy), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_numbers),   cmocka_unit_test(test_doubles),
+        cmocka_unit_test(test_texts),     cmocka_unit_test(test_types),
+        cmocka_unit_test(test_snapshots), cmocka_unit_test(test_gates),
+        cmocka_unit_test(test_positions), cmocka_unit_test(test_lines_of_copy),
+        cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
