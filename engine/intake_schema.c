@@ -589,6 +589,12 @@ static void restore_version(struct intake *intake, const struct table *saved)
     forget_from(intake, table->id, 0);
 }
 
+/* Is a version part of what the position stands for? Without one a start begins afresh. */
+static bool holds_at(const struct table *version, const struct position *position)
+{
+    return position->token.data && version->valid_from <= position->mark;
+}
+
 /* Tables that were made behind the position are made again when the log comes there, under another
  * number. What is stored of them would then stand beside it, and win. */
 static bool forget_later_tables(struct intake *intake, const struct checkpoint_image *image,
@@ -601,7 +607,7 @@ static bool forget_later_tables(struct intake *intake, const struct checkpoint_i
         if (id >= intake->catalog.next_id)
             intake->catalog.next_id = id + 1;
         bool first = i == 0 || image->tables[i - 1]->id != id;
-        if (!first || table->valid_from <= image->position.mark)
+        if (!first || holds_at(table, &image->position))
             continue;
         struct checkpoint_write *write = checkpoint_begin(intake->checkpoint);
         checkpoint_forget_table(write, id);
@@ -622,7 +628,7 @@ void intake_restore_applied(struct intake *intake, const struct checkpoint_image
 bool intake_restore(struct intake *intake, const struct checkpoint_image *image, struct error *err)
 {
     for (size_t i = 0; i < image->table_count; i++)
-        if (image->tables[i]->valid_from <= image->position.mark)
+        if (holds_at(image->tables[i], &image->position))
             restore_version(intake, image->tables[i]);
     catalog_settle(&intake->catalog);
     if (!forget_later_tables(intake, image, err))
