@@ -35,6 +35,8 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 def pytest_addoption(parser):
     parser.addoption("--full", action="store_true",
                      help="repeat races and crashes as often as a release asks for")
+    parser.addoption("--minutes", type=float, default=2, help="how long soak.py kills")
+    parser.addoption("--seed", type=int, help="the plan of soak.py, to see it again")
 
 
 @pytest.fixture(scope="session")
