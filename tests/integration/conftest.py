@@ -380,7 +380,8 @@ def pg_for(request, servers, clickhouse, tmp_path):
         name = _schema_name(request).lower()
         server.execute(f"CREATE DATABASE {name} OWNER millrace")
         server.execute(f"CREATE SCHEMA {name} AUTHORIZATION millrace", database=name)
-        made.append(PostgresSync(server, clickhouse, name, os.path.join(tmp_path, "sync")))
+        folder = os.path.join(tmp_path, f"sync{len(made)}")
+        made.append(PostgresSync(server, clickhouse, name, folder))
         return made[-1]
 
     yield make
