@@ -77,9 +77,9 @@ static rocksdb_options_t *store_options(enum store_mode mode)
 static bool is_damage(const char *text)
 {
     static const char *const troubles[] = {
-        "No space left",   "Permission denied",     "Too many open files",
-        "Cannot allocate", "Read-only file system", "Disk quota exceeded",
-        "lock hold by",    "While lock file",       "Operation not permitted",
+        "No space left",           "Permission denied",   "Too many open files", "Cannot allocate",
+        "Read-only file system",   "Disk quota exceeded", "lock hold by",        "While lock file",
+        "Operation not permitted", "While fdatasync",     "While fsync",         "While appending",
     };
     for (size_t i = 0; i < ARRAY_SIZE(troubles); i++)
         if (strstr(text, troubles[i]))

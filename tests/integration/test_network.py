@@ -164,6 +164,23 @@ def test_clickhouse_restarts(own_clickhouse, servers, sync_for):
     sync.wait_equal()
 
 
+def test_requests_that_are_cut(own_clickhouse, servers, sync_for, proxy):
+    """Ever later, in the middle of a statement or of the rows that follow it."""
+    maria = sync_for(servers.get("mariadb"), own_clickhouse)
+    prepare(maria, 500)
+    agent, middle = through(maria, proxy, "sink")
+    agent.start().wait_streaming()
+    for i in range(10):
+        middle.limit_requests(200 + 400 * i)
+        maria.execute("INSERT INTO keyless SELECT v FROM keyed LIMIT 200",
+                      "INSERT INTO keyed (v) VALUES (1)")
+        time.sleep(0.15)
+        middle.drop()
+        middle.heal()
+        time.sleep(0.05)
+    maria.wait_equal(120)
+
+
 def test_both_sides_are_away_at_the_start(own_server, own_clickhouse, sync_for):
     """A service that starts before its servers waits for them."""
     server = own_server("mariadb")

@@ -13,7 +13,7 @@ build=(gcc libc6-dev meson ninja-build pkg-config librocksdb-dev libmariadb-dev 
 tests=(mariadb-server mariadb-client postgresql-15 python3 python3-pytest python3-pytest-xdist
     python3-pymysql
     python3-psycopg2 python3-pip python3-cryptography openssl curl ca-certificates
-    debian-archive-keyring kcat)
+    debian-archive-keyring kcat strace faketime)
 
 installed() {
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

@@ -12,7 +12,8 @@ class Proxy:
 
     cut() ends all connections and refuses new ones; freeze() keeps connections open and passes
     nothing, like a network whose packets are lost; heal() undoes both. limit_answers(n) ends each
-    connection once n bytes of the server's side have passed.
+    connection once n bytes of the server's side have passed, limit_requests(n) once n bytes of the
+    client's side have: what is more of them is not passed on.
     """
 
     def __init__(self, target):
@@ -22,7 +23,7 @@ class Proxy:
         self._open = True
         self._flow = threading.Event()
         self._flow.set()
-        self._limit = None
+        self._limit = self._request_limit = None
         self._sockets = set()
         self._lock = threading.Lock()
         self._listener = None
@@ -64,9 +65,12 @@ class Proxy:
                 if not data:
                     break
                 self._flow.wait()
-                goal.sendall(data)
+                limit = None if answers else self._request_limit
+                goal.sendall(data if limit is None else data[:max(0, limit - passed)])
                 passed += len(data)
                 if answers and self._limit is not None and passed >= self._limit:
+                    break
+                if limit is not None and passed >= limit:
                     break
         except OSError:
             pass
@@ -101,8 +105,11 @@ class Proxy:
     def limit_answers(self, size):
         self._limit = size
 
+    def limit_requests(self, size):
+        self._request_limit = size
+
     def heal(self):
-        self._limit = None
+        self._limit = self._request_limit = None
         self._flow.set()
         if not self._open:
             self._listen()
