@@ -59,7 +59,8 @@ static bool kafka_open(const void *options, struct arena *arena, struct sink_cou
         kafka_close(&self->base);
         return false;
     }
-    self->message_limit = client_size(&self->admin, "message.max.bytes") - MESSAGE_OVERHEAD;
+    self->message_limit =
+        client_size(&self->admin, "message.max.bytes") - MESSAGE_OVERHEAD - own->custom_header.size;
     *out = &self->base;
     return true;
 }

@@ -33,6 +33,12 @@ const struct setting kafka_settings[] = {
       .help = "Topic of the rows; ${database}, ${schema} and ${table} stand for the target's. Left "
               "out: database.table, and the schema between where there is one, behind "
               "topic.prefix." },
+    { .name = "sink.tableId-to-topic.mapping",
+      .type = SETTING_TEXT,
+      .offset = FIELD(topic_mapping),
+      .default_text = "",
+      .help = "Topics of single tables, database.table:topic, with ; between; the others go by "
+              "topic." },
     { .name = "topic.prefix",
       .type = SETTING_TEXT,
       .offset = FIELD(topic_prefix),
@@ -69,6 +75,11 @@ const struct setting kafka_settings[] = {
       .default_text = "false",
       .help = "Puts the Connect schema into each key and value, as Debezium does with "
               "schemas.enable." },
+    { .name = "sink.custom-header",
+      .type = SETTING_TEXT,
+      .offset = FIELD(custom_header),
+      .default_text = "",
+      .help = "Headers of every message, name:value, with commas between." },
     { .name = "partition.strategy",
       .type = SETTING_CHOICE,
       .offset = FIELD(partition_strategy),
@@ -248,6 +259,30 @@ static bool registry_check(const struct kafka_options *options, struct error *er
     return true;
 }
 
+static bool header_check(struct bytes headers, struct error *err)
+{
+    struct bytes name, value;
+    while (kafka_list_next(&headers, ',', &name, &value))
+        if (name.size == 0 || !value.data)
+            return error_set(err, ERROR_CONFIG,
+                             "sink.custom-header: name:value, with commas between");
+    return true;
+}
+
+bool kafka_list_next(struct bytes *rest, char end, struct bytes *name, struct bytes *value)
+{
+    if (rest->size == 0)
+        return false;
+    const uint8_t *stop = memchr(rest->data, end, rest->size);
+    size_t size = stop ? (size_t)(stop - rest->data) : rest->size;
+    const uint8_t *colon = memchr(rest->data, ':', size);
+    *name = (struct bytes){ rest->data, colon ? (size_t)(colon - rest->data) : size };
+    *value = colon ? (struct bytes){ colon + 1, size - name->size - 1 } : (struct bytes){ 0 };
+    rest->data += size + (stop != NULL);
+    rest->size -= size + (stop != NULL);
+    return true;
+}
+
 bool kafka_options_check(const struct kafka_options *options, struct error *err)
 {
     if (options->topic_partitions == 0 || options->topic_replication == 0)
@@ -258,6 +293,8 @@ bool kafka_options_check(const struct kafka_options *options, struct error *err)
         return error_set(err, ERROR_CONFIG, "sink.transactional-id-prefix: 1 to 100 characters");
     return properties_check(&options->properties, err) && registry_check(options, err) &&
            topic_pattern_check("topic", options->topic, err) &&
+           topic_mapping_check(options->topic_mapping, err) &&
+           header_check(options->custom_header, err) &&
            topic_pattern_check("ddl.topic", options->ddl_topic, err) &&
            topic_pattern_check("dead-letter.topic", options->dead_letter_topic, err);
 }

@@ -25,7 +25,8 @@ enum oversize_policy { OVERSIZE_FAIL, OVERSIZE_DEAD_LETTER };
 
 struct kafka_options {
     struct setting_pairs properties; /* of librdkafka */
-    struct bytes topic, topic_prefix, ddl_topic, dead_letter_topic;
+    struct bytes topic, topic_mapping, topic_prefix, ddl_topic, dead_letter_topic;
+    struct bytes custom_header;
     int on_oversize;
     int value_format;
     bool include_schema;
@@ -48,3 +49,6 @@ extern const struct setting kafka_settings[];
 
 /* What a table of settings cannot say. ERROR_CONFIG. */
 bool kafka_options_check(const struct kafka_options *options, struct error *err);
+/* Takes the first `name:value` off a list whose items end with `end`; false at its end. The value
+ * is NULL where there is no colon. */
+bool kafka_list_next(struct bytes *rest, char end, struct bytes *name, struct bytes *value);

@@ -294,9 +294,13 @@ bool producer_begin(struct producer *producer, struct error *err)
     return begin(producer, err);
 }
 
-static rd_kafka_headers_t *headers_of(struct bytes list)
+static rd_kafka_headers_t *headers_of(struct bytes list, struct bytes custom)
 {
     rd_kafka_headers_t *headers = rd_kafka_headers_new(2);
+    struct bytes key, text;
+    while (kafka_list_next(&custom, ',', &key, &text))
+        rd_kafka_header_add(headers, (const char *)key.data, (ssize_t)key.size, text.data,
+                            (ssize_t)text.size);
     while (list.size > 0) {
         uint32_t name_size, value_size;
         memcpy(&name_size, list.data, sizeof name_size);
@@ -318,13 +322,14 @@ static rd_kafka_resp_err_t produce(struct producer *producer, rd_kafka_topic_t *
     void *value = message->frame.null_value ? NULL : (void *)(uintptr_t)message->value.data;
     const void *key = message->frame.null_key ? NULL : message->key.data;
     void *context = (void *)(uintptr_t)message->start;
-    if (message->headers.size == 0)
+    struct bytes custom = producer->options->custom_header;
+    if (message->headers.size == 0 && custom.size == 0)
         return rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, 0, value,
                                 value ? message->value.size : 0, key, key ? message->key.size : 0,
                                 context) == 0
                    ? RD_KAFKA_RESP_ERR_NO_ERROR
                    : rd_kafka_last_error();
-    rd_kafka_headers_t *headers = headers_of(message->headers);
+    rd_kafka_headers_t *headers = headers_of(message->headers, custom);
     rd_kafka_resp_err_t code =
         rd_kafka_producev(producer->client.handle, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_MSGFLAGS(0),
                           RD_KAFKA_V_VALUE(value, value ? message->value.size : 0),

@@ -61,9 +61,43 @@ void topic_name_by(struct bytes pattern, const struct target *target, const stru
     }
 }
 
+bool topic_mapping_check(struct bytes mapping, struct error *err)
+{
+    static const char setting[] = "sink.tableId-to-topic.mapping";
+    struct bytes table, topic;
+    while (kafka_list_next(&mapping, ';', &table, &topic)) {
+        if (!memchr(table.data, '.', table.size) || topic.size == 0)
+            return error_set(err, ERROR_CONFIG, "%s: database.table:topic, with ; between",
+                             setting);
+        if (!topic_pattern_check(setting, topic, err))
+            return false;
+    }
+    return true;
+}
+
+/* The topic that the mapping gives to this very target; empty: none. */
+static struct bytes mapped_topic(const struct kafka_options *options, const struct target *target)
+{
+    struct bytes rest = options->topic_mapping, table, topic;
+    struct bytes database = target->database, name = target->name;
+    while (kafka_list_next(&rest, ';', &table, &topic)) {
+        struct bytes end = { table.data + database.size + 1, name.size };
+        if (table.size == database.size + 1 + name.size && table.data[database.size] == '.' &&
+            bytes_equal((struct bytes){ table.data, database.size }, database) &&
+            bytes_equal(end, name))
+            return topic;
+    }
+    return (struct bytes){ 0 };
+}
+
 void topic_name(const struct kafka_options *options, const struct target *target,
                 const struct table *table, struct buf *out)
 {
+    struct bytes mapped = mapped_topic(options, target);
+    if (mapped.size > 0) {
+        topic_name_by(mapped, target, table, out);
+        return;
+    }
     if (options->topic.size > 0) {
         topic_name_by(options->topic, target, table, out);
         return;

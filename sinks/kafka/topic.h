@@ -11,6 +11,8 @@ struct table;
 enum { TOPIC_NAME_MAX = 249 };
 
 /* ERROR_CONFIG for a placeholder that is not known or a character that no topic has. */
+/* ERROR_CONFIG: not a list of database.table:topic. */
+bool topic_mapping_check(struct bytes mapping, struct error *err);
 bool topic_pattern_check(const char *setting, struct bytes pattern, struct error *err);
 
 /* Appends the topic of a target. Characters that no topic may have become '_'. */
