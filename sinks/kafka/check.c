@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,11 +15,46 @@
 
 enum { CONNECT_TIMEOUT_S = 5 };
 
-static const char *cure_of(const struct error *err)
+/* Before 2.6.1 librdkafka repeated its first nonce wrongly, which brokers of Kafka 4 refuse. */
+enum { SCRAM_WORKS = 0x02060100 };
+
+/* The value of either property begins so, in any case of letters. */
+static bool begins(const struct kafka_options *options, const char *key, const char *other,
+                   const char *value)
+{
+    for (size_t i = 0; i < options->properties.count; i++) {
+        const struct setting_pair *pair = &options->properties.items[i];
+        if ((bytes_is(pair->key, key) || bytes_is(pair->key, other)) &&
+            pair->value.size >= strlen(value) &&
+            strncasecmp((const char *)pair->value.data, value, strlen(value)) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_old_scram(const struct kafka_options *options)
+{
+    return rd_kafka_version() < SCRAM_WORKS &&
+           begins(options, "sasl.mechanism", "sasl.mechanisms", "SCRAM");
+}
+
+static const char *away_cure(const struct kafka_options *options)
+{
+    if (begins(options, "security.protocol", "security.protocol", "ssl"))
+        return "check properties.bootstrap.servers and that the brokers run; those that ask for a "
+               "certificate want properties.ssl.certificate.location and "
+               "properties.ssl.key.location";
+    return "check properties.bootstrap.servers and that the brokers run";
+}
+
+static const char *cure_of(const struct kafka_options *options, const struct error *err)
 {
     switch (err->code) {
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
     case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+        if (is_old_scram(options))
+            return "SCRAM with brokers of Kafka 4 needs librdkafka 2.6.1, and fails before "
+                   "whatever the password is; or set properties.sasl.mechanisms: PLAIN, over TLS";
         return "check properties.security.protocol, properties.sasl.mechanisms, "
                "properties.sasl.username and properties.sasl.password";
     case RD_KAFKA_RESP_ERR__SSL:
@@ -33,9 +69,7 @@ static const char *cure_of(const struct error *err)
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
         return "grant READ on groups that begin with sink.transactional-id-prefix";
     default:
-        return err->kind == ERROR_CONFIG ? "change the setting that is named"
-                                         : "check properties.bootstrap.servers and that the "
-                                           "brokers run";
+        return err->kind == ERROR_CONFIG ? "change the setting that is named" : away_cure(options);
     }
 }
 
@@ -63,13 +97,16 @@ static bool reachable(const char *host, int port)
 
 static bool check_brokers(struct kafka_client *admin, struct findings *findings)
 {
+    const struct kafka_options *options = admin->options;
     const struct rd_kafka_metadata *metadata;
     struct error err;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(admin->handle, 0, NULL, &metadata,
-                                                 (int)admin->options->request_timeout_ms);
+    rd_kafka_resp_err_t code =
+        rd_kafka_metadata(admin->handle, 0, NULL, &metadata, (int)options->request_timeout_ms);
     if (code) {
         client_fail(admin, code, "asking the brokers", rd_kafka_err2str(code), &err);
-        finding_add(findings, FINDING_FAIL, cure_of(&err), "%s", err.message);
+        bool old = is_old_scram(options);
+        finding_add(findings, FINDING_FAIL, cure_of(options, &err), "%s%s%s", err.message,
+                    old ? "; SCRAM by librdkafka " : "", old ? rd_kafka_version_str() : "");
         return false;
     }
     bool all = true;
@@ -105,7 +142,7 @@ static void check_transactions(struct kafka_client *admin, struct findings *find
     else if (producer_ready(&producer, "check-0-0-0", &err))
         finding_add(findings, FINDING_OK, "", "transactions: allowed, and committed once");
     else
-        finding_add(findings, FINDING_FAIL, cure_of(&err), "%s", err.message);
+        finding_add(findings, FINDING_FAIL, cure_of(options, &err), "%s", err.message);
     producer_done(&producer);
 }
 

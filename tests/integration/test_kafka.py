@@ -80,7 +80,7 @@ def test_a_key_that_changes(maria_feed):
     old = [m for m in found if m.key == '{"id":1}']
     new = [m for m in found if m.key == '{"id":2}']
     assert old[0].json["op"] == "d" and old[0].headers == {"__debezium.newkey": '{"id":2}'}
-    assert old[1].value is None
+    assert old[1].value is None and old[1].headers == old[0].headers
     assert new[0].json["op"] == "c" and new[0].headers == {"__debezium.oldkey": '{"id":1}'}
     assert new[0].json["before"] is None and new[0].json["after"] == {"id": 2, "v": 5}
 
@@ -95,6 +95,22 @@ def test_a_table_without_a_key(maria_feed):
     assert {m.key for m in found} == {None}
     assert len({m.partition for m in found}) == 1, "a table without a key keeps its order"
     assert [m.json["op"] for m in found] == ["r", "r", "r", "u", "d"]
+
+
+def test_topics_of_single_tables_and_headers(maria_feed):
+    feed = maria_feed
+    topic = f"{feed.name}-orders"
+    feed.execute(ORDERS, ORDER, "CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+    feed.start(sink={"sink.tableId-to-topic.mapping": f"a.b:c;{feed.name}.orders:{topic}",
+                     "sink.custom-header": "team:shop,stage:test"})
+    read, = feed.wait_messages("t", 1)
+    assert read.headers == {"team": "shop", "stage": "test"}
+    wait_for(lambda: topic in feed.kafka.topics() and feed.kafka.messages(topic), 30, "the order")
+    assert f"{feed.name}.orders" not in feed.kafka.topics()
+    feed.execute("UPDATE t SET id = 2")
+    deleted = feed.wait_messages("t", 4)
+    assert {"team", "stage", "__debezium.oldkey"} in [set(m.headers) for m in deleted]
+    assert all("team" in m.headers for m in deleted), "tombstones too"
 
 
 class Counters(threading.Thread):
@@ -190,7 +206,7 @@ def test_the_agent_is_killed_at_any_time(feed, full):
     counters.prepare()
     feed.start()
     counters.start()
-    for round in range(20 if full else 5):
+    for round in range(100 if full else 5):
         time.sleep(0.3 + 0.37 * (round % 4))
         feed.agent.kill()
         feed.agent.start()
@@ -198,13 +214,13 @@ def test_the_agent_is_killed_at_any_time(feed, full):
     check_counted_once(feed)
 
 
-def test_the_broker_is_killed_at_any_time(feed_for, servers, own_kafka):
+def test_the_broker_is_killed_at_any_time(feed_for, servers, own_kafka, full):
     feed = feed_for(servers.get("mariadb"), own_kafka)
     counters = Counters(feed)
     counters.prepare()
     feed.start()
     counters.start()
-    for _ in range(2):
+    for _ in range(20 if full else 2):
         time.sleep(1.5)
         own_kafka.kill()
         time.sleep(0.5)
@@ -279,6 +295,33 @@ def test_tls_with_a_certificate_of_ours(maria_feed):
     feed.wait_messages("orders", 1)
 
 
+def certificate(feed):
+    """Our certificate, for a listener that asks for one."""
+    folder = os.path.join(feed.kafka.folder, "certificates")
+    return {"ssl.certificate.location": os.path.join(folder, "server.pem"),
+            "ssl.key.location": os.path.join(folder, "server.key")}
+
+
+def over_tls(feed, listener, **more):
+    folder = os.path.join(feed.kafka.folder, "certificates")
+    return secured(feed.kafka, listener, **{
+        "security.protocol": "ssl", "ssl.ca.location": os.path.join(folder, "ca.pem"), **more})
+
+
+def test_a_certificate_that_is_required(maria_feed):
+    feed = maria_feed
+    feed.execute(ORDERS, ORDER)
+    feed.start(sink=over_tls(feed, "mutual", **certificate(feed)))
+    feed.wait_messages("orders", 1)
+
+
+def test_brokers_of_which_one_is_dead(maria_feed):
+    feed = maria_feed
+    feed.execute(ORDERS, ORDER)
+    feed.start(sink={"properties.bootstrap.servers": f"127.0.0.1:1,{feed.kafka.address}"})
+    feed.wait_messages("orders", 1)
+
+
 def check(feed, sink):
     """What `check` says: (status, text)."""
     feed.execute("CREATE TABLE t (id INT PRIMARY KEY)")
@@ -303,10 +346,13 @@ def test_check_of_what_is_well(maria_feed):
     ({"properties.bootstrap.servers": "127.0.0.1:1", "request.timeout": "2s"},
      "Connection refused"),
     ({"topic": "a b"}, "a topic has letters"),
+    ({"sink.tableId-to-topic.mapping": "a.b"}, "database.table:topic"),
+    ({"sink.custom-header": "name"}, "name:value"),
     ({"value.format": "avro-confluent"}, "avro-confluent needs one"),
     ({"value.format": "avro-confluent", "schema.registry.url": "http://127.0.0.1:1/x"},
      "schema registry"),
-], ids=["unknown", "invalid", "reserved", "nobody", "topic", "no registry", "registry is away"])
+], ids=["unknown", "invalid", "reserved", "nobody", "topic", "mapping", "header", "no registry",
+        "registry is away"])
 def test_check_of_what_is_not(maria_feed, sink, words):
     status, text = check(maria_feed, sink)
     assert status != 0 and words in text, text
@@ -318,6 +364,31 @@ def test_check_of_a_wrong_password(maria_feed):
         "sasl.username": "cdc", "sasl.password": "not-this-one"}))
     assert status != 0 and "Authentication failed" in text, text
     assert "not-this-one" not in text
+
+
+def test_check_without_the_certificate_that_is_required(maria_feed):
+    status, text = check(maria_feed, {**over_tls(maria_feed, "mutual"), "request.timeout": "3s"})
+    assert status != 0 and "properties.ssl.certificate.location" in text, text
+
+
+def test_check_of_scram(maria_feed):
+    """It works, or one line says which librdkafka it needs."""
+    status, text = check(maria_feed, secured(maria_feed.kafka, "sasl", **{
+        "security.protocol": "sasl_plaintext", "sasl.mechanisms": "SCRAM-SHA-256",
+        "sasl.username": "cdc", "sasl.password": "mill-race"}))
+    if status == 0:
+        assert "transactions: allowed" in text, text
+    else:
+        assert "SCRAM by librdkafka" in text and "needs librdkafka 2.6.1" in text, text
+    assert "mill-race" not in text
+
+
+def test_check_of_a_user_without_rights(maria_feed):
+    status, text = check(maria_feed, secured(maria_feed.kafka, "sasl", **{
+        "security.protocol": "sasl_plaintext", "sasl.mechanisms": "PLAIN",
+        "sasl.username": "nobody", "sasl.password": "no-rights"}))
+    assert status != 0 and "authorization failed" in text.lower(), text
+    assert "grant " in text and "no-rights" not in text, text
 
 
 def test_a_broker_that_calls_itself_otherwise(feed_for, servers, lab_folder):

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Apache Kafka 4 in KRaft mode: one broker, its own controller, listeners without and with TLS and
-SASL; and kcat for reading what is in it."""
+SASL, an authorizer under which user `nobody` may do nothing; and kcat for reading what is in it."""
 
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -20,16 +21,19 @@ _PROPERTIES = """process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 listeners=PLAINTEXT://127.0.0.1:{plain},SASL_PLAINTEXT://127.0.0.1:{sasl},SSL://127.0.0.1:{tls},\
-CONTROLLER://127.0.0.1:{controller}
+MUTUAL://127.0.0.1:{mutual},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=PLAINTEXT://{advertised},SASL_PLAINTEXT://127.0.0.1:{sasl},\
-SSL://127.0.0.1:{tls}
+SSL://127.0.0.1:{tls},MUTUAL://127.0.0.1:{mutual}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,\
-SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL
+SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL,MUTUAL:SSL
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS;User:cdc;User:CN=localhost
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256
 listener.name.sasl_plaintext.plain.sasl.jaas.config=\
-org.apache.kafka.common.security.plain.PlainLoginModule required user_cdc="mill-race";
+org.apache.kafka.common.security.plain.PlainLoginModule required user_cdc="mill-race" \
+user_nobody="no-rights";
 listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config=\
 org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.ssl.ssl.keystore.type=PEM
@@ -37,6 +41,11 @@ listener.name.ssl.ssl.keystore.location={folder}/keystore.pem
 listener.name.ssl.ssl.truststore.type=PEM
 listener.name.ssl.ssl.truststore.location={folder}/certificates/ca.pem
 listener.name.ssl.ssl.client.auth=requested
+listener.name.mutual.ssl.keystore.type=PEM
+listener.name.mutual.ssl.keystore.location={folder}/keystore.pem
+listener.name.mutual.ssl.truststore.type=PEM
+listener.name.mutual.ssl.truststore.location={folder}/certificates/ca.pem
+listener.name.mutual.ssl.client.auth=required
 log.dirs={folder}/log
 auto.create.topics.enable=false
 num.partitions=4
@@ -66,7 +75,7 @@ class Message:
         partition, offset, _, _, headers = line.split(" ", 4)
         self.topic, self.partition, self.offset = topic, int(partition), int(offset)
         self.raw_key, self.raw_value = raw_key, raw_value
-        self.headers = dict([headers.split("=", 1)]) if headers else {}  # we write one at most
+        self.headers = dict(re.findall(r"([\w.]+)=(.*?)(?=,[\w.]+=|$)", headers))
 
     @property
     def key(self):
@@ -89,7 +98,8 @@ class Kafka:
 
     def __init__(self, folder, **settings):
         self.folder = os.path.abspath(folder)
-        self.ports = {name: free_port() for name in ("plain", "sasl", "tls", "controller")}
+        self.ports = {name: free_port() for name in ("plain", "sasl", "tls", "mutual",
+                                                  "controller")}
         self.settings = settings
         self.advertised = self.address
         self.process = None
@@ -177,6 +187,15 @@ class Kafka:
                                  text[key_at:value_at] if key_size >= 0 else None,
                                  text[value_at:at - 1] if size >= 0 else None))
         return sorted(found, key=lambda message: (message.partition, message.offset))
+
+    def count(self, topic):
+        """Messages of a topic that have a value and are committed."""
+        reader = subprocess.Popen(
+            ["kcat", "-b", self.address, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-f",
+             "%S\\n", "-X", "isolation.level=read_committed"], stdout=subprocess.PIPE)
+        found = sum(line != b"-1\n" for line in reader.stdout)
+        assert reader.wait() == 0
+        return found
 
     def sink_options(self, **more):
         return {"type": "kafka", "properties.bootstrap.servers": self.address, **more}
