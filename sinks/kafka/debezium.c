@@ -107,16 +107,19 @@ static bool put_value(const struct debezium_plan *plan, const struct event *even
     return true;
 }
 
+/* A tombstone has the key and the headers of the DELETE before it. */
 static bool put_message(const struct debezium_plan *plan, const struct event *event,
-                        const struct row_change *change, struct buf *out, struct error *err)
+                        const struct row_change *change, bool tombstone, struct buf *out,
+                        struct error *err)
 {
     struct frame frame;
     size_t at = frame_open(out);
     if (!row_key_put(&plan->key, change->after ? change->after : change->before, out, &frame, err))
         return false;
     size_t value_at = out->size;
-    if (!put_value(plan, event, change, out, err))
+    if (!tombstone && !put_value(plan, event, change, out, err))
         return false;
+    frame.null_value = tombstone;
     frame.value_size = (uint32_t)(out->size - value_at);
     size_t headers_at = out->size;
     const char *header = change->op == 'd' ? "__debezium.newkey" : "__debezium.oldkey";
@@ -127,32 +130,20 @@ static bool put_message(const struct debezium_plan *plan, const struct event *ev
     return true;
 }
 
-static bool put_tombstone(const struct debezium_plan *plan, const struct value *row,
-                          struct buf *out, struct error *err)
-{
-    if (!plan->context.options->tombstones || plan->context.table->key_count == 0)
-        return true;
-    struct frame frame;
-    size_t at = frame_open(out);
-    if (!row_key_put(&plan->key, row, out, &frame, err))
-        return false;
-    frame.null_value = true;
-    frame_close(out, at, &frame);
-    return true;
-}
-
 static bool debezium_encode(void *context, const struct event *event, struct buf *out,
                             struct error *err)
 {
     struct debezium_plan *plan = context;
     struct event placed = debezium_placed(event);
     plan_connector(plan, placed.origin->connector);
+    bool tombstones = plan->context.options->tombstones && plan->context.table->key_count > 0;
     struct row_change changes[2];
     uint32_t count = row_changes(&plan->key, event, plan->merged, changes);
     for (uint32_t i = 0; i < count; i++) {
-        if (!put_message(plan, &placed, &changes[i], out, err))
+        if (!put_message(plan, &placed, &changes[i], false, out, err))
             return false;
-        if (changes[i].op == 'd' && !put_tombstone(plan, changes[i].before, out, err))
+        if (changes[i].op == 'd' && tombstones &&
+            !put_message(plan, &placed, &changes[i], true, out, err))
             return false;
     }
     return true;

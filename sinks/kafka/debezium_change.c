@@ -41,12 +41,25 @@ static void put_type_name(struct json_writer *json, const char *key, struct byte
     buf_done(&name);
 }
 
-static void put_sizes(struct json_writer *json, const struct type *type)
+/* "int(11)": 11, which says how wide it is printed; 0 where there is none. */
+static int64_t display_width(struct bytes type)
 {
+    const uint8_t *open = memchr(type.data, '(', type.size);
+    int64_t width = 0;
+    for (const uint8_t *p = open; p && ++p < type.data + type.size && *p >= '0' && *p <= '9';)
+        width = width * 10 + (*p - '0');
+    return width;
+}
+
+static void put_sizes(struct json_writer *json, const struct column *column)
+{
+    const struct type *type = &column->type;
+    bool whole = type->kind == TYPE_INT || type->kind == TYPE_UINT;
     bool fraction =
         type->kind == TYPE_DATETIME || type->kind == TYPE_TIMESTAMP || type->kind == TYPE_TIME;
     int64_t length = type->kind == TYPE_DECIMAL ? type->precision
                      : fraction                 ? type->scale
+                     : whole                    ? display_width(column->source_type)
                                                 : (int64_t)type->length;
     json_key(json, bytes_from("length"));
     if (length > 0)
@@ -69,7 +82,7 @@ static void column_json(struct json_writer *json, const struct column *column, u
     put_type_name(json, "typeName", column->source_type);
     put_type_name(json, "typeExpression", column->source_type);
     member_text(json, "charsetName", column->charset);
-    put_sizes(json, &column->type);
+    put_sizes(json, column);
     json_member_int(json, "position", position);
     member_bool(json, "optional", column->nullable);
     member_bool(json, "autoIncremented", column->auto_increment);

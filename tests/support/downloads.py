@@ -21,6 +21,8 @@ from contextlib import contextmanager
 from .process import StartError
 
 APICURIO = "3.0.9"
+DEBEZIUM = "3.5.0.Final"
+APICURIO_CONVERTER = "2.6.13.Final"  # the newest whose parts are all published
 FLINK = "1.20.3"
 FASTAVRO = "fastavro==1.13.1"
 KAFKA = "4.4.0"
@@ -254,12 +256,14 @@ def kafka_jars():
     return maven_jars(f"kafka-{KAFKA}", _KAFKA_POM.replace("{version}", KAFKA))
 
 
-_FLINK_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>millrace.tests</groupId><artifactId>flink-formats</artifactId><version>1</version>
-  <dependencies>{dependencies}</dependencies>
-</project>
-"""
+def _pom(name, wanted):
+    """A Maven project that needs these (group, artifact, version)."""
+    dependencies = "".join(
+        f"<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>"
+        f"<version>{version}</version></dependency>" for group, artifact, version in wanted)
+    return ('<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+            f"<groupId>millrace.tests</groupId><artifactId>{name}</artifactId><version>1</version>"
+            f"<dependencies>{dependencies}</dependencies></project>\n")
 
 
 def flink_jars():
@@ -267,10 +271,17 @@ def flink_jars():
     wanted = [("org.apache.flink", name, FLINK) for name in
               ("flink-json", "flink-table-api-java-bridge", "flink-table-runtime",
                "flink-streaming-java")] + [("org.slf4j", "slf4j-nop", "1.7.36")]
-    dependencies = "".join(
-        f"<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>"
-        f"<version>{version}</version></dependency>" for group, artifact, version in wanted)
-    return maven_jars(f"flink-{FLINK}", _FLINK_POM.replace("{dependencies}", dependencies))
+    return maven_jars(f"flink-{FLINK}", _pom("flink-formats", wanted))
+
+
+def debezium_jars():
+    """Debezium's engine with its MariaDB and MySQL connectors, and a converter to Avro that writes
+    as Confluent's does."""
+    wanted = [("io.debezium", name, DEBEZIUM) for name in
+              ("debezium-embedded", "debezium-connector-mariadb", "debezium-connector-mysql")] + [
+        ("io.apicurio", "apicurio-registry-utils-converter", APICURIO_CONVERTER),
+        ("org.slf4j", "slf4j-simple", "1.7.36")]
+    return maven_jars(f"debezium-{DEBEZIUM}-avro", _pom("debezium", wanted))
 
 
 def registry_program():

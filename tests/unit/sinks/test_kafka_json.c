@@ -397,7 +397,8 @@ static void test_messages(void **state)
         { &format_debezium_json,
           { .op = EVENT_UPDATE, .before = old, .after = moved },
           "{\"id\":1001} {\"before\":{\"id\":1001,\"note\":\"hi\",\"price\":\"BOI=\"},"
-          "\"after\":null," SOURCE "\"d\"\n  __debezium.newkey {\"id\":7}\n{\"id\":1001} null\n"
+          "\"after\":null," SOURCE "\"d\"\n  __debezium.newkey {\"id\":7}\n"
+          "{\"id\":1001} null\n  __debezium.newkey {\"id\":7}\n"
           "{\"id\":7} "
           "{\"before\":null,\"after\":{\"id\":7,\"note\":\"hi\",\"price\":\"BOI=\"}," SOURCE
           "\"c\"\n  __debezium.oldkey {\"id\":1001}\n" },
