@@ -10,6 +10,9 @@
 #include "engine/base/memory.h"
 #include "engine/base/wait.h"
 
+/* As many as are on their way in a steady stream; what a burst took more of is given back. */
+enum { WARM_MAX = 6 };
+
 void batch_grow_events(struct batch *batch)
 {
     batch->events =
@@ -38,7 +41,10 @@ const struct event_origin *event_origin_copy(struct arena *arena, const struct e
 
 static void batch_reset(struct batch *batch)
 {
-    arena_reset(&batch->arena);
+    if (batch->warm)
+        arena_rewind(&batch->arena);
+    else
+        arena_reset(&batch->arena);
     batch->count = 0;
     batch->transaction_count = 0;
     batch->bytes = 0;
@@ -100,6 +106,8 @@ struct batch *pool_take(struct pool *pool, int timeout_ms)
     if (batch) {
         pool->free = batch->next_free;
         batch->next_free = NULL;
+        pool->warm -= batch->warm;
+        batch->warm = false;
         atomic_store(&batch->holders, 1);
     }
     pthread_mutex_unlock(&pool->lock);
@@ -112,8 +120,12 @@ void batch_release(struct batch *batch)
     ASSERT(before > 0);
     if (before > 1)
         return;
-    batch_reset(batch);
     struct pool *pool = batch->pool;
+    pthread_mutex_lock(&pool->lock);
+    batch->warm = pool->warm < WARM_MAX;
+    pool->warm += batch->warm;
+    pthread_mutex_unlock(&pool->lock);
+    batch_reset(batch);
     pthread_mutex_lock(&pool->lock);
     batch->next_free = pool->free;
     pool->free = batch;

@@ -52,6 +52,7 @@ struct batch {
     atomic_uint holders;
     struct pool *pool;
     struct batch *next_free;
+    bool warm; /* in the pool, and its arena kept its memory */
 };
 
 /* The next event, zeroed. A driver ends its batch at a good size (BATCH_BYTES_GOAL of arena). */
@@ -81,6 +82,7 @@ struct pool {
     pthread_cond_t freed;
     struct batch *batches, *free;
     uint32_t count;
+    uint32_t warm; /* batches that keep their memory while they are free */
     bool closed;
 };
 void pool_init(struct pool *pool, uint32_t count);

@@ -4,6 +4,7 @@
  * per allocation is what lets a row cost nothing. */
 #include "engine/base/arena.h"
 
+#include <sanitizer/asan_interface.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,19 +18,36 @@ struct arena_chunk {
     _Alignas(max_align_t) uint8_t data[];
 };
 
-static void arena_grow(struct arena *arena, size_t size)
+static struct arena_chunk *chunk_of_system(size_t room)
 {
-    size_t room = size > ARENA_CHUNK_SIZE ? size : ARENA_CHUNK_SIZE;
     struct arena_chunk *chunk = malloc(sizeof *chunk + room);
     if (!chunk) {
-        fprintf(stderr, "millrace: out of memory (%zu bytes)\n", size);
+        fprintf(stderr, "millrace: out of memory (%zu bytes)\n", room);
         abort();
     }
-    *chunk = (struct arena_chunk){ .older = arena->chunks, .size = room };
+    chunk->size = room;
+    return chunk;
+}
+
+static struct arena_chunk *chunk_of_spare(struct arena *arena)
+{
+    struct arena_chunk *chunk = arena->spare;
+    arena->spare = chunk->older;
+    ASAN_UNPOISON_MEMORY_REGION(chunk->data, chunk->size);
+    return chunk;
+}
+
+static void arena_grow(struct arena *arena, size_t size)
+{
+    bool large = size > ARENA_CHUNK_SIZE;
+    struct arena_chunk *chunk = arena->spare && !large
+                                    ? chunk_of_spare(arena)
+                                    : chunk_of_system(large ? size : ARENA_CHUNK_SIZE);
+    chunk->older = arena->chunks;
     arena->chunks = chunk;
     arena->next = chunk->data;
-    arena->end = chunk->data + room;
-    arena->total += sizeof *chunk + room;
+    arena->end = chunk->data + chunk->size;
+    arena->total += sizeof *chunk + chunk->size;
 }
 
 uint8_t *arena_raw(struct arena *arena, size_t size)
@@ -108,8 +126,31 @@ static void arena_free_chunks(struct arena_chunk *chunk)
     }
 }
 
+static void arena_free_spare(struct arena *arena)
+{
+    while (arena->spare)
+        free(chunk_of_spare(arena));
+}
+
+void arena_rewind(struct arena *arena)
+{
+    struct arena_chunk *spare = arena->spare;
+    for (struct arena_chunk *chunk = arena->chunks, *older; chunk; chunk = older) {
+        older = chunk->older;
+        if (chunk->size != ARENA_CHUNK_SIZE) {
+            free(chunk);
+            continue;
+        }
+        ASAN_POISON_MEMORY_REGION(chunk->data, chunk->size);
+        chunk->older = spare;
+        spare = chunk;
+    }
+    *arena = (struct arena){ .spare = spare };
+}
+
 void arena_reset(struct arena *arena)
 {
+    arena_free_spare(arena);
     struct arena_chunk *keep = arena->chunks;
     while (keep && keep->size != ARENA_CHUNK_SIZE)
         keep = keep->older;
@@ -129,6 +170,7 @@ void arena_reset(struct arena *arena)
 
 void arena_done(struct arena *arena)
 {
+    arena_free_spare(arena);
     arena_free_chunks(arena->chunks);
     *arena = (struct arena){ 0 };
 }

@@ -16,7 +16,8 @@ struct arena {
     struct arena_chunk *chunks; /* newest first */
     uint8_t *next;              /* free space of the newest chunk */
     uint8_t *end;
-    size_t total; /* bytes held from the system, for budgets */
+    size_t total; /* bytes of the chunks in use, for budgets */
+    struct arena_chunk *spare; /* kept by arena_rewind */
 };
 
 /* A zeroed struct arena is ready for use. All of these never return NULL: out of memory ends the
@@ -55,5 +56,6 @@ char *arena_text(struct arena *arena, struct bytes view); /* the same as a C str
 __attribute__((format(printf, 2, 3))) struct bytes arena_printf(struct arena *arena,
                                                                 const char *format, ...);
 
-void arena_reset(struct arena *arena); /* keeps one ordinary chunk for the next use */
-void arena_done(struct arena *arena);  /* frees all; zeroed again */
+void arena_reset(struct arena *arena);  /* keeps one ordinary chunk for the next use */
+void arena_rewind(struct arena *arena); /* keeps all ordinary chunks for the next use */
+void arena_done(struct arena *arena);   /* frees all; zeroed again */
