@@ -5,52 +5,12 @@
  * "Rows_event"; my_time_packed_from_binary, my_datetime_packed_from_binary and
  * my_timestamp_from_binary for the temporal types; MariaDB's pack_time for those of servers with
  * mysql56_temporal_format=OFF, and its Field_longstr::uncompress for COMPRESSED columns. */
-#include "sources/mysql/binlog_column.h"
+#include "sources/mysql/binlog_cell.h"
 
 #include <zlib.h>
 
 #include "engine/base/assert.h"
 #include "sources/mysql/binlog_json.h"
-
-static const uint8_t *cut_off(struct decode_scope *scope)
-{
-    scope->reason = "the value is cut off";
-    return NULL;
-}
-
-static const uint8_t *malformed(struct decode_scope *scope, const char *reason)
-{
-    scope->reason = reason;
-    return NULL;
-}
-
-static inline bool lacks(const uint8_t *at, const struct decode_scope *scope, size_t size)
-{
-    return (size_t)(scope->end - at) < size;
-}
-
-static inline uint16_t load16(const uint8_t *at)
-{
-    uint16_t number;
-    memcpy(&number, at, sizeof number);
-    return le16toh(number);
-}
-
-static inline uint32_t load24(const uint8_t *at) { return load16(at) | (uint32_t)at[2] << 16; }
-
-static inline uint32_t load32(const uint8_t *at)
-{
-    uint32_t number;
-    memcpy(&number, at, sizeof number);
-    return le32toh(number);
-}
-
-static inline uint64_t load64(const uint8_t *at)
-{
-    uint64_t number;
-    memcpy(&number, at, sizeof number);
-    return le64toh(number);
-}
 
 static inline uint32_t load32_be(const uint8_t *at) { return __builtin_bswap32(load32(at)); }
 
@@ -72,76 +32,25 @@ static inline uint64_t load_be(const uint8_t *at, size_t width)
 
 /* ---- numbers ---- */
 
-/* At the end of the bytes; elsewhere column_decode_one() does it. */
-static const uint8_t *decode_integer(const struct column_decoder *self, const uint8_t *at,
-                                     struct decode_scope *scope, struct value *out)
-{
-    if (lacks(at, scope, self->width))
-        return cut_off(scope);
-    *out = column_integer(self, load_le(at, self->width));
-    return at + self->width;
-}
-
 static const uint8_t *decode_float(const struct column_decoder *self, const uint8_t *at,
                                    struct decode_scope *scope, struct value *out)
 {
-    (void)self;
+    (void)self, (void)scope;
     float number;
-    if (lacks(at, scope, sizeof number))
-        return cut_off(scope);
     memcpy(&number, at, sizeof number);
     *out = value_double((double)number);
     return at + sizeof number;
 }
 
-static const uint8_t *decode_double(const struct column_decoder *self, const uint8_t *at,
-                                    struct decode_scope *scope, struct value *out)
-{
-    (void)self;
-    double number;
-    if (lacks(at, scope, sizeof number))
-        return cut_off(scope);
-    memcpy(&number, at, sizeof number);
-    *out = value_double(number);
-    return at + sizeof number;
-}
-
-static const uint8_t *decode_decimal_scaled(const struct column_decoder *self, const uint8_t *at,
-                                            struct decode_scope *scope, struct value *out)
-{
-    int64_t number;
-    size_t left = (size_t)(scope->end - at);
-    if (left < self->width)
-        return cut_off(scope);
-    bool valid = left < self->width + DECIMAL_SPARE
-                     ? decimal_scaled_last(&self->decimal, at, &number)
-                     : decimal_scaled(&self->decimal, at, &number);
-    if (!valid)
-        return malformed(scope, "not a decimal");
-    *out = value_int(number);
-    return at + self->width;
-}
-
 static const uint8_t *decode_decimal_text(const struct column_decoder *self, const uint8_t *at,
                                           struct decode_scope *scope, struct value *out)
 {
-    if (lacks(at, scope, self->width))
-        return cut_off(scope);
     uint8_t *text = arena_raw(scope->arena, DECIMAL_TEXT_MAX);
     size_t size = decimal_print(&self->decimal, at, text);
     arena_trim(scope->arena, text + DECIMAL_TEXT_MAX, text + size);
     if (!size)
-        return malformed(scope, "not a decimal");
+        return cell_malformed(scope, "not a decimal");
     *out = value_text((struct bytes){ text, size });
-    return at + self->width;
-}
-
-static const uint8_t *decode_bit(const struct column_decoder *self, const uint8_t *at,
-                                 struct decode_scope *scope, struct value *out)
-{
-    if (lacks(at, scope, self->width))
-        return cut_off(scope);
-    *out = value_bit((struct bytes){ at, self->width });
     return at + self->width;
 }
 
@@ -150,22 +59,9 @@ static const uint8_t *decode_bit(const struct column_decoder *self, const uint8_
 static const uint8_t *decode_year(const struct column_decoder *self, const uint8_t *at,
                                   struct decode_scope *scope, struct value *out)
 {
-    (void)self;
-    if (lacks(at, scope, 1))
-        return cut_off(scope);
+    (void)self, (void)scope;
     *out = value_int(*at ? 1900 + *at : 0);
     return at + 1;
-}
-
-static const uint8_t *decode_date(const struct column_decoder *self, const uint8_t *at,
-                                  struct decode_scope *scope, struct value *out)
-{
-    (void)self;
-    if (lacks(at, scope, 3))
-        return cut_off(scope);
-    uint32_t packed = load24(at);
-    *out = value_date(packed >> 9, packed >> 5 & 15, packed & 31, scope->arena);
-    return at + 3;
 }
 
 /* Microseconds of a fraction in (scale + 1) / 2 bytes, which hold an even number of digits. */
@@ -177,15 +73,13 @@ static const uint8_t *decode_time2(const struct column_decoder *self, const uint
                                    struct decode_scope *scope, struct value *out)
 {
     uint32_t width = self->width, fraction_bits = (width - 3) * 8;
-    if (lacks(at, scope, width))
-        return cut_off(scope);
     int64_t packed = (int64_t)load_be(at, width) - ((int64_t)0x800000 << fraction_bits);
     bool negative = packed < 0;
     uint64_t span = (uint64_t)(negative ? -packed : packed), clock = span >> fraction_bits;
-    uint64_t micro = (span - (clock << fraction_bits)) * fraction_unit[self->scale];
+    uint64_t micro = (span - (clock << fraction_bits)) * (uint32_t)self->unit;
     uint32_t minutes = clock >> 6 & 63, seconds = clock & 63;
     if (minutes > 59 || seconds > 59 || micro > 999999)
-        return malformed(scope, "not a time");
+        return cell_malformed(scope, "not a time");
     *out = value_time(negative, (uint32_t)(clock >> 12 & 1023), minutes, seconds, (uint32_t)micro);
     return at + width;
 }
@@ -195,9 +89,9 @@ static bool clock_is_valid(const struct value_clock *clock)
     return clock->hour < 24 && clock->minute < 60 && clock->second < 60 && clock->micro < 1000000;
 }
 
-/* What no calendar holds. */
-__attribute__((noinline)) static struct value datetime2_text(uint64_t packed, uint32_t micro,
-                                                             uint8_t scale, struct arena *arena)
+const uint8_t *column_no_datetime(const struct column_decoder *self, const uint8_t *at,
+                                  uint64_t packed, uint32_t micro, struct decode_scope *scope,
+                                  struct value *out)
 {
     uint32_t months = (uint32_t)(packed >> 22);
     struct value_clock clock = {
@@ -209,48 +103,9 @@ __attribute__((noinline)) static struct value datetime2_text(uint64_t packed, ui
         .second = packed & 63,
         .micro = micro,
     };
-    return value_datetime(&clock, scale, arena);
-}
-
-/* 40 bits (sign, 17 of year * 13 + month, 5 day, 5 hour, 6 minute, 6 second) and the fraction. */
-static const uint8_t *decode_datetime2(const struct column_decoder *self, const uint8_t *at,
-                                       struct decode_scope *scope, struct value *out)
-{
-    if (lacks(at, scope, self->width))
-        return cut_off(scope);
-    uint64_t packed = ((uint64_t)load32_be(at) << 8 | at[4]) ^ 0x8000000000u;
-    uint32_t months = (uint32_t)(packed >> 22), day = packed >> 17 & 31, hour = packed >> 12 & 31,
-             minute = packed >> 6 & 63, second = packed & 63,
-             micro = (uint32_t)load_be(at + 5, self->width - 5) * fraction_unit[self->scale];
-    if (packed >> 39 || hour > 23 || minute > 59 || second > 59 || micro > 999999)
-        return malformed(scope, "not a datetime");
-    if (months != scope->month.number)
-        scope->month = value_month_of(months);
-    int64_t days = scope->month.first_day + day - 1;
-    int64_t seconds = days * 86400 + hour * 3600 + minute * 60 + second;
-    *out = day - 1 < scope->month.days ? value_int(seconds * 1000000 + micro)
-                                       : datetime2_text(packed, micro, self->scale, scope->arena);
-    return at + self->width;
-}
-
-/* Second 0 is the zero date; MariaDB counts unsigned, up to the year 2106. */
-static struct value timestamp_value(uint64_t seconds, uint64_t micro, uint8_t scale,
-                                    struct arena *arena)
-{
-    if (seconds)
-        return value_int((int64_t)(seconds * 1000000 + micro));
-    return value_datetime(&(struct value_clock){ 0 }, scale, arena);
-}
-
-static const uint8_t *decode_timestamp2(const struct column_decoder *self, const uint8_t *at,
-                                        struct decode_scope *scope, struct value *out)
-{
-    if (lacks(at, scope, self->width))
-        return cut_off(scope);
-    uint64_t micro = load_be(at + 4, self->width - 4) * fraction_unit[self->scale];
-    if (micro > 999999)
-        return malformed(scope, "not a timestamp");
-    *out = timestamp_value(load32_be(at), micro, self->scale, scope->arena);
+    if (packed >> 39)
+        return cell_malformed(scope, "not a datetime");
+    *out = value_datetime(&clock, self->scale, scope->arena);
     return at + self->width;
 }
 
@@ -259,9 +114,7 @@ static const uint8_t *decode_timestamp2(const struct column_decoder *self, const
 static const uint8_t *decode_old_timestamp(const struct column_decoder *self, const uint8_t *at,
                                            struct decode_scope *scope, struct value *out)
 {
-    if (lacks(at, scope, 4))
-        return cut_off(scope);
-    *out = timestamp_value(load32(at), 0, self->scale, scope->arena);
+    *out = cell_instant(load32(at), 0, self->scale, scope->arena);
     return at + 4;
 }
 
@@ -270,12 +123,10 @@ static const uint8_t *decode_old_time(const struct column_decoder *self, const u
                                       struct decode_scope *scope, struct value *out)
 {
     (void)self;
-    if (lacks(at, scope, 3))
-        return cut_off(scope);
-    int32_t packed = (int32_t)(load24(at) << 8) >> 8;
+    int32_t packed = (int32_t)(load32(at) << 8) >> 8;
     uint32_t number = (uint32_t)(packed < 0 ? -packed : packed);
     if (number % 100 > 59 || number / 100 % 100 > 59)
-        return malformed(scope, "not a time");
+        return cell_malformed(scope, "not a time");
     *out = value_time(packed < 0, number / 10000, number / 100 % 100, number % 100, 0);
     return at + 3;
 }
@@ -284,8 +135,6 @@ static const uint8_t *decode_old_time(const struct column_decoder *self, const u
 static const uint8_t *decode_old_datetime(const struct column_decoder *self, const uint8_t *at,
                                           struct decode_scope *scope, struct value *out)
 {
-    if (lacks(at, scope, 8))
-        return cut_off(scope);
     uint64_t packed = load64(at);
     uint32_t date = (uint32_t)(packed / 1000000), time = (uint32_t)(packed % 1000000);
     struct value_clock clock = {
@@ -297,7 +146,7 @@ static const uint8_t *decode_old_datetime(const struct column_decoder *self, con
         .second = time % 100,
     };
     if (packed > 99991231235959 || !clock_is_valid(&clock))
-        return malformed(scope, "not a datetime");
+        return cell_malformed(scope, "not a datetime");
     *out = value_datetime(&clock, self->scale, scope->arena);
     return at + 8;
 }
@@ -310,20 +159,17 @@ static const uint32_t hires_unit[7] = { 1000000, 100000, 10000, 1000, 100, 10, 1
 static const uint8_t *decode_hires_timestamp(const struct column_decoder *self, const uint8_t *at,
                                              struct decode_scope *scope, struct value *out)
 {
-    if (lacks(at, scope, self->width))
-        return cut_off(scope);
     uint64_t micro = load_be(at + 4, self->width - 4) * hires_unit[self->scale];
     if (micro > 999999)
-        return malformed(scope, "not a timestamp");
-    *out = timestamp_value(load32_be(at), micro, self->scale, scope->arena);
+        return cell_malformed(scope, "not a timestamp");
+    *out = cell_instant(load32_be(at), micro, self->scale, scope->arena);
     return at + self->width;
 }
 
 static const uint8_t *decode_hires_time(const struct column_decoder *self, const uint8_t *at,
                                         struct decode_scope *scope, struct value *out)
 {
-    if (lacks(at, scope, self->width))
-        return cut_off(scope);
+    (void)scope;
     const int64_t time_max_seconds = 838 * 3600 + 59 * 60 + 59;
     uint32_t unit = hires_unit[self->scale];
     int64_t zero = (time_max_seconds + 1) * 1000000 / unit;
@@ -334,11 +180,9 @@ static const uint8_t *decode_hires_time(const struct column_decoder *self, const
 static const uint8_t *decode_hires_datetime(const struct column_decoder *self, const uint8_t *at,
                                             struct decode_scope *scope, struct value *out)
 {
-    if (lacks(at, scope, self->width))
-        return cut_off(scope);
     uint64_t unit = hires_unit[self->scale], packed = load_be(at, self->width);
     if (packed > UINT64_MAX / unit)
-        return malformed(scope, "not a datetime");
+        return cell_malformed(scope, "not a datetime");
     uint64_t seconds = packed * unit / 1000000;
     uint32_t days = (uint32_t)(seconds / 86400), second = (uint32_t)(seconds % 86400);
     struct value_clock clock = {
@@ -351,111 +195,61 @@ static const uint8_t *decode_hires_datetime(const struct column_decoder *self, c
         .micro = (uint32_t)(packed * unit % 1000000),
     };
     if (seconds / 86400 / 32 / 13 > 9999)
-        return malformed(scope, "not a datetime");
+        return cell_malformed(scope, "not a datetime");
     *out = value_datetime(&clock, self->scale, scope->arena);
     return at + self->width;
 }
 
 /* ---- texts and bytes ---- */
 
-/* The bytes behind a length; data NULL when cut off. */
-static inline struct bytes take_sized(const struct column_decoder *self, const uint8_t *at,
-                                      const struct decode_scope *scope)
-{
-    size_t left = (size_t)(scope->end - at), prefix = self->prefix;
-    if (left < prefix)
-        return (struct bytes){ 0 };
-    size_t size = prefix == 1 ? at[0] : prefix == 2 ? load16(at) : load_le(at, prefix);
-    if (left - prefix < size)
-        return (struct bytes){ 0 };
-    return (struct bytes){ at + prefix, size };
-}
-
-static const uint8_t *decode_bytes(const struct column_decoder *self, const uint8_t *at,
-                                   struct decode_scope *scope, struct value *out)
-{
-    struct bytes raw = take_sized(self, at, scope);
-    if (!raw.data)
-        return cut_off(scope);
-    *out = value_text(raw);
-    return raw.data + raw.size;
-}
-
 static const uint8_t *decode_padded(const struct column_decoder *self, const uint8_t *at,
                                     struct decode_scope *scope, struct value *out)
 {
-    struct bytes raw = take_sized(self, at, scope);
+    struct bytes raw = cell_sized(self, at, scope->end);
     if (!raw.data)
-        return cut_off(scope);
+        return cell_cut_off(scope);
     *out = value_padded(raw, self->length, scope->arena);
     return raw.data + raw.size;
 }
 
-__attribute__((noinline)) static bool text_convert(const struct column_decoder *self,
-                                                   struct bytes raw, struct decode_scope *scope,
-                                                   struct value *out)
+bool column_convert(const struct column_decoder *self, struct bytes raw, struct decode_scope *scope,
+                    struct value *out)
 {
     uint64_t characters = 0;
     struct bytes text = charset_decode(self->charset, raw, scope->arena, &characters);
     scope->replaced += characters > 0;
     if (text.size > UINT32_MAX)
-        return malformed(scope, "a text of more than 4 GiB");
+        return cell_malformed(scope, "a text of more than 4 GiB");
     *out = value_text(text);
     return true;
-}
-
-/* Of sets in which ASCII is ASCII. */
-static const uint8_t *decode_text(const struct column_decoder *self, const uint8_t *at,
-                                  struct decode_scope *scope, struct value *out)
-{
-    struct bytes raw = take_sized(self, at, scope);
-    if (!raw.data)
-        return cut_off(scope);
-    if (text_is_ascii(raw.data, raw.size, (size_t)(scope->end - raw.data)))
-        *out = value_text(raw);
-    else if (!text_convert(self, raw, scope, out))
-        return NULL;
-    return raw.data + raw.size;
 }
 
 static const uint8_t *decode_wide_text(const struct column_decoder *self, const uint8_t *at,
                                        struct decode_scope *scope, struct value *out)
 {
-    struct bytes raw = take_sized(self, at, scope);
+    struct bytes raw = cell_sized(self, at, scope->end);
     if (!raw.data)
-        return cut_off(scope);
-    return text_convert(self, raw, scope, out) ? raw.data + raw.size : NULL;
+        return cell_cut_off(scope);
+    return column_convert(self, raw, scope, out) ? raw.data + raw.size : NULL;
 }
 
 static const uint8_t *decode_json(const struct column_decoder *self, const uint8_t *at,
                                   struct decode_scope *scope, struct value *out)
 {
-    struct bytes raw = take_sized(self, at, scope), text;
+    struct bytes raw = cell_sized(self, at, scope->end), text;
     if (!raw.data)
-        return cut_off(scope);
+        return cell_cut_off(scope);
     if (!json_binary_print(raw, scope->arena, &text))
-        return malformed(scope, "not a JSON document");
+        return cell_malformed(scope, "not a JSON document");
     *out = value_text(text);
     return raw.data + raw.size;
-}
-
-static const uint8_t *decode_enum(const struct column_decoder *self, const uint8_t *at,
-                                  struct decode_scope *scope, struct value *out)
-{
-    if (lacks(at, scope, self->width))
-        return cut_off(scope);
-    if (!value_enum(&self->column->type, load_le(at, self->width), out))
-        return malformed(scope, "an ENUM number without a label");
-    return at + self->width;
 }
 
 static const uint8_t *decode_set(const struct column_decoder *self, const uint8_t *at,
                                  struct decode_scope *scope, struct value *out)
 {
-    if (lacks(at, scope, self->width))
-        return cut_off(scope);
     if (!value_set(&self->column->type, load_le(at, self->width), scope->arena, out))
-        return malformed(scope, "a SET bit without a label");
+        return cell_malformed(scope, "a SET bit without a label");
     return at + self->width;
 }
 
@@ -491,18 +285,18 @@ static bool inflate_value(struct bytes raw, struct arena *arena, struct bytes *o
 static const uint8_t *decode_compressed(const struct column_decoder *self, const uint8_t *at,
                                         struct decode_scope *scope, struct value *out)
 {
-    struct bytes raw = take_sized(self, at, scope), plain;
+    struct bytes raw = cell_sized(self, at, scope->end), plain;
     if (!raw.data)
-        return cut_off(scope);
+        return cell_cut_off(scope);
     if (raw.size == 0)
         plain = raw;
     else if (raw.data[0] == 0)
         plain = (struct bytes){ raw.data + 1, raw.size - 1 };
     else if (!inflate_value(raw, scope->arena, &plain))
-        return malformed(scope, "not a compressed value");
+        return cell_malformed(scope, "not a compressed value");
     if (!self->charset)
         *out = value_text(plain);
-    else if (!text_convert(self, plain, scope, out))
+    else if (!column_convert(self, plain, scope, out))
         return NULL;
     return raw.data + raw.size;
 }
@@ -524,9 +318,8 @@ static bool choose_integer(uint8_t wire, struct column_decoder *self)
         if (rows[i].wire != wire || rows[i].width * 8 != type->bits)
             continue;
         self->width = rows[i].width;
-        self->integer_tag = type->kind == TYPE_UINT ? VALUE_UINT : VALUE_INT;
-        self->integer_shift = (uint8_t)(64 - type->bits);
-        self->decode = decode_integer;
+        self->shape = type->kind == TYPE_UINT ? COLUMN_UINT : COLUMN_INT;
+        self->shift = (uint8_t)(64 - type->bits);
         return true;
     }
     return false;
@@ -540,7 +333,8 @@ static bool choose_decimal(uint16_t metadata, struct column_decoder *self)
         !decimal_layout_of(precision, scale, &self->decimal))
         return false;
     self->width = self->decimal.size;
-    self->decode = precision <= DECIMAL_INT_PRECISION ? decode_decimal_scaled : decode_decimal_text;
+    self->shape = precision <= DECIMAL_INT_PRECISION ? COLUMN_DECIMAL : COLUMN_OTHER;
+    self->decode = decode_decimal_text;
     return true;
 }
 
@@ -555,13 +349,16 @@ static bool choose_fraction(uint8_t wire, uint16_t metadata, struct column_decod
         self->decode = decode_time2;
     } else if (wire == WIRE_DATETIME2 && type->kind == TYPE_DATETIME) {
         self->width = 5 + extra;
-        self->decode = decode_datetime2;
+        self->shape = COLUMN_DATETIME;
+        self->shift = (uint8_t)(24 - 8 * extra);
     } else if (wire == WIRE_TIMESTAMP2 && type->kind == TYPE_TIMESTAMP) {
         self->width = 4 + extra;
-        self->decode = decode_timestamp2;
+        self->shape = COLUMN_TIMESTAMP;
+        self->shift = (uint8_t)(32 - 8 * extra);
     } else {
         return false;
     }
+    self->unit = (int32_t)fraction_unit[metadata];
     return true;
 }
 
@@ -599,7 +396,8 @@ static bool choose_text(struct column_decoder *self)
         charset_decode(self->charset, (struct bytes){ probe, 1 }, &arena, &replaced);
     bool ascii = text.data == probe;
     arena_done(&arena);
-    self->decode = ascii ? decode_text : decode_wide_text;
+    self->shape = ascii ? COLUMN_TEXT : COLUMN_OTHER;
+    self->decode = decode_wide_text;
     return true;
 }
 
@@ -608,7 +406,7 @@ static bool choose_text(struct column_decoder *self)
 static bool choose_sized(struct column_decoder *self)
 {
     const struct type *type = &self->column->type;
-    self->decode = decode_bytes;
+    self->shape = COLUMN_BYTES;
     switch (type->kind) {
     case TYPE_TEXT:
     case TYPE_JSON:
@@ -630,7 +428,8 @@ static bool choose_sized(struct column_decoder *self)
         return false;
     }
     if (self->length)
-        self->decode = decode_padded;
+        self->shape = COLUMN_OTHER;
+    self->decode = decode_padded;
     return true;
 }
 
@@ -647,26 +446,33 @@ static bool choose_compressed(struct column_decoder *self)
     return true;
 }
 
-static bool choose_simple(struct column_decoder *self, enum type_kind kind, uint32_t width,
-                          column_decode *decode)
+static bool choose_shape(struct column_decoder *self, enum type_kind kind, uint32_t width,
+                         enum column_shape shape)
 {
     self->width = width;
-    self->decode = decode;
+    self->shape = (uint8_t)shape;
     return self->column->type.kind == kind;
+}
+
+static bool choose_other(struct column_decoder *self, enum type_kind kind, uint32_t width,
+                         column_decode *decode)
+{
+    self->decode = decode;
+    return choose_shape(self, kind, width, COLUMN_OTHER);
 }
 
 static bool choose(uint8_t wire, uint16_t metadata, struct column_decoder *self)
 {
     switch (wire) {
     case WIRE_FLOAT:
-        return choose_simple(self, TYPE_FLOAT, 4, decode_float);
+        return choose_other(self, TYPE_FLOAT, 4, decode_float);
     case WIRE_DOUBLE:
-        return choose_simple(self, TYPE_DOUBLE, 8, decode_double);
+        return choose_shape(self, TYPE_DOUBLE, 8, COLUMN_DOUBLE);
     case WIRE_YEAR:
-        return choose_simple(self, TYPE_YEAR, 1, decode_year);
+        return choose_other(self, TYPE_YEAR, 1, decode_year);
     case WIRE_DATE:
     case WIRE_NEWDATE:
-        return choose_simple(self, TYPE_DATE, 3, decode_date);
+        return choose_shape(self, TYPE_DATE, 3, COLUMN_DATE);
     case WIRE_NEWDECIMAL:
         return choose_decimal(metadata, self);
     case WIRE_TIME2:
@@ -678,25 +484,25 @@ static bool choose(uint8_t wire, uint16_t metadata, struct column_decoder *self)
     case WIRE_TIMESTAMP:
         return choose_old_time(wire, self);
     case WIRE_BIT:
+        self->shift = (uint8_t)(64 - (metadata + 7u) / 8 * 8);
         return metadata >= 1 && metadata <= 64 &&
-               choose_simple(self, TYPE_BIT, (metadata + 7u) / 8, decode_bit);
+               choose_shape(self, TYPE_BIT, (metadata + 7u) / 8, COLUMN_BIT);
     case WIRE_ENUM:
         return (metadata == 1 || metadata == 2) &&
-               choose_simple(self, TYPE_ENUM, metadata, decode_enum);
+               choose_shape(self, TYPE_ENUM, metadata, COLUMN_ENUM);
     case WIRE_SET:
-        return metadata >= 1 && metadata <= 8 &&
-               choose_simple(self, TYPE_SET, metadata, decode_set);
+        return metadata >= 1 && metadata <= 8 && choose_other(self, TYPE_SET, metadata, decode_set);
     case WIRE_STRING:
     case WIRE_VAR_STRING:
     case WIRE_VARCHAR:
     case WIRE_BLOB:
         return choose_sized(self);
     case WIRE_JSON:
-        return choose_simple(self, TYPE_JSON, 0, decode_json);
+        return choose_other(self, TYPE_JSON, 0, decode_json);
     case WIRE_GEOMETRY:
-        return choose_simple(self, TYPE_GEOMETRY, 0, decode_bytes);
+        return choose_shape(self, TYPE_GEOMETRY, 0, COLUMN_BYTES);
     case WIRE_VECTOR:
-        return choose_simple(self, TYPE_VECTOR, 0, decode_bytes);
+        return choose_shape(self, TYPE_VECTOR, 0, COLUMN_BYTES);
     case WIRE_BLOB_COMPRESSED:
     case WIRE_VARCHAR_COMPRESSED:
         return choose_compressed(self);
@@ -741,6 +547,8 @@ bool column_decoder_make(uint8_t wire, uint16_t metadata, const struct column *c
         return error_set(
             err, ERROR_DATA, "column '%.*s' is %s, but the log has wire type %u (metadata 0x%x)",
             BYTES_ARGS(column->name), type_kind_name(column->type.kind), wire, metadata);
+    self.least = (uint8_t)(self.prefix ? self.prefix : self.width);
+    self.size_mask = UINT32_MAX >> (32 - 8 * (self.least < 4 ? self.least : 4));
     *out = self;
     return true;
 }

@@ -48,30 +48,54 @@ enum wire_type {
     WIRE_GEOMETRY = 255,
 };
 
+enum { COLUMN_SPARE = 16, VALUE_MONTHS = 16 };
+
 /* What the decoding of rows shares. */
 struct decode_scope {
-    struct arena *arena;      /* the batch's */
-    const uint8_t *end;       /* of the bytes under way, which stay valid as long as the arena */
-    struct value_month month; /* of the datetime decoded last: rows of a log are mostly of one */
-    uint64_t replaced;        /* texts that were invalid in their set */
-    const char *reason;       /* of the last failure */
+    struct arena *arena; /* the batch's */
+    /* Of the bytes under way, which stay valid as long as the arena. COLUMN_SPARE bytes behind it
+     * can be read, and mean nothing. */
+    const uint8_t *end;
+    struct value_month *months; /* VALUE_MONTHS that were met, each at its number's remainder */
+    uint64_t replaced;          /* texts that were invalid in their set */
+    const char *reason;         /* of the last failure */
 };
 
-/* Decodes the value at `at`. Returns what follows it, or NULL with scope->reason. */
+/* What binlog_cell.h decodes inline, and all that is not of these. */
+enum column_shape {
+    COLUMN_OTHER,
+    COLUMN_INT,
+    COLUMN_UINT,
+    COLUMN_BIT,
+    COLUMN_DOUBLE,
+    COLUMN_DECIMAL,
+    COLUMN_DATE,
+    COLUMN_DATETIME,
+    COLUMN_TIMESTAMP,
+    COLUMN_ENUM,
+    COLUMN_TEXT, /* of sets in which ASCII is ASCII */
+    COLUMN_BYTES,
+};
+
+/* Decodes a value of another shape at `at`, of which `least` bytes are there. Returns what follows
+ * it, or NULL with scope->reason. */
 struct column_decoder;
 typedef const uint8_t *column_decode(const struct column_decoder *self, const uint8_t *at,
                                      struct decode_scope *scope, struct value *out);
 
 struct column_decoder {
-    column_decode *decode;
+    uint8_t shape; /* enum column_shape */
+    uint8_t wire, scale;
+    uint8_t prefix;        /* bytes of the length in front, 0 to 4 */
+    uint8_t least;         /* bytes that each value has: its width or its prefix */
+    uint8_t shift;         /* of what is loaded whole: the bits that are not the value's */
+    uint32_t width;        /* of the whole value, when `prefix` is 0 */
+    uint32_t size_mask;    /* of the bytes of the prefix or of an ENUM's number, in 32 bits */
+    int32_t unit;          /* of a fraction of a second, in microseconds */
+    uint32_t length;       /* of BINARY(n), to pad */
+    column_decode *decode; /* COLUMN_OTHER's */
     const struct column *column;
     const struct charset *charset; /* of texts */
-    uint32_t width;                /* of the whole value, when `prefix` is 0 */
-    uint32_t length;               /* of BINARY(n), to pad */
-    uint8_t prefix;                /* bytes of the length in front, 0 to 4 */
-    uint8_t wire, scale;
-    uint8_t integer_tag,
-        integer_shift; /* of integers: VALUE_INT or VALUE_UINT, 64 - bits; else 0 */
     struct decimal_layout decimal;
 };
 
@@ -81,25 +105,13 @@ bool column_decoder_make(uint8_t wire, uint16_t metadata, const struct column *c
                          const struct charset *charset, struct column_decoder *out,
                          struct error *err);
 
-/* From the bytes at the value, of which those above its width do not matter. */
-static inline struct value column_integer(const struct column_decoder *self, uint64_t raw)
-{
-    raw <<= self->integer_shift;
-    return self->integer_tag == VALUE_INT ? value_int((int64_t)raw >> self->integer_shift)
-                                          : value_uint(raw >> self->integer_shift);
-}
-
-/* What `decode` does; integers, which are most of what rows hold, without a call. */
-static inline const uint8_t *column_decode_one(const struct column_decoder *self, const uint8_t *at,
-                                               struct decode_scope *scope, struct value *out)
-{
-    uint64_t raw;
-    if (!self->integer_tag || (size_t)(scope->end - at) < sizeof raw)
-        return self->decode(self, at, scope, out);
-    memcpy(&raw, at, sizeof raw);
-    *out = column_integer(self, le64toh(raw));
-    return at + self->width;
-}
+/* A text that is not plain ASCII, to UTF-8. False: scope->reason. */
+bool column_convert(const struct column_decoder *self, struct bytes raw, struct decode_scope *scope,
+                    struct value *out);
+/* A DATETIME that no calendar holds, as a text; `packed`: its number without the fraction. */
+const uint8_t *column_no_datetime(const struct column_decoder *self, const uint8_t *at,
+                                  uint64_t packed, uint32_t micro, struct decode_scope *scope,
+                                  struct value *out);
 
 /* Steps over a value; NULL when it is cut off. */
 static inline const uint8_t *column_skip(const struct column_decoder *self, const uint8_t *at,

@@ -12,7 +12,7 @@
  * of a gigabyte costs the batch no more than what it takes. */
 #include "sources/mysql/binlog_rows.h"
 
-#include "sources/mysql/binlog_column.h"
+#include "sources/mysql/binlog_cell.h"
 #include "sources/mysql/binlog_json.h"
 #include "sources/mysql/packed.h"
 
@@ -31,6 +31,7 @@ struct row_plan {
     const struct table *table;
     uint32_t column_count, json_count;
     struct column_decoder *columns;
+    struct value_month months[VALUE_MONTHS]; /* the rows' own; mostly they are of a few */
 };
 
 /* ---- the plan ---- */
@@ -229,20 +230,20 @@ static const uint8_t *image_decode_full(const struct row_plan *plan, const struc
                                         const uint8_t *at, struct decode_scope *scope,
                                         struct value *values, struct error *err)
 {
-    const uint8_t *nulls = at;
-    const struct column_decoder *column = plan->columns, *end = column + plan->column_count;
-    uint32_t bits = 1; /* of the columns to come, and a 1 above the last that was taken */
+    const uint8_t *nulls = at, *end = scope->end;
+    const struct column_decoder *column = plan->columns, *last = column + plan->column_count;
     at += image->null_bytes;
-    for (; column < end; column++, values++, bits >>= 1) {
-        if (bits == 1)
-            bits = 0x100u | *nulls++;
-        if (bits & 1) {
-            *values = value_null();
-            continue;
+    while (column < last) {
+        const struct column_decoder *eighth = last - column > 8 ? column + 8 : last;
+        for (uint32_t bits = *nulls++; column < eighth; column++, values++, bits >>= 1) {
+            if (bits & 1) {
+                *values = value_null();
+                continue;
+            }
+            at = cell_decode(column, at, end, scope, values);
+            if (!at)
+                return column_failed(column, scope, err);
         }
-        at = column_decode_one(column, at, scope, values);
-        if (!at)
-            return column_failed(column, scope, err);
     }
     return at;
 }
@@ -296,7 +297,7 @@ image_decode_some(const struct row_plan *plan, const struct image *image, const 
         } else {
             start = at;
             at = diff ? diffs_decode(column, at, starts[i], scope, &values[i])
-                      : column->decode(column, at, scope, &values[i]);
+                      : cell_decode(column, at, scope->end, scope, &values[i]);
             if (!at)
                 return column_failed(column, scope, err);
         }
@@ -361,9 +362,12 @@ static bool rows_decode_next(struct rows_cursor *cursor, const struct layout *la
     if (!end)
         return error_set(err, ERROR_DATA, "rows event: a row is cut off");
     size_t size = (size_t)(end - cursor->rest.data);
-    uint8_t *copy = arena_raw(&batch->arena, size);
+    uint8_t *copy = arena_raw(&batch->arena, size + COLUMN_SPARE);
     memcpy(copy, cursor->rest.data, size);
-    struct decode_scope scope = { .arena = &batch->arena, .end = copy + size };
+    memset(copy + size, 0, COLUMN_SPARE);
+    struct decode_scope scope = { .arena = &batch->arena,
+                                  .end = copy + size,
+                                  .months = cursor->plan->months };
     const uint8_t *at = rows_decode_piece(cursor, layout, copy, &scope, batch, err);
     batch->replaced += scope.replaced;
     if (!at)

@@ -77,7 +77,7 @@ bool rows_event_parse(struct bytes event_body, uint8_t type, struct rows_event *
  * image, which must hold the column. */
 struct rows_cursor {
     struct rows_event event;
-    const struct row_plan *plan;
+    struct row_plan *plan;
     int64_t time_us;
     struct bytes rest; /* what is not decoded yet; starts as NULL */
     bool started;

@@ -105,14 +105,6 @@ struct value value_padded(struct bytes raw, uint32_t length, struct arena *arena
     return value_text((struct bytes){ whole, length });
 }
 
-bool value_enum(const struct type *type, uint64_t number, struct value *out)
-{
-    if (number > type->member_count)
-        return false;
-    *out = value_text(number ? type->members[number - 1] : BYTES_LITERAL(""));
-    return true;
-}
-
 static size_t set_size(const struct type *type, uint64_t bits)
 {
     size_t size = 0;
@@ -253,6 +245,22 @@ static void layout_add(struct decimal_layout *layout, uint8_t digits)
     layout->size = (uint8_t)(layout->size + width);
 }
 
+static void layout_parts(struct decimal_layout *layout)
+{
+    ASSERT(layout->group_count <= DECIMAL_PARTS);
+    uint8_t zeros = (uint8_t)(DECIMAL_PARTS - layout->group_count), offset = 0;
+    for (uint8_t i = 0; i < DECIMAL_PARTS; i++)
+        layout->parts[i] = (struct decimal_part){ .limit = 1, .shift = 32 };
+    for (uint8_t i = 0; i < layout->group_count; i++) {
+        const struct decimal_group *group = &layout->groups[i];
+        layout->parts[zeros + i] = (struct decimal_part){ .limit = group->limit,
+                                                          .sign = i ? 0 : 0x80000000u,
+                                                          .offset = offset,
+                                                          .shift = group->shift };
+        offset = (uint8_t)(offset + group->width);
+    }
+}
+
 bool decimal_layout_of(uint8_t precision, uint8_t scale, struct decimal_layout *out)
 {
     if (precision == 0 || precision > DECIMAL_DIGITS_MAX || scale > precision)
@@ -266,6 +274,8 @@ bool decimal_layout_of(uint8_t precision, uint8_t scale, struct decimal_layout *
     for (uint8_t i = 0; i < scale / 9; i++)
         layout_add(out, 9);
     layout_add(out, scale % 9);
+    if (precision <= DECIMAL_INT_PRECISION)
+        layout_parts(out);
     return true;
 }
 
@@ -278,12 +288,6 @@ static struct decimal_copy decimal_copy_of(const struct decimal_layout *layout, 
     struct decimal_copy copy = { 0 };
     memcpy(copy.raw, raw, layout->size);
     return copy;
-}
-
-bool decimal_scaled_last(const struct decimal_layout *layout, const uint8_t *raw, int64_t *out)
-{
-    struct decimal_copy copy = decimal_copy_of(layout, raw);
-    return decimal_scaled(layout, copy.raw, out);
 }
 
 static void group_print(uint32_t group, uint8_t digits, uint8_t *out)

@@ -50,7 +50,13 @@ bool value_decimal(struct bytes text, uint8_t precision, uint8_t scale, struct a
 struct value value_padded(struct bytes raw, uint32_t length, struct arena *arena);
 
 /* ENUM by number (0: the error value "") and SET by bitmap, to labels. False: out of range. */
-bool value_enum(const struct type *type, uint64_t number, struct value *out);
+static inline bool value_enum(const struct type *type, uint64_t number, struct value *out)
+{
+    if (number > type->member_count)
+        return false;
+    *out = value_text(number ? type->members[number - 1] : BYTES_LITERAL(""));
+    return true;
+}
 bool value_set(const struct type *type, uint64_t bits, struct arena *arena, struct value *out);
 
 /* ---- DECIMAL as rows and JSON documents hold it ---- */
@@ -58,13 +64,19 @@ bool value_set(const struct type *type, uint64_t bits, struct arena *arena, stru
 /* Digits in groups of nine, four bytes each, big endian; what is left over in front of the integer
  * part and behind the fraction takes as many bytes as it needs. The first bit is flipped, so that
  * the bytes sort; a negative number has all its bits flipped. */
-enum { DECIMAL_DIGITS_MAX = 81, DECIMAL_TEXT_MAX = DECIMAL_DIGITS_MAX + 4 };
+enum { DECIMAL_DIGITS_MAX = 81, DECIMAL_TEXT_MAX = DECIMAL_DIGITS_MAX + 4, DECIMAL_PARTS = 3 };
 
 struct decimal_group {
     uint32_t limit;               /* 10^digits */
     uint8_t digits, width, shift; /* the width in bytes, and 32 - its bits */
 };
+/* The same for numbers that are read at once: at most three groups, after such as are always 0. */
+struct decimal_part {
+    uint32_t limit, sign; /* sign: the bit to undo in the first group */
+    uint8_t offset, shift;
+};
 struct decimal_layout {
+    struct decimal_part parts[DECIMAL_PARTS]; /* precision <= DECIMAL_INT_PRECISION */
     uint8_t precision, scale;
     uint8_t group_count;    /* at most 5 + 5, or one more for each part that has leftovers */
     uint8_t integer_groups; /* of them, before the point */
@@ -84,27 +96,29 @@ static inline uint32_t decimal_group_read(const struct decimal_group *group, con
     return (be32toh(number) ^ flip ^ sign) >> group->shift;
 }
 
+static inline uint64_t decimal_part_read(const struct decimal_part *part, const uint8_t *raw,
+                                         uint32_t flip)
+{
+    uint32_t number;
+    memcpy(&number, raw + part->offset, sizeof number);
+    return (uint64_t)(be32toh(number) ^ flip ^ part->sign) >> part->shift;
+}
+
 /* At most DECIMAL_INT_PRECISION digits, with DECIMAL_SPARE readable bytes behind them, for groups
  * are read by four. False: malformed. */
 static inline bool decimal_scaled(const struct decimal_layout *layout, const uint8_t *raw,
                                   int64_t *out)
 {
-    uint32_t flip = raw[0] & 0x80 ? 0 : UINT32_MAX, sign = 0x80000000u;
-    const struct decimal_group *group = layout->groups, *end = group + layout->group_count;
-    bool valid = true;
-    uint64_t number = 0;
-    for (; group < end; group++, sign = 0) {
-        uint32_t digits = decimal_group_read(group, raw, flip, sign);
-        valid &= digits < group->limit;
-        number = number * group->limit + digits;
-        raw += group->width;
-    }
-    *out = (int64_t)(flip ? 0 - number : number);
-    return valid;
+    const struct decimal_part *parts = layout->parts;
+    uint32_t flip = raw[0] & 0x80 ? 0 : UINT32_MAX;
+    uint64_t a = decimal_part_read(&parts[0], raw, flip),
+             b = decimal_part_read(&parts[1], raw, flip),
+             c = decimal_part_read(&parts[2], raw, flip);
+    uint64_t number = (a * parts[1].limit + b) * parts[2].limit + c;
+    uint64_t sign = (uint64_t)(int64_t)(int32_t)flip;
+    *out = (int64_t)((number ^ sign) - sign);
+    return (a < parts[0].limit) & (b < parts[1].limit) & (c < parts[2].limit);
 }
-
-/* The same where nothing behind them may be read. */
-bool decimal_scaled_last(const struct decimal_layout *layout, const uint8_t *raw, int64_t *out);
 
 /* Up to DECIMAL_TEXT_MAX bytes in the canonical form; returns how many, 0 for malformed ones. */
 size_t decimal_print(const struct decimal_layout *layout, const uint8_t *raw, uint8_t *out);

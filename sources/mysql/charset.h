@@ -18,27 +18,31 @@ const struct charset *charset_find(struct bytes name);
 bool charset_is_plain(const struct charset *charset);      /* no conversion but the check */
 uint32_t charset_max_bytes(const struct charset *charset); /* per character */
 
-/* Eight bytes at a time: most texts are nothing else. `readable` bytes may be looked at. */
+/* Most texts are nothing else. Short ones are looked at without a loop, by words that overlap.
+ * `readable` bytes from `at` on may be loaded. */
 static inline bool text_is_ascii(const uint8_t *at, size_t size, size_t readable)
 {
     const uint64_t high = 0x8080808080808080u;
-    uint64_t word, seen = 0;
+    uint64_t seen = 0, word, last;
     if (size < sizeof word && readable >= sizeof word) {
+        uint32_t half = 32 - 4 * (uint32_t)size; /* twice: no word is shifted by all of its bits */
         memcpy(&word, at, sizeof word);
-        return !(le64toh(word) & high & (((uint64_t)1 << 8 * size) - 1));
+        return !(le64toh(word) << half << half & high);
     }
     if (size < sizeof word) {
         for (size_t i = 0; i < size; i++)
             seen |= at[i];
         return !(seen & 0x80);
     }
-    const uint8_t *last = at + size - sizeof word; /* read once more, overlapping, for the rest */
-    for (; at < last; at += sizeof word) {
+    const uint8_t *end = at + size - sizeof word;
+    for (; at + sizeof word < end; at += 2 * sizeof word) {
         memcpy(&word, at, sizeof word);
-        seen |= word;
+        memcpy(&last, at + sizeof word, sizeof last);
+        seen |= word | last;
     }
-    memcpy(&word, last, sizeof word);
-    return !((seen | word) & high);
+    memcpy(&word, at < end ? at : end, sizeof word);
+    memcpy(&last, end, sizeof last);
+    return !((seen | word | last) & high);
 }
 
 /* How many bytes from the start are valid UTF-8; `size` when all are. */

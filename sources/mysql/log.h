@@ -22,7 +22,7 @@ struct log_table {
     struct bytes body;         /* the TABLE_MAP's, to know it again */
     const struct table *table; /* NULL: not captured */
     uint32_t catalog_generation;
-    const struct row_plan *plan;
+    struct row_plan *plan;
     int32_t history_end; /* column that ends a row of a system-versioned table; -1: another table */
 };
 

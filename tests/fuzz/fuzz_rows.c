@@ -27,7 +27,7 @@ static uint64_t touch(const struct event *event)
     return sum;
 }
 
-static void decode(const struct row_plan *plan, uint8_t type, struct bytes body)
+static void decode(struct row_plan *plan, uint8_t type, struct bytes body)
 {
     struct rows_cursor cursor = { .plan = plan };
     struct batch batch = { 0 };
