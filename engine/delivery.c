@@ -16,6 +16,8 @@
 #include "engine/delivery_internal.h"
 #include "engine/snapshot.h"
 
+enum { INBOX_BATCHES = 8, GATHER_US = 1000 };
+
 static void worker_fail(struct worker *worker, const struct error *err)
 {
     struct delivery_shared *shared = worker->shared;
@@ -74,18 +76,25 @@ static void count_event(struct delivery_target *state, const struct event *event
         state->event_time_us = event->time_us;
 }
 
-bool worker_encode(struct worker *worker, struct delivery_target *state, const struct event *event,
-                   struct error *err)
+/* The sink is ready for the version and a load is open, or the target is parked. */
+__attribute__((noinline)) static bool worker_open(struct worker *worker,
+                                                  struct delivery_target *state,
+                                                  const struct table *table, struct error *err)
 {
-    if (!worker_prepare(worker, state, event->table, err))
+    if (!worker_prepare(worker, state, table, err))
         return false;
-    if (state->target->parked)
-        return true;
-    if (!state->open)
-        load_open(worker, state, event->table);
-    struct load *load = &state->load;
-    uint32_t rows = load->rows;
-    while (!worker->shared->driver->encode(worker->sink, load, event, err)) {
+    if (!state->open && !state->target->parked)
+        load_open(worker, state, table);
+    return true;
+}
+
+/* A row that was not encoded: parks its table, or waits and tries again. */
+__attribute__((noinline)) static bool worker_encode_again(struct worker *worker,
+                                                          struct delivery_target *state,
+                                                          const struct event *event,
+                                                          struct error *err)
+{
+    do {
         if (err->kind == ERROR_DATA) {
             load_park(worker, state->target, event->table->id, err->message);
             return true;
@@ -94,7 +103,25 @@ bool worker_encode(struct worker *worker, struct delivery_target *state, const s
             return false;
         if (!load_back_off(worker, "encoding rows", err))
             return false;
-    }
+    } while (!worker->shared->driver->encode(worker->sink, &state->load, event, err));
+    return true;
+}
+
+bool worker_encode(struct worker *worker, struct delivery_target *state, const struct event *event,
+                   struct error *err)
+{
+    bool ready = state->prepared == event->table && state->open;
+    if (!ready && !worker_open(worker, state, event->table, err))
+        return false;
+    if (state->target->parked)
+        return true;
+    struct load *load = &state->load;
+    uint32_t rows = load->rows;
+    if (!worker->shared->driver->encode(worker->sink, load, event, err) &&
+        !worker_encode_again(worker, state, event, err))
+        return false;
+    if (state->target->parked)
+        return true;
     if (load->rows > rows) {
         load->first = event->mark < load->first ? event->mark : load->first;
         load->last = event->mark > load->last ? event->mark : load->last;
@@ -104,11 +131,9 @@ bool worker_encode(struct worker *worker, struct delivery_target *state, const s
 }
 
 /* A row from the log: skipped when it was durable before the restart. */
-static bool worker_change(struct worker *worker, const struct event *event, struct error *err)
+static bool worker_change(struct worker *worker, struct delivery_target *state,
+                          const struct event *event, struct error *err)
 {
-    struct delivery_target *state = load_state(worker, event->target);
-    if (!load_learn(worker, state, event->table, err))
-        return false;
     if (event->mark <= state->seen || event->target->parked)
         return true;
     if (state->cut && event->mark > state->cut) {
@@ -159,11 +184,19 @@ static bool worker_chunk(struct worker *worker, struct batch *batch, struct erro
 
 static bool worker_rows(struct worker *worker, struct batch *batch, struct error *err)
 {
+    struct delivery_target *state = NULL;
+    const struct table *table = NULL;
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct event *event = &batch->events[i];
         if (event->dropped || !event->target || event->target->worker != worker->index)
             continue;
-        if (!worker_change(worker, event, err))
+        if (!state || state->target != event->target || table != event->table) {
+            state = load_state(worker, event->target);
+            table = event->table;
+            if (!load_learn(worker, state, table, err))
+                return false;
+        }
+        if (!worker_change(worker, state, event, err))
             return false;
     }
     return true;
@@ -211,6 +244,7 @@ static bool worker_take(struct worker *worker, struct batch *batch, struct error
 {
     bool is_schema = batch->count > 0 && batch->events[0].op == EVENT_SCHEMA;
     worker->taking_sequence = batch->sequence;
+    worker->flowed += batch->arena.total;
     bool ok = is_schema             ? worker_schema(worker, batch, err)
               : batch->chunk_target ? worker_chunk(worker, batch, err)
                                     : worker_rows(worker, batch, err);
@@ -234,10 +268,22 @@ static int worker_patience_ms(const struct worker *worker)
     return left_us <= 0 ? 0 : left_us > 200000 ? 200 : (int)(left_us / 1000) + 1;
 }
 
+/* A wake-up for each batch costs more than to take it in: while much flows, the next ones gather in
+ * the inbox. */
+static struct batch *worker_next(struct worker *worker)
+{
+    struct batch *batch = queue_pop(&worker->inbox, 0);
+    if (!batch && worker->flowed >= BATCH_BYTES_GOAL / 2) {
+        worker->flowed = 0;
+        clock_sleep_us(GATHER_US);
+    }
+    return batch ? batch : queue_pop(&worker->inbox, worker_patience_ms(worker));
+}
+
 /* One turn. *ended: the inbox is closed and empty, and everything is out. */
 static bool worker_turn(struct worker *worker, bool *ended, struct error *err)
 {
-    struct batch *batch = queue_pop(&worker->inbox, worker_patience_ms(worker));
+    struct batch *batch = worker_next(worker);
     bool large = false;
     if (batch) {
         if (!worker_take(worker, batch, err))
@@ -315,7 +361,7 @@ bool worker_start(struct delivery_shared *shared, uint32_t index, struct pending
         free(worker);
         return false;
     }
-    queue_init(&worker->inbox, 4);
+    queue_init(&worker->inbox, INBOX_BATCHES);
     pthread_mutex_init(&worker->ready_lock, NULL);
     wait_init(&worker->ready_changed);
     ASSERT(pthread_create(&worker->thread, NULL, worker_main, worker) == 0);

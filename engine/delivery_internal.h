@@ -44,6 +44,7 @@ struct worker {
     int64_t interval_us; /* of flushes; grows when the sink asks for rarer loads */
     size_t open_bytes;
     struct spare spare;
+    size_t flowed; /* of batches since the inbox was last left to fill */
     struct pending_intent *pending;
     uint32_t pending_count;
     struct retry retry;
