@@ -103,7 +103,7 @@ static void print_tables(const struct checkpoint_image *image)
             print_mark(": dropped at ", table->valid_from);
         } else {
             printf(": version %" PRIu32 ", %u columns, %s", table->version, table->column_count,
-                   record ? table_state_name(stored_state(image, record)) : "not captured");
+                   record ? table_state_name(checkpoint_state_of(image, record)) : "not captured");
             print_ranges(image, table->id);
         }
         if (record && record->reason.size > 0) {

@@ -38,20 +38,6 @@ static void put_pair(struct json_writer *json, const char *key, struct arena *ar
                        arena_printf(arena, "%.*s.%.*s", BYTES_ARGS(database), BYTES_ARGS(name)));
 }
 
-enum table_state stored_state(const struct checkpoint_image *image,
-                              const struct table_record *record)
-{
-    uint32_t count = 0, complete = 0;
-    for (size_t i = 0; i < image->range_count; i++) {
-        if (image->ranges[i].table_id != record->table_id)
-            continue;
-        count++;
-        complete += image->ranges[i].complete;
-    }
-    bool done = count > 0 && complete == count && count >= record->range_count;
-    return record->state == TABLE_SNAPSHOT && done ? TABLE_STREAMING : record->state;
-}
-
 static void put_stored_table(struct look *look, const struct table *table,
                              const struct table_record *record)
 {
@@ -59,7 +45,7 @@ static void put_stored_table(struct look *look, const struct table *table,
     struct bytes database, name;
     route_target(look->route, table->database, table->schema, table->name, &arena, &database,
                  &name);
-    enum table_state state = stored_state(look->image, record);
+    enum table_state state = checkpoint_state_of(look->image, record);
     json_object(&look->json);
     put_pair(&look->json, "source", &arena, table->database, table->name);
     put_pair(&look->json, "target", &arena, database, name);

@@ -12,9 +12,5 @@ bool stored_status(struct config *config, struct buf *out, struct error *err);
 
 /* Appends a position as its driver describes it, for it alone can read its token. */
 void stored_position(const struct plan *plan, struct bytes token, struct buf *out);
-/* The end of a snapshot has no record of its own: all ranges of the table are there and complete.
- */
-enum table_state stored_state(const struct checkpoint_image *image,
-                              const struct table_record *record);
 /* Versions of a table follow each other. */
 bool stored_is_newest(const struct checkpoint_image *image, size_t index);

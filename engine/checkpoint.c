@@ -32,6 +32,7 @@
 enum {
     COPY_FIRST_US = 10 * 1000000,
     COPY_EVERY_US = 300 * 1000000,
+    EPOCH_LEAP = 1000, /* further than any copy of ours came meanwhile, elsewhere */
     SAVE_ATTEMPTS = 10,
     SAVE_PAUSE_US = 50 * 1000
 };
@@ -208,7 +209,7 @@ static bool fall_back(struct checkpoint *checkpoint, struct checkpoint_image *im
                                  checkpoint->home.path);
         }
         time_text(facts.time_us, made, sizeof made);
-        image->chunk_mark = any_chunk_mark();
+        image->older = true;
         snprintf(image->note, sizeof image->note,
                  "checkpoint '%.150s' is damaged (%.150s): going on from its copy of %s; what was "
                  "sent since is sent again, unless the sink knows that it has it",
@@ -229,7 +230,7 @@ static bool leave_epoch(const struct home *home, struct error *err)
 {
     uint64_t known = home_epoch(home);
     home_forget_copies(home);
-    return !known || home_put_epoch(home, known + 1, err);
+    return !known || home_put_epoch(home, known + EPOCH_LEAP, err);
 }
 
 bool checkpoint_restore(const char *directory, struct bytes identity, const char *savepoint,
@@ -396,12 +397,16 @@ static bool open_epoch(struct checkpoint *checkpoint, struct checkpoint_image *i
     uint64_t known = home_epoch(&checkpoint->home);
     uint64_t clock = (uint64_t)(clock_wall_us() / 1000000);
     uint64_t last = image->epoch > known ? image->epoch : known;
-    if (image->epoch && image->epoch != known)
+    /* Ended between the two places of the epoch, it has the next one. */
+    image->older |= image->epoch && image->epoch != known && image->epoch != known + 1;
+    if (image->older)
         image->chunk_mark = any_chunk_mark();
     image->epoch = known && image->epoch ? last + 1 : (clock > last ? clock : last + 1);
     struct checkpoint_write *write = checkpoint_begin(checkpoint);
     put_format(write->write, identity);
     put_epoch(write->write, image->epoch);
+    if (image->older)
+        checkpoint_put_waiting(write, image);
     return checkpoint_commit(write, true, err) &&
            home_put_epoch(&checkpoint->home, image->epoch, err);
 }

@@ -13,7 +13,7 @@
 
 /* Progress of a table's snapshot: the state of the table, and of each of its ranges. */
 enum table_state {
-    TABLE_WAITING,
+    TABLE_WAITING, /* to be emptied and read anew: its target may be ahead of the checkpoint */
     TABLE_SNAPSHOT,
     TABLE_STREAMING,
     TABLE_PAUSED,
@@ -65,6 +65,7 @@ struct checkpoint_image {
     struct bytes origin;      /* the savepoint that it was restored from, or how it was begun */
     struct position position; /* token.data NULL: none yet */
     uint64_t chunk_mark; /* the highest mark given to a snapshot chunk: not to be given again */
+    bool older;          /* than what was last here: rows may have been delivered since */
     uint64_t epoch;      /* grows by one with each open: part of every label */
     struct table **tables;
     size_t table_count;
@@ -91,6 +92,10 @@ bool checkpoint_open(const char *directory, struct bytes identity, struct checkp
 /* Read-only look for `millrace status` while an agent runs: a copy of what was last committed. */
 bool checkpoint_peek(const char *directory, struct checkpoint_image *image, struct error *err);
 /* The state of a table, as it was loaded; NULL: none. */
+/* The end of a snapshot has no record of its own: all ranges of the table are there and complete.
+ */
+enum table_state checkpoint_state_of(const struct checkpoint_image *image,
+                                     const struct table_record *record);
 const struct table_record *checkpoint_record_of(const struct checkpoint_image *image,
                                                 uint32_t table_id);
 void checkpoint_image_done(struct checkpoint_image *image);

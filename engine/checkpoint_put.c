@@ -125,3 +125,29 @@ void checkpoint_put_done(struct checkpoint_write *write, const struct intent *in
     checkpoint_put_target(
         write, &(struct target_record){ intent->database, intent->name, intent->applied });
 }
+
+enum table_state checkpoint_state_of(const struct checkpoint_image *image,
+                                     const struct table_record *record)
+{
+    uint32_t count = 0, complete = 0;
+    for (size_t i = 0; i < image->range_count; i++) {
+        if (image->ranges[i].table_id != record->table_id)
+            continue;
+        count++;
+        complete += image->ranges[i].complete;
+    }
+    bool done = count > 0 && complete == count && count >= record->range_count;
+    return record->state == TABLE_SNAPSHOT && done ? TABLE_STREAMING : record->state;
+}
+
+void checkpoint_put_waiting(struct checkpoint_write *write, struct checkpoint_image *image)
+{
+    for (size_t i = 0; i < image->record_count; i++) {
+        struct table_record *record = &image->records[i];
+        enum table_state state = checkpoint_state_of(image, record);
+        if (state == TABLE_STREAMING || state == TABLE_PAUSED)
+            continue;
+        record->state = TABLE_WAITING;
+        checkpoint_put_record(write, record);
+    }
+}

@@ -40,6 +40,11 @@ void record_chunk(const struct chunk_record *chunk, struct buf *value);
 void checkpoint_write_put(struct checkpoint_write *write, struct bytes key, struct bytes sealed);
 void checkpoint_write_remove(struct checkpoint_write *write, struct bytes key, bool prefix);
 
+/* Of an image that is older: chunks that were read since are in the targets, and rows of theirs
+ * that went since would stay there, for changes of keys that are not read yet are not delivered.
+ * Tables whose reading is not over wait to be emptied, in the image and in the records. */
+void checkpoint_put_waiting(struct checkpoint_write *write, struct checkpoint_image *image);
+
 /* Growing arrays of an image while it is loaded. */
 struct record_loader {
     struct checkpoint_image *image;

@@ -352,6 +352,9 @@ bool worker_start(struct delivery_shared *shared, uint32_t index, struct pending
         .pending = pending,
         .pending_count = pending_count,
         .interval_us = shared->options->flush_interval_ms * 1000,
+        .known = shared->applied[index] > shared->stored_mark ? shared->applied[index]
+                                                              : shared->stored_mark,
+        .doubted = true,
         .flush = &shared->metrics->flushes[index],
         .retry = { .policy = shared->options->retry },
     };

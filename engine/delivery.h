@@ -30,8 +30,10 @@ struct delivery_shared {
     struct gate gate;
     uint64_t epoch;
     bool restored; /* something was delivered before this start: targets may be ahead of us */
-    atomic_bool stopping;    /* asked to stop: one attempt, no retries */
-    atomic_bool failed;      /* a worker gave up: error holds why */
+    uint64_t stored_mark;                   /* of the position that the checkpoint holds */
+    uint64_t applied[INFLIGHT_WORKERS_MAX]; /* the highest of each worker's targets, there too */
+    atomic_bool stopping;                   /* asked to stop: one attempt, no retries */
+    atomic_bool failed;                     /* a worker gave up: error holds why */
     pthread_mutex_t storing; /* a position is stored and confirmed before the next one is taken */
     pthread_mutex_t lock;    /* of error */
     struct error error;

@@ -26,7 +26,8 @@ struct delivery_target {
     char cut_label[LOAD_LABEL_SIZE];
     struct delivery_target *next_open; /* list of targets with open loads */
     bool open;
-    bool learned; /* how far the target is */
+    bool learned;                 /* how far the target is */
+    struct delivery_target *next; /* of the worker */
 };
 
 struct worker {
@@ -36,9 +37,10 @@ struct worker {
     struct queue inbox;
     struct arena arena; /* the sink instance's and the targets' */
     struct sink *sink;
-    struct delivery_target *open; /* oldest first */
-    uint64_t taking_sequence;     /* of the batch that is being taken in */
-    uint64_t last_sequence;       /* of the last one that was taken in wholly */
+    struct delivery_target *targets; /* all that it has met */
+    struct delivery_target *open;    /* oldest first */
+    uint64_t taking_sequence;        /* of the batch that is being taken in */
+    uint64_t last_sequence;          /* of the last one that was taken in wholly */
     uint64_t load_number;
     int64_t last_advance_us;
     int64_t interval_us; /* of flushes; grows when the sink asks for rarer loads */
@@ -47,6 +49,13 @@ struct worker {
     size_t flowed; /* of batches since the inbox was last left to fill */
     struct pending_intent *pending;
     uint32_t pending_count;
+    /* Groups: load_group.c. */
+    struct group_facts facts; /* of what is visible */
+    uint64_t known;           /* what the checkpoint knows to be visible */
+    bool asked;               /* they were read after the restart */
+    bool ahead;               /* what is visible goes beyond the checkpoint, and is skipped */
+    bool doubted;             /* a table is being read, or parked, or was so a moment ago */
+    uint64_t doubt_until;     /* the batch with which that is over */
     struct retry retry;
     struct flush_watch *flush; /* the worker's, in the metrics */
     pthread_mutex_t ready_lock;
@@ -84,6 +93,8 @@ void load_count(struct worker *worker, const struct delivery_target *state); /* 
 
 /* load_group.c: for sinks whose loads become visible together. */
 void load_group_label(struct worker *worker); /* gives all open loads one new label */
+/* After a restart, once: what does the sink hold of this worker's targets? */
+bool load_group_learn(struct worker *worker, struct error *err);
 bool load_group_send(struct worker *worker, struct error *err);
 
 /* delivery.c: makes the sink ready for the event's table, opens a load and appends the event. */

@@ -47,6 +47,14 @@ uint64_t inflight_push(struct inflight *inflight, const struct position *end, in
     return sequence;
 }
 
+uint64_t inflight_last(struct inflight *inflight)
+{
+    pthread_mutex_lock(&inflight->lock);
+    uint64_t last = inflight->next_sequence - 1;
+    pthread_mutex_unlock(&inflight->lock);
+    return last;
+}
+
 void inflight_durable(struct inflight *inflight, uint32_t worker, uint64_t sequence)
 {
     pthread_mutex_lock(&inflight->lock);

@@ -34,6 +34,8 @@ void inflight_done(struct inflight *inflight);
 uint64_t inflight_push(struct inflight *inflight, const struct position *end, int64_t time_us);
 
 /* Everything of `worker` up to `sequence` is durable. Never goes back. */
+/* The newest place that was given; 0: none yet. */
+uint64_t inflight_last(struct inflight *inflight);
 void inflight_durable(struct inflight *inflight, uint32_t worker, uint64_t sequence);
 
 /* The newest position at or below what every worker has durable, when it has moved since the last

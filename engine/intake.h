@@ -40,6 +40,7 @@ struct intake {
     uint64_t driver_mark; /* newest mark since the last connect: below stream_mark in a replay */
     struct bytes transaction; /* id of the one under way, owned in transaction_text */
     struct buf transaction_text;
+    bool older;            /* the checkpoint was not the newest: targets may be ahead of it */
     uint64_t replay_until; /* newest mark that was applied anywhere before the restart */
     uint32_t idle_reads;
     uint32_t moves; /* of the source to other servers, that are known here */
@@ -64,6 +65,8 @@ struct intake {
 /* Restores catalog, targets and tables from the image (fresh or not). */
 void intake_init(struct intake *intake);
 /* What each target has durable; before the workers start, who go by it. */
+/* Of each worker's targets. */
+void intake_highest_applied(const struct intake *intake, uint64_t *highest);
 void intake_restore_applied(struct intake *intake, const struct checkpoint_image *image);
 bool intake_restore(struct intake *intake, const struct checkpoint_image *image, struct error *err);
 void intake_done(struct intake *intake);

@@ -46,7 +46,9 @@ static bool put_record(struct intake *intake, struct tracked *tracked, struct er
     if (tracked->state == TABLE_SNAPSHOT && !tracked->stored)
         checkpoint_clear_ranges(write, tracked->id);
     bool anew = tracked->overflowed || tracked->emptying;
-    enum table_state state = anew ? TABLE_RESYNC : tracked->state;
+    enum table_state state = !anew             ? tracked->state
+                             : tracked->behind ? TABLE_WAITING
+                                               : TABLE_RESYNC;
     checkpoint_put_record(write, &(struct table_record){ .table_id = tracked->id,
                                                          .state = state,
                                                          .range_count = tracked->range_count,
@@ -155,7 +157,7 @@ static bool settle(struct intake *intake, struct error *err)
         struct tracked *tracked = snapshot->tables[i];
         if (!tracked || !tracked->emptying)
             continue;
-        tracked->emptying = false;
+        tracked->emptying = tracked->behind = false;
         if (!put_record(intake, tracked, err))
             return false;
     }
@@ -183,14 +185,14 @@ static bool is_first_of_target(const struct snapshot *snapshot, const struct tra
     return true;
 }
 
-/* With a key, the rows that the reading does not bring are swept at its end. Without one, or where
- * other tables have rows in the target, it is emptied first. */
+/* With a key, the rows that the reading does not bring are swept at its end. Without one, where
+ * other tables have rows in the target, or where the target is ahead of us, it is emptied first. */
 static bool resync_begin(struct intake *intake, struct tracked *tracked, struct error *err)
 {
     bool sole = tracked->target->sources < 2;
     snapshot_begin_table(intake->snapshot, tracked);
     tracked->emptying = true;
-    bool sweeps = sole && !tracked->keyless;
+    bool sweeps = sole && !tracked->keyless && !tracked->behind;
     if (sweeps)
         tracked->sweep = mark_between(intake);
     log_info("table '%.*s.%.*s' is read again", BYTES_ARGS(tracked->table->database),
@@ -485,7 +487,8 @@ static bool adopt_table(struct intake *intake, const struct table *table, bool r
     if (read)
         snapshot_begin_table(intake->snapshot, tracked);
     /* Signed rows of an older checkpoint would count twice: the target is emptied first. */
-    tracked->overflowed = read && tracked->keyless;
+    tracked->overflowed = read && (tracked->keyless || intake->older);
+    tracked->behind = read && intake->older;
     return put_record(intake, tracked, err);
 }
 
@@ -578,6 +581,7 @@ static void restore_table(struct intake *intake, const struct table *table,
         restore_ranges(intake, tracked, image, record))
         return;
     tracked->overflowed = true; /* begun anew once the workers are there */
+    tracked->behind = record->state == TABLE_WAITING;
 }
 
 static void restore_version(struct intake *intake, const struct table *saved)
@@ -625,8 +629,18 @@ void intake_restore_applied(struct intake *intake, const struct checkpoint_image
     }
 }
 
+void intake_highest_applied(const struct intake *intake, uint64_t *highest)
+{
+    for (struct map_entry *entry = NULL; (entry = map_next(&intake->targets, entry));) {
+        const struct target *target = entry->value;
+        if (target->applied > highest[target->worker])
+            highest[target->worker] = target->applied;
+    }
+}
+
 bool intake_restore(struct intake *intake, const struct checkpoint_image *image, struct error *err)
 {
+    intake->older = image->older;
     for (size_t i = 0; i < image->table_count; i++)
         if (holds_at(image->tables[i], &image->position))
             restore_version(intake, image->tables[i]);

@@ -21,6 +21,8 @@ struct delivery_target *load_state(struct worker *worker, struct target *target)
         struct delivery_target *state = arena_zalloc(&worker->arena, sizeof *state);
         state->target = target;
         state->seen = target->applied;
+        state->next = worker->targets;
+        worker->targets = state;
         target->engine_data = state;
     }
     return target->engine_data;
@@ -183,7 +185,17 @@ bool load_learn(struct worker *worker, struct delivery_target *state, const stru
 {
     const struct delivery_shared *shared = worker->shared;
     struct target *target = state->target;
-    if (state->learned || table->key_count > 0 || !shared->restored || !shared->driver->newest)
+    if (state->learned || !shared->restored)
+        return true;
+    if (shared->driver->visible) {
+        if (!load_group_learn(worker, err))
+            return false;
+        if (worker->ahead && worker->facts.mark > state->seen)
+            state->seen = target->applied = worker->facts.mark;
+        state->learned = true;
+        return true;
+    }
+    if (table->key_count > 0 || !shared->driver->newest)
         return true;
     uint64_t mark = 0;
     fault_point("delivery.before_learn");
@@ -420,6 +432,8 @@ bool load_resolve_pending(struct worker *worker, struct error *err)
         if (visible) {
             checkpoint_put_done(write, intent);
             target->applied = intent->applied > target->applied ? intent->applied : target->applied;
+            if (target->applied > worker->known)
+                worker->known = target->applied;
             state->seen = target->applied;
         } else if (intent->chunk_count > 0 || worker->shared->driver->commit) {
             /* Its chunks are read again, with other rows; a group is cut anew. */

@@ -4,6 +4,7 @@
  * written and committed as one, and decided as one when an answer was lost. A load that cannot be
  * carried parks its target, and the group is sent again without it. */
 #include "engine/base/fault.h"
+#include "engine/base/log.h"
 #include "engine/delivery_internal.h"
 
 void load_group_label(struct worker *worker)
@@ -13,6 +14,81 @@ void load_group_label(struct worker *worker)
     for (struct delivery_target *state = worker->open; state; state = state->next_open)
         memcpy(state->load.label, label, sizeof label);
 }
+
+/* ---- what is visible ---- */
+
+static uint64_t highest_seen(const struct worker *worker)
+{
+    uint64_t mark = worker->facts.mark;
+    for (const struct delivery_target *state = worker->targets; state; state = state->next)
+        if (state->seen > mark && !state->target->parked)
+            mark = state->seen;
+    return mark;
+}
+
+/* Of the group that is about to be committed. As long as a table is read or parked its changes may
+ * be dropped, for the reading brings the rows: a checkpoint from before cannot count on the mark
+ * alone. The last chunk of a reading is on its way when its table is said to stream. */
+static struct group_facts group_facts(struct worker *worker)
+{
+    struct delivery_shared *shared = worker->shared;
+    struct group_facts facts = { .mark = highest_seen(worker),
+                                 .since = worker->facts.since,
+                                 .workers = shared->options->sink_parallelism };
+    bool reading = metrics_reading(shared->metrics);
+    if (worker->doubted && !reading)
+        worker->doubt_until = inflight_last(shared->inflight) + 1;
+    if (reading || worker->last_sequence < worker->doubt_until)
+        facts.since = facts.mark;
+    worker->doubted = reading;
+    return facts;
+}
+
+static void tell_ahead(const struct worker *worker, bool exact)
+{
+    if (exact)
+        log_warn(
+            "the checkpoint is older than what the sink holds of this worker's tables: changes "
+            "that are there already are not sent again");
+    else
+        log_warn(
+            "the checkpoint is older than what the sink holds of this worker's tables, and %s: "
+            "what was sent since is sent again. If readers cannot take that, stop the agent and "
+            "start it from a newer checkpoint or savepoint",
+            worker->facts.workers == worker->shared->options->sink_parallelism
+                ? "tables were read or parked since"
+                : "sink.parallelism was another then");
+}
+
+bool load_group_learn(struct worker *worker, struct error *err)
+{
+    const struct delivery_shared *shared = worker->shared;
+    char label[LOAD_LABEL_SIZE];
+    if (worker->asked || !shared->restored || !shared->driver->visible)
+        return true;
+    load_new_label(worker, label);
+    fault_point("delivery.before_learn");
+    while (!shared->driver->visible(worker->sink, label, &worker->facts, err)) {
+        if (err->kind != ERROR_RETRY && err->kind != ERROR_UNKNOWN)
+            return false;
+        if (!load_back_off(worker, "asking what is visible", err))
+            return false;
+    }
+    load_recovered(worker);
+    worker->asked = true;
+    if (worker->facts.workers == 0)
+        return true;
+    bool same = worker->facts.workers == shared->options->sink_parallelism;
+    bool exact = same && shared->stored_mark >= worker->facts.since;
+    bool older = worker->facts.mark > worker->known;
+    worker->doubted = !same || (older && !exact);
+    worker->ahead = older && exact;
+    if (older)
+        tell_ahead(worker, exact);
+    return true;
+}
+
+/* ---- sending ---- */
 
 static bool is_sent(const struct delivery_target *state)
 {
@@ -51,8 +127,10 @@ static bool group_try(struct worker *worker, const char *label, bool *intended,
     }
     flush_enter(worker->flush, FLUSH_COMMIT, NULL);
     fault_point("delivery.before_commit");
-    if (!driver->commit(worker->sink, label, refused, err))
+    struct group_facts facts = group_facts(worker);
+    if (!driver->commit(worker->sink, label, &facts, refused, err))
         return false;
+    worker->facts = facts;
     fault_point("delivery.after_write");
     return true;
 }
@@ -78,6 +156,8 @@ static bool group_again(struct worker *worker, struct delivery_target *first,
 
 bool load_group_send(struct worker *worker, struct error *err)
 {
+    if (!load_group_learn(worker, err))
+        return false;
     bool visible = false, intended = false;
     for (struct delivery_target *first; !visible && (first = group_first(worker));) {
         struct target *refused;

@@ -46,6 +46,16 @@ void metrics_trouble(struct pipeline_metrics *metrics, const char *trouble)
     set_text(&metrics->lock, metrics->trouble, sizeof metrics->trouble, trouble);
 }
 
+bool metrics_reading(struct pipeline_metrics *metrics)
+{
+    for (struct target_metrics *table = atomic_load(&metrics->tables); table; table = table->next) {
+        enum table_state state = (enum table_state)atomic_load(&table->state);
+        if (state == TABLE_SNAPSHOT || state == TABLE_PARKED || state == TABLE_RESYNC)
+            return true;
+    }
+    return false;
+}
+
 void metrics_done(struct pipeline_metrics *metrics)
 {
     for (struct target_metrics *table = atomic_load(&metrics->tables), *next; table; table = next) {

@@ -50,6 +50,8 @@ struct target_metrics *metrics_add_table(struct pipeline_metrics *metrics, struc
                                          struct bytes target);
 void metrics_reason(struct target_metrics *table, const char *reason);
 void metrics_trouble(struct pipeline_metrics *metrics, const char *trouble);
+/* Is a table being read, or parked: are there changes that no load of the log will bring? */
+bool metrics_reading(struct pipeline_metrics *metrics);
 void metrics_done(struct pipeline_metrics *metrics);
 
 /* Milliseconds between the newest change at the source and what is durable; 0 when caught up. */

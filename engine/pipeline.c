@@ -103,6 +103,7 @@ static void parts_init(struct pipeline *pipeline, const struct checkpoint_image 
                                                    .metrics = &pipeline->metrics,
                                                    .epoch = image->epoch,
                                                    .restored = !image->fresh,
+                                                   .stored_mark = image->position.mark,
                                                    .confirmed = intake_confirmed,
                                                    .context = &pipeline->intake };
     gate_init(&pipeline->delivery.gate, pipeline->options.sink_parallelism);
@@ -211,6 +212,7 @@ static bool workers_start(struct pipeline *pipeline, struct checkpoint_image *im
 {
     uint32_t count = pipeline->options.sink_parallelism;
     intake_restore_applied(&pipeline->intake, image);
+    intake_highest_applied(&pipeline->intake, pipeline->delivery.applied);
     intents_assign(pipeline, image);
     for (uint32_t i = 0; i < count; i++)
         if (!worker_start_patiently(pipeline, i, err))

@@ -52,6 +52,14 @@ struct load {
 
 enum load_state { LOAD_VISIBLE, LOAD_ABSENT, LOAD_RUNNING };
 
+/* What a group tells of all targets of its worker, for a start whose checkpoint is older. */
+struct group_facts {
+    uint64_t mark;    /* changes of the log at or below are visible, whichever target they go to */
+    uint64_t since;   /* ... but for a checkpoint whose position lies before this mark: rows were
+                         left to a reading of their table then, or their table was parked */
+    uint32_t workers; /* that shared the targets; 0: nothing is known */
+};
+
 struct sink_counters { /* values that a policy changed; never silent */
     atomic_ullong zero_dates, out_of_range, dead_letters;
 };
@@ -97,8 +105,12 @@ struct sink_driver {
      * ERROR_UNKNOWN: resolve() of the label decides for all. An absent group is gone for good: its
      * rows are sent again under a new label, cut anew. */
     bool (*begin)(struct sink *sink, const char *label, struct error *err);
-    bool (*commit)(struct sink *sink, const char *label, struct target **refused,
-                   struct error *err);
+    bool (*commit)(struct sink *sink, const char *label, const struct group_facts *facts,
+                   struct target **refused, struct error *err);
+    /* The facts of the newest group that became visible under a label of the same worker; asked for
+     * before a restart begins its first group, whose facts replace them. NULL where begin() is. */
+    bool (*visible)(struct sink *sink, const char *label, struct group_facts *out,
+                    struct error *err);
 
     /* Is the load of this label (marks first..last) visible in the target? Asked after a restart
      * and after ERROR_UNKNOWN. RUNNING: ask again later. NULL for sinks that cannot tell. */

@@ -95,6 +95,7 @@ struct tracked {
     uint32_t scan_attempts;
     bool stored;     /* the bounds of its ranges are in the checkpoint */
     bool recorded;   /* and its state */
+    bool behind;     /* its target may hold rows from beyond the position: not to be swept alone */
     bool overflowed; /* to be read anew from the start, between two transactions */
     bool emptying;   /* begun anew, and the event of it is not durable yet */
     uint64_t

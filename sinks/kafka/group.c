@@ -3,20 +3,22 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "engine/base/assert.h"
 
 rd_kafka_topic_partition_list_t *group_mark_make(const struct kafka_options *options,
-                                                 const char *label, uint64_t owner)
+                                                 const char *label, uint64_t owner,
+                                                 const struct group_facts *facts)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *item =
         rd_kafka_topic_partition_list_add(list, (const char *)options->transaction_topic.data, 0);
-    enum { SIZE = LOAD_LABEL_SIZE + 32 };
+    enum { SIZE = LOAD_LABEL_SIZE + 80 };
     item->metadata = rd_kafka_mem_malloc(NULL, SIZE); /* the list frees it */
     ASSERT(item->metadata);
-    item->metadata_size = (size_t)snprintf(item->metadata, SIZE, "%s %016" PRIx64, label, owner);
+    item->metadata_size = (size_t)snprintf(
+        item->metadata, SIZE, "%s %016" PRIx64 " %016" PRIx64 " %016" PRIx64 " %" PRIu32, label,
+        owner, facts->mark, facts->since, facts->workers);
     item->offset = 0;
     return list;
 }
@@ -27,13 +29,14 @@ static bool mark_parse(struct bytes metadata, struct group_mark *out)
     size_t size = space ? (size_t)(space - metadata.data) : 0;
     if (size == 0 || size >= sizeof out->label)
         return false;
-    char owner[32];
-    snprintf(owner, sizeof owner, "%.*s", (int)(metadata.size - size - 1), (const char *)space + 1);
+    char numbers[80];
+    snprintf(numbers, sizeof numbers, "%.*s", (int)(metadata.size - size - 1),
+             (const char *)space + 1);
     memcpy(out->label, metadata.data, size);
     out->label[size] = '\0';
-    out->owner = strtoull(owner, NULL, 16);
-    out->found = true;
-    return true;
+    out->found = sscanf(numbers, "%16" SCNx64 " %16" SCNx64 " %16" SCNx64 " %" SCNu32, &out->owner,
+                        &out->facts.mark, &out->facts.since, &out->facts.workers) >= 1;
+    return out->found;
 }
 
 bool group_read(const struct kafka_options *options, const char *group, struct group_mark *out,

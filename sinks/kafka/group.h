@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What a worker's group holds: one committed offset, of partition 0 of the transaction topic, whose
- * metadata is "<label> <owner>". Only the metadata means something. */
+ * metadata is "<label> <owner> <mark> <since> <workers>". Only the metadata means something. */
 #pragma once
 
 #include "engine/sink.h"
@@ -13,11 +13,13 @@ struct group_mark {
     bool found; /* false: no offset, of a new group or of one that the brokers have forgotten */
     char label[LOAD_LABEL_SIZE];
     uint64_t owner;
+    struct group_facts facts; /* workers 0: none */
 };
 
 /* The list to commit; the caller destroys it. */
 rd_kafka_topic_partition_list_t *group_mark_make(const struct kafka_options *options,
-                                                 const char *label, uint64_t owner);
+                                                 const char *label, uint64_t owner,
+                                                 const struct group_facts *facts);
 /* Committed offsets only: what an open transaction holds is waited for, not read. */
 bool group_read(const struct kafka_options *options, const char *group, struct group_mark *out,
                 struct error *err);

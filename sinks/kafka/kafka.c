@@ -221,12 +221,12 @@ static struct target *target_of_frame(const struct kafka_sink *self, const uint8
     return NULL;
 }
 
-static bool kafka_commit(struct sink *sink, const char *label, struct target **refused,
-                         struct error *err)
+static bool kafka_commit(struct sink *sink, const char *label, const struct group_facts *facts,
+                         struct target **refused, struct error *err)
 {
     struct kafka_sink *self = kafka_of(sink);
     const uint8_t *frame;
-    if (producer_commit(&self->producer, label, &frame, err))
+    if (producer_commit(&self->producer, label, facts, &frame, err))
         return true;
     *refused = target_of_frame(self, frame);
     if (*refused) {
@@ -262,6 +262,19 @@ static bool kafka_resolve(struct sink *sink, struct target *target, const char *
     return true;
 }
 
+static bool kafka_visible(struct sink *sink, const char *label, struct group_facts *out,
+                          struct error *err)
+{
+    struct producer *producer = &kafka_of(sink)->producer;
+    *out = (struct group_facts){ 0 };
+    if (!producer->transactional)
+        return true;
+    if (!producer_ready(producer, label, err))
+        return false;
+    *out = producer->facts;
+    return true;
+}
+
 /* ---- schema changes ---- */
 
 static bool kafka_change(struct sink *sink, struct target *target, struct target *renamed,
@@ -292,6 +305,7 @@ const struct sink_driver sink_kafka = {
     .write = kafka_write,
     .commit = kafka_commit,
     .resolve = kafka_resolve,
+    .visible = kafka_visible,
     .change = kafka_change,
     .truncate = kafka_truncate,
     .interrupt = kafka_interrupt,

@@ -192,12 +192,13 @@ static void id_of(const struct kafka_options *options, const char *label, char *
              label, (int)(dash[0] - dash[1]), dash[1]);
 }
 
-static bool commit_label(struct producer *producer, const char *label, struct error *err)
+static bool commit_label(struct producer *producer, const char *label,
+                         const struct group_facts *facts, struct error *err)
 {
     rd_kafka_t *handle = producer->client.handle;
     int timeout_ms = (int)producer->options->request_timeout_ms;
     rd_kafka_topic_partition_list_t *offsets =
-        group_mark_make(producer->options, label, process_number);
+        group_mark_make(producer->options, label, process_number, facts);
     rd_kafka_consumer_group_metadata_t *group = rd_kafka_consumer_group_metadata_new(producer->id);
     rd_kafka_error_t *error =
         rd_kafka_send_offsets_to_transaction(handle, offsets, group, timeout_ms);
@@ -213,6 +214,7 @@ static bool commit_label(struct producer *producer, const char *label, struct er
     fault_point("kafka.after_commit");
     producer->open = producer->committing = false;
     snprintf(producer->committed, sizeof producer->committed, "%s", label);
+    producer->facts = *facts;
     producer->marked_us = clock_now_us();
     return true;
 }
@@ -231,7 +233,8 @@ static bool mark(struct producer *producer, struct error *err)
 {
     char label[LOAD_LABEL_SIZE];
     memcpy(label, producer->committed, sizeof label);
-    return begin(producer, err) && commit_label(producer, label, err);
+    struct group_facts facts = producer->facts;
+    return begin(producer, err) && commit_label(producer, label, &facts, err);
 }
 
 static bool take_id(struct producer *producer, struct error *err)
@@ -248,6 +251,7 @@ static bool take_id(struct producer *producer, struct error *err)
     producer->marked = found.found;
     snprintf(producer->committed, sizeof producer->committed, "%s",
              found.found ? found.label : GROUP_NO_LABEL);
+    producer->facts = found.facts;
     if (!mark(producer, err))
         return false;
     memcpy(producer->owned, producer->id, sizeof producer->owned);
@@ -386,10 +390,10 @@ static bool flush(struct producer *producer, const uint8_t **failed, struct erro
     return give_up(producer, true, err);
 }
 
-bool producer_commit(struct producer *producer, const char *label, const uint8_t **failed,
-                     struct error *err)
+bool producer_commit(struct producer *producer, const char *label, const struct group_facts *facts,
+                     const uint8_t **failed, struct error *err)
 {
     *failed = NULL;
     return flush(producer, failed, err) &&
-           (!producer->transactional || commit_label(producer, label, err));
+           (!producer->transactional || commit_label(producer, label, facts, err));
 }

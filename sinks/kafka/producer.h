@@ -3,8 +3,9 @@
  * The producer of one worker and its transactions.
  *
  * A transaction is one flush of the worker, and its label is that flush's. With the messages it
- * commits an offset for a group of the worker's own, whose metadata is the label: what the group
- * holds is exactly what became visible last, whatever answer was lost. Taking the transactional id
+ * commits an offset for a group of the worker's own, whose metadata is the label, and how far the
+ * log is visible with it: what the group holds is exactly what became visible last, whatever answer
+ * was lost, and however old the checkpoint is that is started with. Taking the transactional id
  * again (after a restart or a failure) makes the broker end what its former owner left, so the
  * group's metadata is final from then on.
  *
@@ -27,6 +28,7 @@ struct producer {
     char id[200];    /* transactional id, and name of the group */
     char owned[200]; /* an id that this process has marked */
     char committed[LOAD_LABEL_SIZE]; /* label that the group holds; "-" before the first */
+    struct group_facts facts;        /* that the group holds beside it */
     bool marked;                     /* the group held something when the id was taken */
     int64_t marked_us;               /* when the group was last committed to */
     uint64_t generation;             /* of the handle */
@@ -49,8 +51,8 @@ bool producer_send(struct producer *producer, rd_kafka_topic_t *topic,
 /* True: all that was sent since begin is visible. ERROR_UNKNOWN: producer_ready() again, then
  * `committed` tells. After other errors nothing of it is, and *failed is the frame that was
  * refused, or NULL. */
-bool producer_commit(struct producer *producer, const char *label, const uint8_t **failed,
-                     struct error *err);
+bool producer_commit(struct producer *producer, const char *label, const struct group_facts *facts,
+                     const uint8_t **failed, struct error *err);
 /* Gives up what is open; no message is under way afterwards. */
 void producer_abandon(struct producer *producer);
 /* NULL with *err: no topic may have this name. Lives as long as the handle. */

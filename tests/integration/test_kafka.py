@@ -256,6 +256,58 @@ def test_a_second_agent_takes_over(feed_for, servers, tmp_path):
     check_counted_once(feed)
 
 
+@pytest.mark.parametrize("way", ["savepoint", "copy"])
+def test_an_older_checkpoint(maria_feed, tmp_path, way):
+    """What the topics hold is known from their groups: nothing of it is sent again."""
+    feed = maria_feed
+    counters = Counters(feed)
+    counters.prepare()
+    feed.start(sink={"sink.parallelism": 2})
+    feed.agent.wait_streaming()
+    counters.start()
+    wait_for(lambda: feed.agent.sink_status()["rows"] > 100, 60, "changes to arrive")
+    time.sleep(1)  # a position is stored that lies behind the reading
+    path, directory = os.path.join(tmp_path, "older"), os.path.join(feed.agent.folder, "checkpoint")
+    if way == "savepoint":
+        assert feed.agent.command("savepoint", path)[0] == 0
+    else:
+        pause(feed.agent.process.pid)  # its files are not those of one moment otherwise
+        shutil.copytree(directory, path)
+        os.kill(feed.agent.process.pid, signal.SIGCONT)
+    seen = counters.rounds
+    wait_for(lambda: counters.rounds > seen + 50, 60, "more rounds")
+    feed.agent.stop()
+    if way == "copy":
+        shutil.rmtree(directory)
+        shutil.copytree(path, directory)
+    feed.agent.start(arguments=["--from-savepoint", path] if way == "savepoint" else [])
+    seen = counters.rounds
+    wait_for(lambda: counters.rounds > seen + 30, 60, "more rounds")
+    counters.end()
+    check_counted_once(feed)
+    assert "what the sink holds of this worker's tables: changes that are there already are not" \
+        in feed.agent.log()
+
+
+def test_an_older_checkpoint_with_other_workers(maria_feed, tmp_path):
+    """What cannot be told exactly is sent again, and said."""
+    feed = maria_feed
+    feed.execute(ORDERS, ORDER)
+    feed.start(sink={"sink.parallelism": 2})
+    feed.wait_messages("orders", 1)
+    path = os.path.join(tmp_path, "older")
+    assert feed.agent.command("savepoint", path)[0] == 0
+    feed.execute("UPDATE orders SET note = 'yo'")
+    feed.wait_messages("orders", 2)
+    feed.agent.stop()
+    feed.agent.configuration["sink"]["sink.parallelism"] = 1
+    feed.agent.start(arguments=["--from-savepoint", path])
+    feed.execute("UPDATE orders SET note = 'ye'")
+    found = feed.wait_messages("orders", 4)
+    assert [message.json["after"]["note"] for message in found] == ["hi", "yo", "yo", "ye"]
+    assert "sink.parallelism was another then: what was sent since" in feed.agent.log()
+
+
 def test_at_least_once_says_so(maria_feed):
     feed = maria_feed
     feed.execute(ORDERS, ORDER)

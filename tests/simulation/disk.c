@@ -27,6 +27,8 @@ struct shelf {
 
 static struct {
     struct shelf now, synced;
+    struct shelf kept; /* a copy that was made while the agent ran */
+    bool went_back;
     struct operation operations[OPERATIONS_MAX]; /* since the last sync */
     uint32_t operation_count;
     uint64_t epoch;
@@ -68,10 +70,20 @@ static void operations_empty(void)
     disk.operation_count = 0;
 }
 
+static void shelf_copy(struct shelf *to, const struct shelf *from)
+{
+    shelf_empty(to);
+    for (uint32_t i = 0; i < from->count; i++)
+        to->entries[i] = (struct entry){ keep(from->entries[i].key), keep(from->entries[i].value) };
+    to->count = from->count;
+}
+
 void disk_begin(void)
 {
     shelf_empty(&disk.now);
     shelf_empty(&disk.synced);
+    shelf_empty(&disk.kept);
+    disk.went_back = false;
     operations_empty();
     disk.epoch = 1;
 }
@@ -109,11 +121,30 @@ void disk_cut_power(struct chance *chance)
         kept += disk.operations[i].last;
     }
     operations_empty();
-    shelf_empty(&disk.now);
-    for (uint32_t i = 0; i < disk.synced.count; i++)
-        disk.now.entries[i] =
-            (struct entry){ keep(disk.synced.entries[i].key), keep(disk.synced.entries[i].value) };
-    disk.now.count = disk.synced.count;
+    shelf_copy(&disk.now, &disk.synced);
+}
+
+void disk_keep(void) { shelf_copy(&disk.kept, &disk.now); }
+
+bool disk_go_back(uint64_t *mark)
+{
+    struct checkpoint_image image = { 0 };
+    struct record_loader loader = { .image = &image };
+    struct error err;
+    for (uint32_t i = 0; i < disk.kept.count; i++)
+        if (!record_load(&loader, disk.kept.entries[i].key, disk.kept.entries[i].value, &err))
+            abort();
+    record_loader_done(&loader);
+    bool begun = image.position.token.data != NULL;
+    *mark = image.position.mark;
+    checkpoint_image_done(&image);
+    if (!begun)
+        return false;
+    operations_empty();
+    shelf_copy(&disk.now, &disk.kept);
+    shelf_copy(&disk.synced, &disk.kept);
+    disk.went_back = true;
+    return true;
 }
 
 /* ---- the interface ---- */
@@ -127,6 +158,17 @@ const char *table_state_name(enum table_state state)
 static int entry_order(const void *a, const void *b)
 {
     return bytes_compare(((const struct entry *)a)->key, ((const struct entry *)b)->key);
+}
+
+/* As the real one does: marks that were never given, and readings that begin anew. */
+static void began_older(struct checkpoint_image *image)
+{
+    struct error err;
+    struct checkpoint_write *write = checkpoint_begin(NULL);
+    image->older = true;
+    image->chunk_mark = mark_make(0, MARK_CHUNK_FIRST + (uint32_t)disk.epoch * 65536 % 983040);
+    checkpoint_put_waiting(write, image);
+    checkpoint_commit(write, true, &err);
 }
 
 bool checkpoint_open(const char *directory, struct bytes identity, struct checkpoint **out,
@@ -143,6 +185,9 @@ bool checkpoint_open(const char *directory, struct bytes identity, struct checkp
     record_loader_done(&loader);
     image->fresh = !image->position.token.data;
     image->epoch = ++disk.epoch;
+    if (disk.went_back)
+        began_older(image);
+    disk.went_back = false;
     *out = &only;
     return ok;
 }

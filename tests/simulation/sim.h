@@ -124,9 +124,15 @@ extern struct faults faults;
 bool fault_now(uint32_t one_in);
 extern const struct source_driver log_source;
 extern const struct sink_driver warehouse, grouping_warehouse;
-void warehouse_begin(void);                             /* an empty one */
+void warehouse_begin(void); /* an empty one */
+/* The agent is started with a checkpoint whose position has this mark: may rows come again? */
+void warehouse_expect(uint64_t mark);
 bool warehouse_is_equal(char *difference, size_t size); /* to the database's end */
 void disk_begin(void);
+/* A copy of what is on it; and an agent that is started with that copy, whose position has *mark.
+ * False: nothing was stored then. */
+void disk_keep(void);
+bool disk_go_back(uint64_t *mark);
 void disk_cut_power(
     struct chance *chance); /* commits that were not synced may be lost, newest first */
 uint64_t disk_position_mark(void);

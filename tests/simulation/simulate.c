@@ -126,6 +126,18 @@ static enum run_end live_once(const struct plan *plan, struct chance *chance, bo
     return end;
 }
 
+/* Between two lives of an agent whose sink tells what is visible: a copy is made, or started. */
+static void age(const struct plan *plan, struct chance *chance)
+{
+    uint64_t mark;
+    if (plan->sink != &grouping_warehouse)
+        return;
+    if (chance_one_in(chance, 3))
+        disk_keep();
+    else if (chance_one_in(chance, 4) && disk_go_back(&mark))
+        warehouse_expect(mark);
+}
+
 static bool run_seed(uint64_t seed)
 {
     struct chance chance = { seed * 0x9e3779b97f4a7c15u + 7 };
@@ -137,9 +149,11 @@ static bool run_seed(uint64_t seed)
     history_make(&chance, clock_now_us() + (int64_t)chance_below(&chance, 5000));
     plan_make(&plan, &chance);
     faults_make(&chance, seed);
-    for (uint32_t i = 0; i < plan.kills && !run_failed(); i++)
+    for (uint32_t i = 0; i < plan.kills && !run_failed(); i++) {
         if (live_once(&plan, &chance, false) == RUN_KILLED && chance_one_in(&chance, 8))
             disk_cut_power(&chance);
+        age(&plan, &chance);
+    }
     /* Stopped as soon as both are equal, which they may be by chance while the log is still read.
      */
     bool equal = false;

@@ -61,11 +61,14 @@ struct label {
     uint32_t count;
 };
 
+enum { WORKERS_MAX = 4 };
 static struct {
     struct stored *targets[TARGETS_MAX];
     uint32_t target_count;
     struct label labels[LABELS_MAX];
     uint32_t label_count;
+    struct group_facts facts[WORKERS_MAX]; /* of the groups */
+    bool repeats; /* an older checkpoint was started, of which rows may come again */
 } house;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -84,6 +87,8 @@ void warehouse_begin(void)
     for (uint32_t i = 0; i < house.target_count; i++)
         kept_free(house.targets[i]);
     house.target_count = house.label_count = 0;
+    memset(house.facts, 0, sizeof house.facts);
+    house.repeats = false;
 }
 
 static struct stored *stored_of(struct bytes name)
@@ -115,6 +120,8 @@ static void stored_sweep(struct stored *stored, uint64_t mark)
 
 static void check_once(struct stored *stored, const struct record *record)
 {
+    if (house.repeats)
+        return;
     for (uint32_t i = stored->given_count; i-- > 0;) {
         const struct given *given = &stored->given[i];
         if (given->key == record->key && given->mark == record->mark &&
@@ -135,7 +142,7 @@ static void check_order(const struct stored *stored, struct cell *cell, const st
 {
     bool is_older =
         record->snapshot ? record->number < cell->newest : record->number <= cell->newest;
-    if (record->sign > 0 && is_older && !history.resyncs)
+    if (record->sign > 0 && is_older && !history.resyncs && !house.repeats)
         run_fail("%s: key %lld: number %lld came after %lld", stored->name, (long long)record->key,
                  (long long)record->number, (long long)cell->newest);
     if (record->sign > 0 && record->number > cell->newest)
@@ -367,8 +374,29 @@ static bool group_write(struct sink *base, const struct load *load, struct error
     return true;
 }
 
-static bool group_commit(struct sink *base, const char *text, struct target **refused,
-                         struct error *err)
+/* "sim-<epoch>-<worker>-<number>" */
+static struct group_facts *facts_of(const char *text)
+{
+    unsigned long long epoch;
+    unsigned worker;
+    if (sscanf(text, "sim-%llu-%u-", &epoch, &worker) != 2 || worker >= WORKERS_MAX)
+        abort();
+    return &house.facts[worker];
+}
+
+static bool group_visible(struct sink *base, const char *text, struct group_facts *out,
+                          struct error *err)
+{
+    (void)base;
+    pthread_mutex_lock(&lock);
+    bool fails = fault_now(faults.sink);
+    *out = *facts_of(text);
+    pthread_mutex_unlock(&lock);
+    return !fails || error_set(err, ERROR_RETRY, "the log does not answer");
+}
+
+static bool group_commit(struct sink *base, const char *text, const struct group_facts *facts,
+                         struct target **refused, struct error *err)
 {
     struct sim_sink *sink = (struct sim_sink *)base;
     (void)refused;
@@ -387,6 +415,8 @@ static bool group_commit(struct sink *base, const char *text, struct target **re
     }
     if (!before && label)
         label->state = LABEL_VISIBLE;
+    if (!before)
+        *facts_of(text) = *facts;
     pthread_mutex_unlock(&lock);
     return !(before || after) || error_set(err, ERROR_UNKNOWN, "the answer was lost");
 }
@@ -469,12 +499,21 @@ const struct sink_driver grouping_warehouse = {
     .begin = group_begin,
     .write = group_write,
     .commit = group_commit,
+    .visible = group_visible,
     .resolve = resolve,
     .change = change,
     .truncate = truncate_target,
     .interrupt = interrupt,
     .close = close_sink,
 };
+
+void warehouse_expect(uint64_t mark)
+{
+    pthread_mutex_lock(&lock);
+    for (uint32_t i = 0; i < WORKERS_MAX; i++)
+        house.repeats |= house.facts[i].mark > mark && house.facts[i].since > mark;
+    pthread_mutex_unlock(&lock);
+}
 
 /* ---- the end ---- */
 
@@ -571,8 +610,8 @@ bool warehouse_is_equal(char *difference, size_t size)
         char name[32];
         target_name(i, name, sizeof name);
         struct stored *stored = stored_of(bytes_from(name));
-        equal = stored->keyless ? keyless_is_equal(stored, i, difference, size)
-                                : keyed_is_equal(stored, difference, size);
+        equal = !stored->keyless ? keyed_is_equal(stored, difference, size)
+                                 : house.repeats || keyless_is_equal(stored, i, difference, size);
     }
     pthread_mutex_unlock(&lock);
     return equal;

@@ -37,10 +37,10 @@ static bool scripted_write(struct sink *sink, const struct load *load, struct er
     return true;
 }
 
-static bool scripted_commit(struct sink *sink, const char *label, struct target **refused,
-                            struct error *err)
+static bool scripted_commit(struct sink *sink, const char *label, const struct group_facts *facts,
+                            struct target **refused, struct error *err)
 {
-    (void)label;
+    (void)label, (void)facts;
     struct scripted *self = scripted_of(sink);
     buf_text(&self->calls, "C ");
     char now = *self->commits++;
@@ -96,7 +96,11 @@ static void run(size_t index)
     struct pipeline_metrics metrics;
     metrics_init(&metrics);
     struct pipeline_options options = { .name = BYTES_LITERAL("test") };
-    struct delivery_shared shared = { .options = &options, .driver = &driver, .metrics = &metrics };
+    struct inflight inflight;
+    inflight_init(&inflight, 1);
+    struct delivery_shared shared = {
+        .options = &options, .driver = &driver, .metrics = &metrics, .inflight = &inflight
+    };
     struct scripted sink = {
         { &driver }, cases[index].commits, cases[index].resolves, { 0 }, targets
     };
@@ -128,6 +132,7 @@ static void run(size_t index)
     buf_done(&sink.calls);
     arena_done(&worker.arena);
     metrics_done(&metrics);
+    inflight_done(&inflight);
 }
 
 static void test_groups(void **state)
