@@ -16,13 +16,11 @@
 #include "engine/base/memory.h"
 #include "sources/postgres/session_errors.h"
 
-enum { POLL_SLICE_MS = 100, SQL_LIMIT = 64 << 20, UNIX_PAUSE_US = 1000, KERNEL_BUFFER = 1 << 20 };
+enum { POLL_SLICE_MS = 100, SQL_LIMIT = 64 << 20, TLS_RECORDS = 64 };
 
 struct session {
     PGconn *pg;
-    char *line;    /* the newest COPY data, libpq's memory */
-    int low_water; /* as the socket was told */
-    bool local;    /* a socket of the file system */
+    char *line; /* the newest COPY data, libpq's memory */
     atomic_bool interrupted;
 };
 
@@ -342,26 +340,10 @@ static bool make_room(struct session *connection, struct error *err)
                            SESSION_FILL * 3 / 4);
 }
 
-static void set_low_water(struct session *connection, int size)
-{
-    if (size != connection->low_water)
-        setsockopt(PQsocket(connection->pg), SOL_SOCKET, SO_RCVLOWAT, &size, sizeof size);
-    connection->low_water = size;
-}
-
 bool session_stream_begin(struct session *connection, struct bytes sql, struct error *err)
 {
     if (!make_room(connection, err) || !copy_begin(connection, sql, PGRES_COPY_BOTH, err))
         return false;
-    struct sockaddr_storage address;
-    socklen_t size = sizeof address;
-    connection->local =
-        getsockname(PQsocket(connection->pg), (struct sockaddr *)&address, &size) == 0 &&
-        address.ss_family == AF_UNIX;
-    /* The kernel's buffer grows with the mark, beyond what it gives by itself, and stays: so the
-     * server need not wait whenever we are not at once there. */
-    set_low_water(connection, KERNEL_BUFFER);
-    set_low_water(connection, 1);
     PQsetnonblocking(connection->pg, 1);
     return true;
 }
@@ -380,12 +362,16 @@ bool session_stream_take(struct session *connection, struct bytes *message, stru
     return size == -1 ? false : result_failed(connection, NULL, err);
 }
 
-/* Twice with TLS, whose library may have kept the rest of what it took off the socket. */
-bool session_stream_fill(struct session *connection, struct error *err)
+/* With TLS the library takes one record at a time, which is a row mostly. */
+bool session_stream_fill(struct session *connection, bool *rest, struct error *err)
 {
-    bool ok = PQconsumeInput(connection->pg) == 1 &&
-              (!PQsslInUse(connection->pg) || PQconsumeInput(connection->pg) == 1);
-    return ok || result_failed(connection, NULL, err);
+    int records = PQsslInUse(connection->pg) ? TLS_RECORDS : 1, i = 0;
+    do {
+        if (PQconsumeInput(connection->pg) != 1)
+            return result_failed(connection, NULL, err);
+    } while (++i < records && session_stream_wait(connection, 0));
+    *rest = records > 1 && i == records;
+    return true;
 }
 
 bool session_stream_put(struct session *connection, struct bytes message, struct error *err)
@@ -394,12 +380,9 @@ bool session_stream_put(struct session *connection, struct bytes message, struct
     return (put >= 0 && PQflush(connection->pg) >= 0) || result_failed(connection, NULL, err);
 }
 
-bool session_stream_wait(struct session *connection, int least, int timeout_ms)
+bool session_stream_wait(struct session *connection, int timeout_ms)
 {
     struct pollfd ready = { .fd = PQsocket(connection->pg), .events = POLLIN };
-    set_low_water(connection, least);
-    if (connection->local && least > 1)
-        clock_sleep_us(UNIX_PAUSE_US); /* it knows no low water */
     int found = poll(&ready, 1, timeout_ms);
     return found > 0 || (found < 0 && errno == EINTR);
 }

@@ -46,14 +46,14 @@ bool session_copy_line(struct session *connection, struct bytes *line, bool *end
 bool session_copy_cancel(struct session *connection, struct error *err);
 
 /* START_REPLICATION, then messages both ways. take: *message is a view until the next call, with
- * data NULL when none has been read yet; fill: reads what there is, about so much at most. wait,
- * which alone needs no lock where several threads write: until `least` bytes are there; false: they
- * did not come in time, fewer may have. */
+ * data NULL when none has been read yet; fill: reads what there is, about so much at most
+ * (*rest: more is there for sure); wait,
+ * which alone needs no lock where several threads write: true when something may have come. */
 enum { SESSION_FILL = 32 * 1024 };
 bool session_stream_begin(struct session *connection, struct bytes sql, struct error *err);
 bool session_stream_take(struct session *connection, struct bytes *message, struct error *err);
-bool session_stream_fill(struct session *connection, struct error *err);
-bool session_stream_wait(struct session *connection, int least, int timeout_ms);
+bool session_stream_fill(struct session *connection, bool *rest, struct error *err);
+bool session_stream_wait(struct session *connection, int timeout_ms);
 bool session_stream_put(struct session *connection, struct bytes message, struct error *err);
 
 /* Quoting of this dialect. */

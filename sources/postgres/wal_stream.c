@@ -9,10 +9,11 @@
  *
  * Wake-ups and reads cost more than rows, on both sides: a server under load sends a packet a
  * change. While much is coming, judged over a short window, for we drain the socket faster than it
- * fills, the socket reports itself readable only from a mouthful on (SO_RCVLOWAT), for a moment at
- * most, and is read only then. */
+ * fills, we sleep between two mouthfuls whatever comes. The server's side joins its packets then:
+ * a mark under which the socket stays silent (SO_RCVLOWAT) would have the kernel acknowledge each
+ * at once, so that none wait for others, and costs the server twice as much of the kernel's time.
+ */
 #include "sources/postgres/wal.h"
-
 
 #include "engine/base/assert.h"
 #include "engine/base/clock.h"
@@ -21,11 +22,10 @@
 #include "sources/postgres/token.h"
 
 enum {
-    MOUTHFUL = 2 * SESSION_FILL,
     MUCH_BYTES = 16 * 1024, /* within a window */
     MUCH_WAKES = 8,
     WINDOW_US = 20000,
-    MOUTHFUL_WAIT_MS = 5,
+    PAUSE_US = 5000,
     ASK_FOR_MARK_MS = 10,
     RECENT_LEAST = 1024,
     MARK_STEP = 16,
@@ -288,20 +288,19 @@ static void judge_flow(struct wal_source *self)
     }
 }
 
-/* Nothing is there: waits for more, and says how often to read what has come; *came false: that was
- * all. Called and returns with the lock held. */
-static void wait_more(struct wal_source *self, const struct batch *batch, int timeout_ms,
-                      int *fills, bool *came)
+/* Nothing is there: waits for more. False: nothing came. Called and returns with the lock held. */
+static bool wait_more(struct wal_source *self, const struct batch *batch, int timeout_ms)
 {
     judge_flow(self);
     bool some = batch->count > 0 || (self->moved && !self->inside);
-    int patience_ms = self->flows ? MOUTHFUL_WAIT_MS : some ? 0 : timeout_ms;
     struct session *stream = self->stream;
     pthread_mutex_unlock(&self->lock);
-    *came = session_stream_wait(stream, self->flows ? MOUTHFUL : 1, patience_ms);
+    if (self->flows)
+        clock_sleep_us(PAUSE_US);
+    bool came = session_stream_wait(stream, some || self->flows ? 0 : timeout_ms);
     pthread_mutex_lock(&self->lock);
-    self->wakes += *came;
-    *fills = !self->flows ? *came : *came ? MOUTHFUL / SESSION_FILL : 1;
+    self->wakes += came;
+    return came;
 }
 
 /* The server tells its place by itself only after a long silence. */
@@ -323,28 +322,31 @@ static bool read_locked(struct wal_source *self, struct batch *batch, int timeou
             return false;
         self->has_waiting = again; /* a change went before it */
     }
-    bool came = true;
-    for (int fills = 0; !is_time_to_return(self, batch);) {
+    size_t taken = 0; /* since we last read */
+    bool rest = false;
+    while (!is_time_to_return(self, batch)) {
         struct bytes frame;
         if (!session_stream_take(self->stream, &frame, err))
             return false;
         if (frame.data) {
-            batch->bytes += frame.size;
-            self->taken_bytes += frame.size;
+            taken += frame.size;
             if (!on_frame(self, batch, frame, &again, err))
                 return false;
-        } else if (fills > 0) {
-            fills--;
-            if (!session_stream_fill(self->stream, err))
-                return false;
-        } else if (came) {
-            if (!ask_place(self, err))
-                return false;
-            wait_more(self, batch, timeout_ms, &fills, &came);
-        } else {
-            break;
+            continue;
         }
+        batch->bytes += taken;
+        self->taken_bytes += taken;
+        bool more = rest || taken >= SESSION_FILL / 2;
+        taken = 0;
+        if (!more && !ask_place(self, err))
+            return false;
+        if (!more && !wait_more(self, batch, timeout_ms))
+            return true;
+        if (!session_stream_fill(self->stream, &rest, err))
+            return false;
     }
+    batch->bytes += taken;
+    self->taken_bytes += taken;
     return true;
 }
 
