@@ -138,7 +138,9 @@ static enum cell put_decimal(struct native_encoder *encoder, const struct native
         number = wide_from_int(value->integer);
     else if (value->tag != VALUE_TEXT ||
              !wide_from_decimal(value_bytes(value), type->precision, type->scale, &number))
-        return cell_wrong(column, err);
+        return value->tag == VALUE_TEXT && bytes_is(value_bytes(value), "NaN")
+                   ? cell_fail(column, "NaN, which a Decimal cannot hold", err)
+                   : cell_wrong(column, err);
     return cell_bytes(column, number.words, column->width, out, err);
 }
 

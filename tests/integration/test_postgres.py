@@ -131,6 +131,23 @@ def test_every_type_arrives_exactly(pg_for, postgres_version):
     assert not wrong, "\n".join(wrong)
 
 
+def test_nan_in_a_decimal_parks_its_table(pg):
+    """In the snapshot and in the log; other tables go on, and so does it once that is mended."""
+    pg.execute("CREATE TABLE first (id int PRIMARY KEY, v numeric(10,2))",
+               "CREATE TABLE second (id int PRIMARY KEY, v numeric(10,2))",
+               "CREATE TABLE good (id int PRIMARY KEY, v numeric(10,2))",
+               "INSERT INTO first VALUES (1, 'NaN')", "INSERT INTO second VALUES (1, 1.5)")
+    agent = pg.agent().start()
+    agent.wait_log(r"first' is parked.*'v': NaN")
+    pg.execute("INSERT INTO second VALUES (2, 'NaN')", "INSERT INTO good VALUES (1, 2.25)")
+    agent.wait_log(r"second' is parked.*'v': NaN")
+    pg.wait_equal(tables=["good"])
+    pg.execute("DELETE FROM first", "DELETE FROM second WHERE id = 2",
+               "ALTER TABLE first ADD COLUMN w int", "INSERT INTO first VALUES (2, 3, 4)",
+               "ALTER TABLE second ADD COLUMN w int", "INSERT INTO second VALUES (3, 3, 4)")
+    pg.wait_equal()
+
+
 def test_keys_of_many_types(pg):
     """Chunks of a few rows, over keys that the database alone can order too."""
     pg.execute(*DECLARED)
