@@ -34,6 +34,13 @@ def test_with_mysql(tmp_path):
     assert code == 0 and "MySQL" in text, text
 
 
+def test_with_postgres(tmp_path):
+    code, text = quickstart(str(tmp_path / "lab"), "--source", "postgres")
+    assert code == 0 and "Starting PostgreSQL" in text, text
+    found = re.search(r"(\d+) of (\d+) tables are equal", text)
+    assert found and found.group(1) == found.group(2) and int(found.group(1)) >= 20, text
+
+
 def test_unknown_words():
     code, text = quickstart("unused", "--nonsense")
     assert code == 2 and "--keep" in text, text

@@ -72,6 +72,11 @@ class PostgreSQL:
                 *death, *command]
 
     @property
+    def short(self):
+        """The folder outside of the one that was given."""
+        return self.folder
+
+    @property
     def data(self):
         return os.path.join(self.folder, "data")
 

@@ -10,11 +10,13 @@ import sys
 import threading
 import time
 
-from . import sample_shop
+from . import postgres_shop, sample_shop
 from .agent import ROOT, Agent
 from .clickhouse_server import ClickHouse
 from .compare import Comparison, explain
+from .compare_postgres import PostgresComparison, PostgresDatabase
 from .database import FLAVORS
+from .postgres import PostgreSQL
 from .process import StartError, end_process, started_at, wait_for
 
 LAB = os.path.abspath(os.environ.get("MILLRACE_LAB", os.path.join(ROOT, ".lab")))
@@ -52,17 +54,29 @@ def stop_earlier():
 class Lab:
     """The servers and the agent."""
 
+    shop, tables = sample_shop, r"shop.\.*"
+
     def __init__(self, flavor):
         os.makedirs(LAB)
-        self.database = FLAVORS[flavor](os.path.join(LAB, flavor))
+        self.database = self.make_source(flavor)
         self.clickhouse = ClickHouse(os.path.join(LAB, "clickhouse"))
         self.agent = Agent(
             os.path.join(LAB, "millrace"),
-            source=self.database.source_options(tables=r"shop.\.*"),
+            source=self.database.source_options(tables=self.tables),
             sink=self.clickhouse.sink_options(),
             pipeline={"name": "shop", "checkpoint.interval": "1s"},
             binary=os.path.join(ROOT, "build", "millrace"))
-        self.comparison = Comparison(self.database, self.clickhouse)
+        self.comparison = self.make_comparison()
+
+    def make_source(self, flavor):
+        return FLAVORS[flavor](os.path.join(LAB, flavor))
+
+    def make_comparison(self):
+        return Comparison(self.database, self.clickhouse)
+
+    def how_to_change(self):
+        return (f"mariadb -h 127.0.0.1 -P {self.database.port} -u admin -padmin"
+                f"{' --ssl' if self.database.flavor == 'mysql' else ''} shop")
 
     def start_servers(self):
         problems = []
@@ -97,6 +111,21 @@ class Lab:
         shutil.rmtree(LAB, ignore_errors=True)
 
 
+class PostgresLab(Lab):
+    """Every session of its database is the agent's user, who must own new tables."""
+
+    shop, tables = postgres_shop, r"shop.shop.\.*"
+
+    def make_source(self, flavor):
+        return PostgreSQL(os.path.join(LAB, flavor))
+
+    def make_comparison(self):
+        return PostgresComparison(PostgresDatabase(self.database, "shop"), self.clickhouse)
+
+    def how_to_change(self):
+        return f"psql -h {self.database.folder} -p {self.database.port} -U postgres shop"
+
+
 # ---- the show ----
 
 def snapshot(lab):
@@ -110,12 +139,12 @@ def snapshot(lab):
 
 def change(lab):
     """Changes rows and schemas under load; rows changed by the writers."""
-    writers = [sample_shop.Writer(lab.database, seed=i, pause=0.001) for i in range(WRITERS)]
+    writers = [lab.shop.Writer(lab.database, seed=i, pause=0.001) for i in range(WRITERS)]
     for writer in writers:
         writer.start()
     time.sleep(WRITING_SECONDS / 2)
-    sample_shop.change_rows(lab.database)
-    sample_shop.change_schema(lab.database)
+    lab.shop.change_rows(lab.database)
+    lab.shop.change_schema(lab.database)
     time.sleep(WRITING_SECONDS / 2)
     for writer in writers:
         writer.stop()
@@ -147,11 +176,12 @@ def show(lab):
     """True when every table is equal at the end."""
     say(f"Starting {lab.database.label} and {lab.clickhouse.label} in {os.path.relpath(LAB)}/")
     lab.start_servers()
-    say(f"Loading the shop: {len(sample_shop.TABLES)} tables, {sample_shop.ROWS:,} rows")
-    sample_shop.load(lab.database)
+    rows = lab.shop.ROWS
+    say(f"Loading the shop: {len(lab.shop.TABLES)} tables, {rows:,} rows")
+    lab.shop.load(lab.database)
     say("Starting Millrace: it makes the tables in ClickHouse and reads them")
     seconds = snapshot(lab)
-    say(f"Read {sample_shop.ROWS:,} rows in {seconds:.1f} s; now the shop changes: rows, keys, "
+    say(f"Read {rows:,} rows in {seconds:.1f} s; now the shop changes: rows, keys, "
         "columns, tables")
     changed = change(lab)
     began = time.monotonic()
@@ -165,7 +195,7 @@ def show(lab):
     lags = [probe_lag(lab, f"lag.{i}") for i in range(5)] if lab.agent.alive() else [float("nan")]
     results_equal = all(result.equal for result in results)
     print_tables(results)
-    say(f"\n  snapshot     {sample_shop.ROWS / seconds:,.0f} rows per second")
+    say(f"\n  snapshot     {rows / seconds:,.0f} rows per second")
     say(f"  live         {changed:,} rows changed by {WRITERS} writers in {WRITING_SECONDS} s; all "
         f"compared equal {behind:.1f} s after the last")
     say(f"  lag          {sorted(lags)[len(lags) // 2] * 1000:.0f} ms from a commit to its row in "
@@ -185,8 +215,7 @@ def say_how_to_play(lab):
     say(f"""
 Everything is still running. Change something and look at it on the other side:
 
-  mariadb -h 127.0.0.1 -P {lab.database.port} -u admin -padmin{
-      ' --ssl' if lab.database.flavor == 'mysql' else ''} shop
+  {lab.how_to_change()}
   curl -s '{lab.clickhouse.sink_options()['url']}/?database=shop' \\
       --data-binary 'SELECT * FROM customers FINAL ORDER BY id DESC LIMIT 3 FORMAT PrettyCompact'
   build/millrace status {config}
@@ -202,7 +231,8 @@ def main():
     parser = argparse.ArgumentParser(prog="./quickstart")
     parser.add_argument("command", nargs="?", choices=["stop"])
     parser.add_argument("--keep", action="store_true")
-    parser.add_argument("--source", choices=["mariadb", "mysql"], default="mariadb")
+    parser.add_argument("--source", choices=["mariadb", "mysql", "postgres"],
+                        default="mariadb")
     options = parser.parse_args()
     ended = stop_earlier()
     if options.command == "stop":
@@ -211,7 +241,8 @@ def main():
     if ended:
         say("Ended what an earlier --keep left running")
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
-    lab, equal, kept = Lab(options.source), False, False
+    kind = PostgresLab if options.source == "postgres" else Lab
+    lab, equal, kept = kind(options.source), False, False
     try:
         equal = show(lab)
         if options.keep:
