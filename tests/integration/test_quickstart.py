@@ -29,9 +29,11 @@ def test_twice_and_kept(tmp_path):
     assert quickstart(folder, "stop") == (0, "Nothing was running.\n")
 
 
-def test_with_mysql(tmp_path):
-    code, text = quickstart(str(tmp_path / "lab"), "--source", "mysql")
-    assert code == 0 and "MySQL" in text, text
+def test_mysql_into_kafka(tmp_path):
+    code, text = quickstart(str(tmp_path / "lab"), "--source", "mysql", "--sink", "kafka")
+    assert code == 0 and "MySQL" in text and "in Kafka" in text, text
+    found = re.search(r"(\d+) of (\d+) tables are equal", text)
+    assert found and found.group(1) == found.group(2) and int(found.group(1)) >= 20, text
 
 
 def test_with_postgres(tmp_path):

@@ -15,27 +15,27 @@ from .downloads import FASTAVRO, flink_jars, python_packages
 EPOCH = datetime.date(1970, 1, 1)
 
 
-def _unscaled(raw, scale):
+def unscaled(raw, scale):
     number = int.from_bytes(raw, "big", signed=True)
     digits = f"{abs(number):0{scale + 1}d}"
     text = f"{digits[:-scale]}.{digits[-scale:]}" if scale else digits
     return ("-" if number < 0 else "") + text
 
 
-def _days(number):
+def day_text(number):
     return str(EPOCH + datetime.timedelta(days=number))
 
 
-def _clock(micros, digits):
+def clock_text(micros, digits):
     sign, micros = ("-" if micros < 0 else ""), abs(micros)
     seconds, rest = divmod(micros, 1000000)
     text = f"{sign}{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
     return text + (f".{rest:06d}"[:digits + 1] if digits else "")
 
 
-def _moment(micros, digits):
+def moment(micros, digits):
     days, rest = divmod(micros, 86400000000)
-    return f"{_days(days)} {_clock(rest, digits)}"
+    return f"{day_text(days)} {clock_text(rest, digits)}"
 
 
 def _padded(text, digits):
@@ -79,20 +79,20 @@ COLUMNS = {
     "small": ("FLOAT", "{}", _number, _number, _number, _number),
     "wide": ("DOUBLE", "{}", _number, _number, _number, _number),
     "price": ("DECIMAL(10,2)", "CAST({} AS CHAR)",
-              lambda v: _unscaled(base64.b64decode(v), 2), lambda v: f"{v:.2f}", _same,
+              lambda v: unscaled(base64.b64decode(v), 2), lambda v: f"{v:.2f}", _same,
               lambda v: f"{v:.2f}"),
     "exact": ("DECIMAL(40,10)", "CAST({} AS CHAR)",
-              lambda v: _unscaled(base64.b64decode(v), 10), None, _same, None),
+              lambda v: unscaled(base64.b64decode(v), 10), None, _same, None),
     "flag": ("BIT(1)", "CAST({}+0 AS CHAR)", lambda v: str(int(v)), lambda v: str(int(v)), _same,
              _same),
     "bits": ("BIT(20)", "CAST({}+0 AS CHAR)", _little, _little, _same, _same),
     "y": ("YEAR", "CAST({} AS CHAR)", _same, _same, _same, _same),
-    "d": ("DATE", "CAST({} AS CHAR)", _days, _same, _same, _same),
-    "t": ("TIME(2)", "CAST({} AS CHAR)", lambda v: _clock(v, 2), lambda v: _padded(v, 2), _same,
+    "d": ("DATE", "CAST({} AS CHAR)", day_text, _same, _same, _same),
+    "t": ("TIME(2)", "CAST({} AS CHAR)", lambda v: clock_text(v, 2), lambda v: _padded(v, 2), _same,
           _same),
-    "at3": ("DATETIME(3)", "CAST({} AS CHAR)", lambda v: _moment(v * 1000, 3),
+    "at3": ("DATETIME(3)", "CAST({} AS CHAR)", lambda v: moment(v * 1000, 3),
             lambda v: _padded(v, 3), _same, _same),
-    "at6": ("DATETIME(6)", "CAST({} AS CHAR)", lambda v: _moment(v, 6), lambda v: _padded(v, 6),
+    "at6": ("DATETIME(6)", "CAST({} AS CHAR)", lambda v: moment(v, 6), lambda v: _padded(v, 6),
             _same, _same),
     "ts": ("TIMESTAMP(3) NULL", "CAST({} AS CHAR)", lambda v: v.replace("T", " ").rstrip("Z"),
            lambda v: _padded(v, 3), _same, _same),
@@ -211,8 +211,8 @@ def avro_row(image):
              "raw": lambda v: v.hex().upper(),
              "flag": lambda v: str(int(v)),
              "bits": lambda v: str(int.from_bytes(v, "little")), "small": _number,
-             "wide": _number, "d": _days, "t": lambda v: _clock(v, 2),
-             "at3": lambda v: _moment(v * 1000, 3), "at6": lambda v: _moment(v, 6),
+             "wide": _number, "d": day_text, "t": lambda v: clock_text(v, 2),
+             "at3": lambda v: moment(v * 1000, 3), "at6": lambda v: moment(v, 6),
              "ts": lambda v: v.replace("T", " ").rstrip("Z"), "doc": _document}
     values = {name: None if image[name] is None else texts.get(name, _same)(image[name])
               for name in COLUMNS}
@@ -256,9 +256,9 @@ def _flink_readers(form):
     if form.startswith("debezium"):
         readers["bits"] = lambda text: str(int.from_bytes(bytes.fromhex(text), "little"))
     if form == "debezium-json":
-        readers.update(d=lambda text: _days(int(text)), t=lambda text: _clock(int(text), 2),
-                       at3=lambda text: _moment(int(text) * 1000, 3),
-                       at6=lambda text: _moment(int(text), 6))
+        readers.update(d=lambda text: day_text(int(text)), t=lambda text: clock_text(int(text), 2),
+                       at3=lambda text: moment(int(text) * 1000, 3),
+                       at6=lambda text: moment(int(text), 6))
     return readers
 
 

@@ -171,7 +171,8 @@ class Kafka:
         level = "read_committed" if committed else "read_uncommitted"
         done = subprocess.run(
             ["kcat", "-b", self.address, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-f",
-             "%p %o %K %S %h\\n%k%s\\n", "-X", f"isolation.level={level}", "-m", "60"],
+             "%p %o %K %S %h\\n%k%s\\n", "-X", f"isolation.level={level}", "-X",
+             "fetch.wait.max.ms=20", "-m", "60"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
         if b"Unknown topic or partition" in done.stderr:
             return []

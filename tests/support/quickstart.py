@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-from . import postgres_shop, sample_shop
+from . import postgres_shop, quickstart_kafka, sample_shop
 from .agent import ROOT, Agent
 from .clickhouse_server import ClickHouse
 from .compare import Comparison, explain
@@ -54,16 +54,17 @@ def stop_earlier():
 class Lab:
     """The servers and the agent."""
 
+    place, things = "ClickHouse", "tables"  # where the rows go
     shop, tables = sample_shop, r"shop.\.*"
 
     def __init__(self, flavor):
         os.makedirs(LAB)
         self.database = self.make_source(flavor)
-        self.clickhouse = ClickHouse(os.path.join(LAB, "clickhouse"))
+        self.target = self.make_target()
         self.agent = Agent(
             os.path.join(LAB, "millrace"),
             source=self.database.source_options(tables=self.tables),
-            sink=self.clickhouse.sink_options(),
+            sink=self.target.sink_options(),
             pipeline={"name": "shop", "checkpoint.interval": "1s"},
             binary=os.path.join(ROOT, "build", "millrace"))
         self.comparison = self.make_comparison()
@@ -71,8 +72,15 @@ class Lab:
     def make_source(self, flavor):
         return FLAVORS[flavor](os.path.join(LAB, flavor))
 
+    def make_target(self):
+        self.clickhouse = ClickHouse(os.path.join(LAB, "clickhouse"))
+        return self.clickhouse
+
     def make_comparison(self):
         return Comparison(self.database, self.clickhouse)
+
+    def change_schema(self):
+        self.shop.change_schema(self.database)
 
     def how_to_change(self):
         return (f"mariadb -h 127.0.0.1 -P {self.database.port} -u admin -padmin"
@@ -88,7 +96,7 @@ class Lab:
                 problems.append(error)
 
         threads = [threading.Thread(target=start, args=(server,))
-                   for server in (self.database, self.clickhouse)]
+                   for server in (self.database, self.target)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -99,16 +107,30 @@ class Lab:
 
     def remember(self):
         parts = [("agent", self.agent.process), ("database", self.database.process),
-                 ("clickhouse", self.clickhouse.process)]
+                 ("target", self.target.process)]
         remember([(name, part.pid) for name, part in parts if part and part.child],
                  [self.database.short])
 
     def end(self):
         if self.agent.alive():
             self.agent.process.stop(30)
-        for server in (self.database, self.clickhouse):
+        for server in (self.database, self.target):
             server.remove()
         shutil.rmtree(LAB, ignore_errors=True)
+
+    def has_setting(self, name):
+        return self.clickhouse.value(
+            "SELECT count() FROM shop.settings FINAL WHERE name = {n:String}",
+            param_n=name) == "1"
+
+    def how_to_look(self):
+        return f"""\
+  curl -s '{self.clickhouse.sink_options()['url']}/?database=shop' \\
+      --data-binary 'SELECT * FROM customers FINAL ORDER BY id DESC LIMIT 3 FORMAT PrettyCompact'"""
+
+
+class KafkaLab(quickstart_kafka.KafkaTarget, Lab):
+    folder = LAB
 
 
 class PostgresLab(Lab):
@@ -144,7 +166,7 @@ def change(lab):
         writer.start()
     time.sleep(WRITING_SECONDS / 2)
     lab.shop.change_rows(lab.database)
-    lab.shop.change_schema(lab.database)
+    lab.change_schema()
     time.sleep(WRITING_SECONDS / 2)
     for writer in writers:
         writer.stop()
@@ -152,20 +174,18 @@ def change(lab):
 
 
 def probe_lag(lab, name):
-    """Seconds from the commit of one row until ClickHouse shows it."""
+    """Seconds from the commit of one row until the other side shows it."""
     lab.database.execute(("INSERT INTO settings (name, value) VALUES (%s, 'lag')", (name,)),
                          database="shop")
     began = time.monotonic()
-    wait_for(lambda: lab.clickhouse.value(
-        "SELECT count() FROM shop.settings FINAL WHERE name = {n:String}", param_n=name) == "1",
-        30, "a new row in ClickHouse", interval=0.005)
+    wait_for(lambda: lab.has_setting(name), 30, f"a new row in {lab.place}", interval=0.005)
     return time.monotonic() - began
 
 
-def print_tables(results):
+def print_tables(results, place):
     width = max(len(result.name) for result in results)
     say(f"\n  {'table':<{width}}  {'rows':>8} {'checksum':>16}   {'rows':>8} {'checksum':>16}")
-    say(f"  {'':<{width}}  {'in the source':^25}   {'in ClickHouse':^25}")
+    say(f"  {'':<{width}}  {'in the source':^25}   {'in ' + place:^25}")
     for result in results:
         say(f"  {result.name:<{width}}  {result.source_rows:>8} {result.source_checksum:>16}   "
             f"{result.target_rows:>8} {result.target_checksum:>16}   "
@@ -174,12 +194,12 @@ def print_tables(results):
 
 def show(lab):
     """True when every table is equal at the end."""
-    say(f"Starting {lab.database.label} and {lab.clickhouse.label} in {os.path.relpath(LAB)}/")
+    say(f"Starting {lab.database.label} and {lab.target.label} in {os.path.relpath(LAB)}/")
     lab.start_servers()
     rows = lab.shop.ROWS
     say(f"Loading the shop: {len(lab.shop.TABLES)} tables, {rows:,} rows")
     lab.shop.load(lab.database)
-    say("Starting Millrace: it makes the tables in ClickHouse and reads them")
+    say(f"Starting Millrace: it makes the {lab.things} in {lab.place} and reads the tables")
     seconds = snapshot(lab)
     say(f"Read {rows:,} rows in {seconds:.1f} s; now the shop changes: rows, keys, "
         "columns, tables")
@@ -194,12 +214,12 @@ def show(lab):
     behind = time.monotonic() - began
     lags = [probe_lag(lab, f"lag.{i}") for i in range(5)] if lab.agent.alive() else [float("nan")]
     results_equal = all(result.equal for result in results)
-    print_tables(results)
+    print_tables(results, lab.place)
     say(f"\n  snapshot     {rows / seconds:,.0f} rows per second")
     say(f"  live         {changed:,} rows changed by {WRITERS} writers in {WRITING_SECONDS} s; all "
         f"compared equal {behind:.1f} s after the last")
     say(f"  lag          {sorted(lags)[len(lags) // 2] * 1000:.0f} ms from a commit to its row in "
-        "ClickHouse (median of 5)")
+        f"{lab.place} (median of 5)")
     if lab.agent.alive():
         say(f"  memory       {lab.agent.peak_rss() / 1e6:.0f} MB at most "
             f"({lab.agent.cpu_seconds():.1f} s of CPU in all)")
@@ -216,8 +236,7 @@ def say_how_to_play(lab):
 Everything is still running. Change something and look at it on the other side:
 
   {lab.how_to_change()}
-  curl -s '{lab.clickhouse.sink_options()['url']}/?database=shop' \\
-      --data-binary 'SELECT * FROM customers FINAL ORDER BY id DESC LIMIT 3 FORMAT PrettyCompact'
+{lab.how_to_look()}
   build/millrace status {config}
   build/millrace tables {config}
   curl -s http://127.0.0.1:{lab.agent.port}/metrics
@@ -233,6 +252,7 @@ def main():
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--source", choices=["mariadb", "mysql", "postgres"],
                         default="mariadb")
+    parser.add_argument("--sink", choices=["clickhouse", "kafka"], default="clickhouse")
     options = parser.parse_args()
     ended = stop_earlier()
     if options.command == "stop":
@@ -241,7 +261,10 @@ def main():
     if ended:
         say("Ended what an earlier --keep left running")
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
-    kind = PostgresLab if options.source == "postgres" else Lab
+    if (options.source, options.sink) == ("postgres", "kafka"):
+        parser.error("--source postgres goes into ClickHouse only")
+    kind = KafkaLab if options.sink == "kafka" else \
+        PostgresLab if options.source == "postgres" else Lab
     lab, equal, kept = kind(options.source), False, False
     try:
         equal = show(lab)

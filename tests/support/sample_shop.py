@@ -311,6 +311,24 @@ def change_schema(database, schema="shop"):
         database=schema)
 
 
+def add_columns(database, schema="shop"):
+    """The changes of schemas after which a log of all rows still tells what a table holds: a column
+    that older rows lack is NULL in them. New tables too."""
+    database.execute(
+        "SET sql_mode = ''",
+        "ALTER TABLE customers ADD COLUMN phone VARCHAR(30) NULL AFTER name",
+        "UPDATE customers SET phone = CONCAT('+49 ', id) WHERE id % 10 = 0",
+        "ALTER TABLE queue ADD COLUMN worker VARCHAR(20)",
+        "INSERT INTO queue VALUES (1, 1, 'ann'), (1, 1, 'ann'), (2, 0, NULL)",
+        "CREATE TABLE coupons (code VARCHAR(20) PRIMARY KEY, percent DECIMAL(5,2) NOT NULL, "
+        "until DATE)",
+        "INSERT INTO coupons VALUES ('SPRING', 12.5, '2025-05-31'), ('ALWAYS', 3, NULL)",
+        "CREATE TABLE clicks (page TEXT, at DATETIME(3))",
+        "INSERT INTO clicks VALUES ('/a', '2024-01-01 00:00:00.5'), ('/a', "
+        "'2024-01-01 00:00:00.5'), ('/b', NULL)",
+        database=schema)
+
+
 def change_rows(database, schema="shop"):
     """Inserts, updates, deletes and changes of keys, in tables with a key and without."""
     database.execute(
