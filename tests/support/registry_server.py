@@ -23,6 +23,11 @@ class Registry:
     def url(self):
         return f"http://127.0.0.1:{self.port}/apis/ccompat/v7"
 
+    @property
+    def core_url(self):
+        """Of its own API, which the converters of Apicurio 2 speak."""
+        return f"http://127.0.0.1:{self.port}/apis/registry/v2"
+
     def start(self):
         os.makedirs(self.folder, exist_ok=True)
         environment = {
