@@ -72,6 +72,14 @@ static bool change_resync(struct worker *worker, const struct event *event, stru
     return true;
 }
 
+/* What parked it was another table of this name, which has no rows any more. */
+static void change_unpark(struct target *target)
+{
+    int parked = TABLE_PARKED;
+    target->parked = false;
+    atomic_compare_exchange_strong(&target->metrics->state, &parked, TABLE_STREAMING);
+}
+
 /* The source cannot read the table's rows from here on. */
 static void change_park(struct worker *worker, const struct event *event)
 {
@@ -169,6 +177,8 @@ bool delivery_change(struct worker *worker, const struct event *event, struct er
     const struct pipeline_options *options = worker->shared->options;
     if (change->kind == CHANGE_RESYNC_TABLE && target)
         target->parked = false; /* it is read again: whatever parked it gets a new chance */
+    if (change->kind == CHANGE_CREATE_TABLE && target && target->parked && !event->shared)
+        change_unpark(target);
     if (change->kind == CHANGE_PARK_TABLE) {
         change_park(worker, event);
         return true;

@@ -45,7 +45,9 @@ static bool put_record(struct intake *intake, struct tracked *tracked, struct er
     struct checkpoint_write *write = checkpoint_begin(intake->checkpoint);
     if (tracked->state == TABLE_SNAPSHOT && !tracked->stored)
         checkpoint_clear_ranges(write, tracked->id);
-    bool anew = tracked->overflowed || tracked->emptying;
+    /* What was parked meanwhile lacks rows: only a reading from the start brings them. */
+    bool parked = atomic_load(&tracked->target->metrics->state) == TABLE_PARKED;
+    bool anew = tracked->overflowed || tracked->emptying || parked;
     enum table_state state = !anew             ? tracked->state
                              : tracked->behind ? TABLE_WAITING
                                                : TABLE_RESYNC;

@@ -118,7 +118,8 @@ int64_t key_of_text(const char *text, size_t size);
 struct faults {
     struct chance chance;
     uint32_t source, reader, sink; /* one call in so many fails; 0: none */
-    int64_t until_us;              /* faults end, so that a run converges */
+    uint32_t park;    /* one preparing of a table with a target of its own is refused */
+    int64_t until_us; /* faults end, so that a run converges */
 };
 extern struct faults faults;
 bool fault_now(uint32_t one_in);

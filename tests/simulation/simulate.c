@@ -70,6 +70,7 @@ static void faults_make(struct chance *chance, uint64_t seed)
     faults.source = rates[chance_below(chance, 5)];
     faults.reader = rates[chance_below(chance, 5)];
     faults.sink = rates[chance_below(chance, 5)];
+    faults.park = chance_one_in(chance, 4) ? 20 : 0;
 }
 
 /* ---- one life ---- */
@@ -154,6 +155,7 @@ static bool run_seed(uint64_t seed)
             disk_cut_power(&chance);
         age(&plan, &chance);
     }
+    faults.park = 0; /* a parked table is read again by the next life */
     /* Stopped as soon as both are equal, which they may be by chance while the log is still read.
      */
     bool equal = false;

@@ -235,8 +235,9 @@ static bool prepare(struct sink *sink, struct target *target, const struct table
 {
     (void)sink;
     pthread_mutex_lock(&lock);
-    bool fails = fault_now(faults.sink);
-    if (!fails) {
+    bool shared = target->name.size > 3 && memcmp(target->name.data, "all", 3) == 0;
+    bool fails = fault_now(faults.sink), refused = !shared && fault_now(faults.park);
+    if (!fails && !refused) {
         apply_late_loads();
         struct stored *stored = stored_of(target->name);
         stored->exists = true;
@@ -245,6 +246,8 @@ static bool prepare(struct sink *sink, struct target *target, const struct table
         *parts = 1;
     }
     pthread_mutex_unlock(&lock);
+    if (!fails && refused)
+        return error_set(err, ERROR_DATA, "the warehouse does not take this table");
     return !fails || error_set(err, ERROR_RETRY, "the warehouse does not answer");
 }
 
