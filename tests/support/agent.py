@@ -13,7 +13,7 @@ from .process import Process, free_port, wait_for
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("MILLRACE_BIN", os.path.join(ROOT, "build", "millrace"))
 RELEASE_BINARY = os.environ.get("MILLRACE_RELEASE_BIN", os.path.join(ROOT, "build", "millrace"))
-SANITIZER = re.compile(r"ERROR: (Address|Leak|Thread)Sanitizer|runtime error:")
+SANITIZER = re.compile(r"(ERROR|WARNING): (Address|Leak|Thread)Sanitizer|runtime error:")
 ENVIRONMENT = {"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
                "ASAN_OPTIONS": "detect_stack_use_after_return=0"}
 
