@@ -135,4 +135,4 @@ def measure(bench, repeat):
 
 
 if __name__ == "__main__":
-    sys.exit(main(KafkaBench, 400000, measure))
+    sys.exit(main(KafkaBench, 400000, {"kafka": measure}))

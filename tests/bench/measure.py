@@ -44,6 +44,7 @@ TABLES = {"narrow": (NARROW, 5), "mixed": (MIXED, 4), "wide": (WIDE, 3)}
 CHANGED = {"narrow": "v", "mixed": "customer", "wide": "c1"}  # the column that UPDATEs change
 MINUTES = 20  # for all of it
 IDLE_SECONDS = 20
+STEADY_COMMITS, STEADY_PAUSE = 200, 0.04  # of 1000 rows each
 
 
 @dataclass
@@ -275,6 +276,23 @@ class Bench:
             seconds.append(time.monotonic() - began)
         return sorted(seconds)
 
+    def steady(self, interval_ms):
+        """An agent that follows a steady load and flushes at this interval, which writes the
+        position down each time: (CPU seconds, seconds)."""
+        sink = {"type": "blackhole", "sink.buffer-flush.interval": f"{interval_ms}ms"}
+        agent = self.agent(sink, {"scan.startup.mode": "latest-offset"})
+        agent.start().wait_log("streaming begins")
+        cpu, began, rows = agent.cpu_seconds(), time.monotonic(), 0
+        with self.source.connect(database=SCHEMA) as connection:
+            cursor = connection.cursor()
+            for _ in range(STEADY_COMMITS):
+                rows += cursor.execute("UPDATE steady SET v = v + 1")
+                time.sleep(STEADY_PAUSE)
+        wait_for(lambda: agent.sink_status()["source_events"] >= rows, 60, "the rows")
+        cpu, seconds = agent.cpu_seconds() - cpu, time.monotonic() - began
+        agent.stop()
+        return cpu, seconds
+
     def seen(self, query):
         try:
             return self.clickhouse.text(query).strip() == b"1"
@@ -298,35 +316,37 @@ def print_line(name, cost, limit=None, by="cpu"):
           f"{cost.rss / 1e6:>7.0f}  {ratio}", flush=True)
 
 
-def measure(bench, repeat):
-    def often(function, *arguments, **options):
-        return median([function(*arguments, **options) for _ in range(repeat)])
+def often(repeat, function, *arguments, **options):
+    return median([function(*arguments, **options) for _ in range(repeat)])
 
-    blackhole = {"type": "blackhole"}
+
+def measure_log(bench, repeat):
     bench.use_result()  # warms the caches
     print(f"\nLog: {bench.events:,} row events", end="")
     print_header()
-    walk = often(bench.raw_walk)
+    walk = often(repeat, bench.raw_walk)
     print_line("raw walk of the binlog (limit)", walk)
-    print_line("log into blackhole", often(bench.log, blackhole), walk)
+    print_line("log into blackhole", often(repeat, bench.log, {"type": "blackhole"}), walk)
     print_line("log into ClickHouse",
                bench.into_clickhouse(lambda sink: bench.log(sink, flushed=True)), walk)
 
+
+def measure_snapshot(bench, repeat):
     print(f"\nSnapshot: {bench.count_rows():,} rows", end="")
     print_header()
-    plain = often(bench.use_result)
+    plain = often(repeat, bench.use_result)
     print_line("mysql_use_result (limit)", plain)
     for connections in (1, 2):
         print_line(f"snapshot into blackhole, {connections} connection"
                    f"{'s' if connections > 1 else ''}",
-                   often(bench.snapshot, blackhole, {"snapshot.parallelism": connections}),
+                   often(repeat, bench.snapshot, {"type": "blackhole"},
+                         {"snapshot.parallelism": connections}),
                    plain, by="speed")
     print_line("snapshot into ClickHouse", bench.into_clickhouse(bench.snapshot), plain,
                by="speed")
-    measure_rest(bench)
 
 
-def measure_rest(bench):
+def measure_start(bench, _repeat):
     agent, seconds, cpu = bench.following()
     bench.latencies(2)
     times = bench.latencies(20)
@@ -340,16 +360,40 @@ def measure_rest(bench):
     print(f"Idle: {idle / IDLE_SECONDS * 100:.2f} % of a core", flush=True)
 
 
+def measure_checkpoint(bench, repeat):
+    """The same load twice, with many checkpoints and with the default's one a second."""
+    bench.source.execute(f"CREATE TABLE {SCHEMA}.steady (id INT PRIMARY KEY, v INT NOT NULL)",
+                         f"INSERT INTO {SCHEMA}.steady SELECT n, 0 FROM {SCHEMA}_numbers.n")
+    costs = []
+    for _ in range(repeat):
+        (cpu, seconds), (own_cpu, own_seconds) = bench.steady(20), bench.steady(1000)
+        each = (cpu - own_cpu) / (seconds / 0.02 - own_seconds)
+        costs.append((each, each * own_seconds / own_cpu))
+    each, share = sorted(costs)[repeat // 2]
+    pace = STEADY_COMMITS * 1000 / own_seconds
+    print(f"\nCheckpoint: {each * 1e6:.0f} us of CPU; one a second is {share * 100:.1f} % of an "
+          f"agent that follows {pace:,.0f} rows a second", flush=True)
+
+
+PARTS = {"log": measure_log, "snapshot": measure_snapshot, "start": measure_start,
+         "checkpoint": measure_checkpoint}
+
+
 def out_of_time(_signal, _frame):
     raise TimeoutError(f"not done within {MINUTES} minutes")
 
 
-def main(kind=Bench, rows=2000000, run=measure):
+def main(kind=Bench, rows=2000000, measures=PARTS):
     parser = argparse.ArgumentParser(prog="tests/bench/run")
+    parser.add_argument("parts", nargs="*", metavar="PART",
+                        help=f"{', '.join(measures)}; all of them where none is given")
     parser.add_argument("--source", choices=sorted(FLAVORS), default="mariadb")
     parser.add_argument("--rows", type=int, default=rows, help="row events, about")
     parser.add_argument("--repeat", type=int, default=3, help="runs of which the median is shown")
     options = parser.parse_args()
+    for part in options.parts:
+        if part not in measures:
+            parser.error(f"'{part}' is none of {', '.join(measures)}")
     process.die_with_us = True
     signal.signal(signal.SIGALRM, out_of_time)
     signal.alarm(MINUTES * 60)
@@ -361,7 +405,8 @@ def main(kind=Bench, rows=2000000, run=measure):
         bench = kind(folder, server, options.rows)
         print(f"{bench.source.label}, {os.cpu_count()} cores; tables of 2, 12 and 40 columns")
         bench.fill()
-        run(bench, options.repeat)
+        for part in options.parts or measures:
+            measures[part](bench, options.repeat)
     except (RuntimeError, TimeoutError, AssertionError) as error:
         print(f"tests/bench/run: {error}", file=sys.stderr)
         return 1
