@@ -35,6 +35,7 @@ struct delivery_shared {
     atomic_bool stopping;                   /* asked to stop: one attempt, no retries */
     atomic_bool failed;                     /* a worker gave up: error holds why */
     pthread_mutex_t storing; /* a position is stored and confirmed before the next one is taken */
+    pthread_mutex_t parking; /* a target parks, or a record of one of its tables is written */
     pthread_mutex_t lock;    /* of error */
     struct error error;
     /* Called when a source position became durable; any worker's thread. */

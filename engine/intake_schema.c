@@ -37,17 +37,17 @@ static struct target *target_of(struct intake *intake, const struct table *table
     return target;
 }
 
-static bool put_record(struct intake *intake, struct tracked *tracked, struct error *err)
+static bool is_parked(const struct tracked *tracked)
 {
-    tracked->recorded = true;
-    if (!intake->checkpoint)
-        return true;
-    struct checkpoint_write *write = checkpoint_begin(intake->checkpoint);
-    if (tracked->state == TABLE_SNAPSHOT && !tracked->stored)
-        checkpoint_clear_ranges(write, tracked->id);
+    return atomic_load(&tracked->target->metrics->state) == TABLE_PARKED;
+}
+
+static bool commit_record(struct intake *intake, const struct tracked *tracked,
+                          struct checkpoint_write *write, struct error *err)
+{
+    pthread_mutex_lock(&intake->delivery->parking);
     /* What was parked meanwhile lacks rows: only a reading from the start brings them. */
-    bool parked = atomic_load(&tracked->target->metrics->state) == TABLE_PARKED;
-    bool anew = tracked->overflowed || tracked->emptying || parked;
+    bool anew = tracked->overflowed || tracked->emptying || is_parked(tracked);
     enum table_state state = !anew             ? tracked->state
                              : tracked->behind ? TABLE_WAITING
                                                : TABLE_RESYNC;
@@ -56,7 +56,20 @@ static bool put_record(struct intake *intake, struct tracked *tracked, struct er
                                                          .range_count = tracked->range_count,
                                                          .epoch = tracked->epoch,
                                                          .sweep = tracked->sweep });
-    return checkpoint_commit(write, false, err);
+    bool ok = checkpoint_commit(write, false, err);
+    pthread_mutex_unlock(&intake->delivery->parking);
+    return ok;
+}
+
+static bool put_record(struct intake *intake, struct tracked *tracked, struct error *err)
+{
+    tracked->recorded = true;
+    if (!intake->checkpoint)
+        return true;
+    struct checkpoint_write *write = checkpoint_begin(intake->checkpoint);
+    if (tracked->state == TABLE_SNAPSHOT && !tracked->stored)
+        checkpoint_clear_ranges(write, tracked->id);
+    return commit_record(intake, tracked, write, err);
 }
 
 bool intake_store_ranges(struct intake *intake, struct tracked *tracked, struct error *err)
@@ -74,12 +87,7 @@ bool intake_store_ranges(struct intake *intake, struct tracked *tracked, struct 
         range.rows = 0;
         checkpoint_put_range(write, &range);
     }
-    checkpoint_put_record(write, &(struct table_record){ .table_id = tracked->id,
-                                                         .state = TABLE_SNAPSHOT,
-                                                         .range_count = tracked->range_count,
-                                                         .epoch = tracked->epoch,
-                                                         .sweep = tracked->sweep });
-    return checkpoint_commit(write, false, err);
+    return commit_record(intake, tracked, write, err);
 }
 
 bool intake_forget_tables(struct intake *intake, uint64_t durable_mark, struct error *err)
@@ -194,14 +202,24 @@ static bool resync_begin(struct intake *intake, struct tracked *tracked, struct 
     bool sole = tracked->target->sources < 2;
     snapshot_begin_table(intake->snapshot, tracked);
     tracked->emptying = true;
-    bool sweeps = sole && !tracked->keyless && !tracked->behind;
-    if (sweeps)
+    if (sole && !tracked->keyless && !tracked->behind)
         tracked->sweep = mark_between(intake);
     log_info("table '%.*s.%.*s' is read again", BYTES_ARGS(tracked->table->database),
              BYTES_ARGS(tracked->table->name));
-    return intake_reserve_marks(intake, err) && put_record(intake, tracked, err) &&
-           push_own(intake, tracked, CHANGE_RESYNC_TABLE,
-                    !sweeps && is_first_of_target(intake->snapshot, tracked), err);
+    return intake_reserve_marks(intake, err) && put_record(intake, tracked, err);
+}
+
+/* One event for each target, after all tables are begun: what parks the target at it stays so. */
+static bool resync_tell(struct intake *intake, struct error *err)
+{
+    const struct snapshot *snapshot = intake->snapshot;
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < snapshot->table_capacity; i++) {
+        struct tracked *tracked = snapshot->tables[i];
+        if (tracked && tracked->emptying && is_first_of_target(snapshot, tracked))
+            ok = push_own(intake, tracked, CHANGE_RESYNC_TABLE, !tracked->sweep, err);
+    }
+    return ok;
 }
 
 static bool sweep_step(struct intake *intake, struct tracked *tracked, struct error *err)
@@ -244,7 +262,7 @@ bool intake_resync(struct intake *intake, struct error *err)
         else if (tracked && look)
             ok = sweep_step(intake, tracked, err);
     }
-    ok = ok && (!begun || settle(intake, err));
+    ok = ok && (!begun || (resync_tell(intake, err) && settle(intake, err)));
     snapshot->finished = false;
     intake->resync_due = false;
     intake->sweeping = look ? sweeps_sent(snapshot) : 0;
@@ -263,12 +281,9 @@ static void schema_create(struct intake *intake, struct event *event, bool adopt
     event->target = target_of(intake, event->table);
     if (adopt)
         snapshot_add(intake->snapshot, event->table, event->target);
-    atomic_store(&event->target->metrics->state, TABLE_STREAMING);
-}
-
-static bool is_parked(const struct tracked *tracked)
-{
-    return atomic_load(&tracked->target->metrics->state) == TABLE_PARKED;
+    event->shared = event->target->sources > 1;
+    if (!event->shared) /* else the state is that of the others' rows too */
+        atomic_store(&event->target->metrics->state, TABLE_STREAMING);
 }
 
 /* Other tables have their rows in the target: it stays, and so do this one's rows in it. */
@@ -586,6 +601,20 @@ static void restore_table(struct intake *intake, const struct table *table,
     tracked->behind = record->state == TABLE_WAITING;
 }
 
+/* What a target has of a table that shares it with one to be begun anew is not known either, and
+ * goes with the rest: rows from the log would come twice until then. */
+static void restore_along(struct snapshot *snapshot)
+{
+    take_along(snapshot);
+    for (uint32_t i = 0; i < snapshot->table_capacity; i++) {
+        struct tracked *tracked = snapshot->tables[i];
+        if (!tracked || !tracked->overflowed)
+            continue;
+        snapshot_begin_table(snapshot, tracked);
+        tracked->overflowed = true;
+    }
+}
+
 static void restore_version(struct intake *intake, const struct table *saved)
 {
     const struct table *table = catalog_restore(&intake->catalog, saved);
@@ -662,6 +691,7 @@ bool intake_restore(struct intake *intake, const struct checkpoint_image *image,
     pthread_mutex_lock(&intake->snapshot->lock);
     for (struct map_entry *entry = NULL; (entry = map_next(&intake->catalog.by_name, entry));)
         restore_table(intake, entry->value, image);
+    restore_along(intake->snapshot);
     pthread_mutex_unlock(&intake->snapshot->lock);
     for (struct map_entry *entry = NULL; (entry = map_next(&intake->targets, entry));) {
         const struct target *target = entry->value;

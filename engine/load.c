@@ -274,22 +274,28 @@ void load_count(struct worker *worker, const struct delivery_target *state)
     atomic_fetch_add(&all->loads, 1);
 }
 
-void load_park(struct worker *worker, struct target *target, uint32_t table_id, const char *reason)
+static void store_parked(struct checkpoint *checkpoint, uint32_t table_id, const char *reason)
 {
-    target->parked = true;
-    log_error("table '%.*s.%.*s' is parked, the others go on: %s", BYTES_ARGS(target->database),
-              BYTES_ARGS(target->name), reason);
-    metrics_reason(target->metrics, reason);
-    atomic_store(&target->metrics->state, TABLE_PARKED);
-    if (!worker->shared->checkpoint)
-        return;
-    struct checkpoint_write *write = checkpoint_begin(worker->shared->checkpoint);
+    struct checkpoint_write *write = checkpoint_begin(checkpoint);
     checkpoint_put_record(write, &(struct table_record){ .table_id = table_id,
                                                          .state = TABLE_PARKED,
                                                          .reason = bytes_from(reason) });
     struct error err;
     if (!checkpoint_commit(write, false, &err))
         log_error("storing that the table is parked: %s", err.message);
+}
+
+void load_park(struct worker *worker, struct target *target, uint32_t table_id, const char *reason)
+{
+    target->parked = true;
+    log_error("table '%.*s.%.*s' is parked, the others go on: %s", BYTES_ARGS(target->database),
+              BYTES_ARGS(target->name), reason);
+    metrics_reason(target->metrics, reason);
+    pthread_mutex_lock(&worker->shared->parking);
+    atomic_store(&target->metrics->state, TABLE_PARKED);
+    if (worker->shared->checkpoint)
+        store_parked(worker->shared->checkpoint, table_id, reason);
+    pthread_mutex_unlock(&worker->shared->parking);
 }
 
 bool load_intend(struct worker *worker, struct error *err)

@@ -109,6 +109,7 @@ static void parts_init(struct pipeline *pipeline, const struct checkpoint_image 
     gate_init(&pipeline->delivery.gate, pipeline->options.sink_parallelism);
     pthread_mutex_init(&pipeline->delivery.lock, NULL);
     pthread_mutex_init(&pipeline->delivery.storing, NULL);
+    pthread_mutex_init(&pipeline->delivery.parking, NULL);
     pipeline->intake = (struct intake){ .options = &pipeline->options,
                                         .driver = pipeline->source_driver,
                                         .source_options = pipeline->source_options,
@@ -132,6 +133,7 @@ static void parts_done(struct pipeline *pipeline)
     gate_done(&pipeline->delivery.gate);
     pthread_mutex_destroy(&pipeline->delivery.lock);
     pthread_mutex_destroy(&pipeline->delivery.storing);
+    pthread_mutex_destroy(&pipeline->delivery.parking);
 }
 
 /* Loads that were under way at the last end go to the worker of their target, which asks the sink.

@@ -227,6 +227,6 @@ void snapshot_finish_table(struct snapshot *snapshot, struct tracked *tracked)
     tracked->state = TABLE_STREAMING;
     tracked_clear_ranges(tracked);
     snapshot->finished |= tracked->sweep > 0;
-    if (atomic_load(&tracked->target->metrics->state) != TABLE_PARKED)
-        atomic_store(&tracked->target->metrics->state, TABLE_STREAMING);
+    int reading = TABLE_SNAPSHOT; /* a worker may park it just now */
+    atomic_compare_exchange_strong(&tracked->target->metrics->state, &reading, TABLE_STREAMING);
 }

@@ -235,8 +235,7 @@ static bool prepare(struct sink *sink, struct target *target, const struct table
 {
     (void)sink;
     pthread_mutex_lock(&lock);
-    bool shared = target->name.size > 3 && memcmp(target->name.data, "all", 3) == 0;
-    bool fails = fault_now(faults.sink), refused = !shared && fault_now(faults.park);
+    bool fails = fault_now(faults.sink), refused = fault_now(faults.park);
     if (!fails && !refused) {
         apply_late_loads();
         struct stored *stored = stored_of(target->name);
