@@ -150,4 +150,10 @@ void checkpoint_put_waiting(struct checkpoint_write *write, struct checkpoint_im
         record->state = TABLE_WAITING;
         checkpoint_put_record(write, record);
     }
+    /* Those without one are adopted; a start that follows no longer knows how old this was. */
+    for (size_t i = 0; i < image->table_count; i++) {
+        struct table_record record = { .table_id = image->tables[i]->id, .state = TABLE_WAITING };
+        if (!checkpoint_record_of(image, record.table_id))
+            checkpoint_put_record(write, &record);
+    }
 }

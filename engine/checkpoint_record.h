@@ -42,7 +42,8 @@ void checkpoint_write_remove(struct checkpoint_write *write, struct bytes key, b
 
 /* Of an image that is older: chunks that were read since are in the targets, and rows of theirs
  * that went since would stay there, for changes of keys that are not read yet are not delivered.
- * Tables whose reading is not over wait to be emptied, in the image and in the records. */
+ * Tables whose reading is not over wait to be emptied, in the image and in the records; those
+ * whose reading had not begun, in the records: this start knows them as new ones. */
 void checkpoint_put_waiting(struct checkpoint_write *write, struct checkpoint_image *image);
 
 /* Growing arrays of an image while it is loaded. */
