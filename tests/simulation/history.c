@@ -226,11 +226,11 @@ static void transaction_close(uint32_t first, int64_t commit_us, int64_t visible
                                   schema };
 }
 
-static bool same_row(const struct sim_change *a, const struct sim_change *b)
+static bool same_row(const struct sim_change *a, const struct sim_change *b, bool whole)
 {
     if (a->table != b->table)
         return false;
-    if (history.kinds[a->table] == KIND_KEYLESS)
+    if (whole || history.kinds[a->table] == KIND_KEYLESS)
         return true;
     int64_t keys_a[] = { a->before.key, a->after.key }, keys_b[] = { b->before.key, b->after.key };
     for (int i = 0; i < 2; i++)
@@ -242,11 +242,10 @@ static bool same_row(const struct sim_change *a, const struct sim_change *b)
 
 static bool conflicts(const struct sim_transaction *a, const struct sim_transaction *b)
 {
-    if (a->schema || b->schema)
-        return true;
+    bool whole = a->schema || b->schema; /* a lock on the table, and on no other */
     for (uint32_t i = 0; i < a->count; i++)
         for (uint32_t j = 0; j < b->count; j++)
-            if (same_row(&history.changes[a->first + i], &history.changes[b->first + j]))
+            if (same_row(&history.changes[a->first + i], &history.changes[b->first + j], whole))
                 return true;
     return false;
 }
@@ -308,6 +307,10 @@ void history_make(struct chance *chance, int64_t begin_us)
     uint32_t slow = chance_below(chance, 3) ? 2 + chance_below(chance, 10) : 0;
     uint32_t longest_us = chance_one_in(chance, 3) ? 500000 : 40000;
     uint32_t schema = chance_below(chance, 3) ? 4 + chance_below(chance, 30) : 0;
+    if (chance_one_in(chance, 6)) { /* shapes change while their tables are read */
+        schema = 3;
+        slow = 2;
+    }
     for (uint32_t i = 0; i < count; i++) {
         now_us += chance_below(chance, (uint32_t)pause_us * 2);
         uint32_t first = history.change_count, table = chance_below(chance, history.table_count);
@@ -322,7 +325,7 @@ void history_make(struct chance *chance, int64_t begin_us)
                 change_row(chance, other);
         }
         int64_t delay_us = chance_one_in(chance, slow) ? chance_below(chance, longest_us) : 0;
-        transaction_close(first, now_us, now_us + (is_schema ? 0 : delay_us), is_schema);
+        transaction_close(first, now_us, now_us + delay_us, is_schema);
     }
     history.end_us = now_us;
     order_visibility();

@@ -284,6 +284,8 @@ static bool read_log(struct source *base, struct batch *batch, int timeout_ms, s
     struct log_source *source = (struct log_source *)base;
     if (fails(faults.source))
         return error_set(err, ERROR_RETRY, "the connection is lost");
+    if (dice(4) == 0)
+        clock_sleep_us(1 + dice(3000)); /* the log travels */
     int64_t until_us = clock_now_us() + timeout_ms * 1000LL;
     while (source->next > history_log_end(clock_now_us())) {
         if (atomic_load(&source->interrupted))
