@@ -77,12 +77,21 @@ static bool reader_connect(struct snapshot_reader *self, struct error *err)
     return true;
 }
 
-static void park(struct job *job, const char *reason)
+/* From here on its changes are dropped: the intake writes the record before it drops one. */
+static void park(struct snapshot *snapshot, struct job *job, const char *reason)
 {
+    pthread_mutex_lock(&snapshot->lock);
+    bool valid = job_is_valid(snapshot, job);
+    if (valid) {
+        job->tracked->unread = snapshot->unread = true;
+        metrics_reason(job->tracked->target->metrics, reason);
+        atomic_store(&job->tracked->target->metrics->state, TABLE_PARKED);
+    }
+    pthread_mutex_unlock(&snapshot->lock);
+    if (!valid)
+        return; /* begun anew, or altered meanwhile: that reading will tell */
     log_error("table '%.*s.%.*s' is parked, the others go on: %s", BYTES_ARGS(job->table->database),
               BYTES_ARGS(job->table->name), reason);
-    metrics_reason(job->tracked->target->metrics, reason);
-    atomic_store(&job->tracked->target->metrics->state, TABLE_PARKED);
 }
 
 /* The intake ends the pipeline with it. */
@@ -131,7 +140,7 @@ static void reader_trouble(struct snapshot_reader *self, struct job *job, const 
         return;
     }
     self->shape_since_us = 0;
-    park(job, err->message);
+    park(snapshot, job, err->message);
 }
 
 static void reader_worked(struct snapshot_reader *self)

@@ -291,8 +291,10 @@ static bool take_rows(struct intake *intake, struct batch *batch, struct error *
     bool reading = atomic_load(&intake->snapshot->active) > 0;
     if (reading)
         pthread_mutex_lock(&intake->snapshot->lock);
-    bool visible = sort_events(intake, batch, reading);
-    note_position(intake, batch);
+    bool ok = !reading || intake_store_unread(intake, err);
+    bool visible = ok && sort_events(intake, batch, reading);
+    if (ok)
+        note_position(intake, batch);
     if (reading) {
         intake_set_gate(intake);
         pthread_mutex_unlock(&intake->snapshot->lock);
@@ -300,7 +302,7 @@ static bool take_rows(struct intake *intake, struct batch *batch, struct error *
     batch->stream_mark = intake->stream_mark;
     if (!visible) {
         batch_release(batch);
-        return true;
+        return ok;
     }
     return intake_push(intake, batch, err);
 }

@@ -81,6 +81,8 @@ void intake_confirmed(void *context, const struct position *position);
 
 /* engine/intake_schema.c: a schema event, in order with the rows. */
 bool intake_schema(struct intake *intake, struct batch *batch, struct error *err);
+/* Tables that their readers have parked are begun anew by the next start. Lock held. */
+bool intake_store_unread(struct intake *intake, struct error *err);
 /* What a table's first chunk needs in the checkpoint before it is sent: the bounds of all ranges.
  */
 bool intake_store_ranges(struct intake *intake, struct tracked *tracked, struct error *err);

@@ -72,6 +72,21 @@ static bool put_record(struct intake *intake, struct tracked *tracked, struct er
     return commit_record(intake, tracked, write, err);
 }
 
+bool intake_store_unread(struct intake *intake, struct error *err)
+{
+    struct snapshot *snapshot = intake->snapshot;
+    bool ok = true;
+    for (uint32_t i = 0; ok && snapshot->unread && i < snapshot->table_capacity; i++) {
+        struct tracked *tracked = snapshot->tables[i];
+        if (!tracked || !tracked->unread)
+            continue;
+        tracked->unread = false;
+        ok = put_record(intake, tracked, err);
+    }
+    snapshot->unread = false;
+    return ok;
+}
+
 bool intake_store_ranges(struct intake *intake, struct tracked *tracked, struct error *err)
 {
     tracked->stored = true;

@@ -182,7 +182,7 @@ void snapshot_begin_table(struct snapshot *snapshot, struct tracked *tracked)
     tracked->epoch++;
     tracked->generation++;
     tracked->scan_attempts = 0;
-    tracked->overflowed = false;
+    tracked->overflowed = tracked->unread = false;
     tracked->sweep = 0;
     tracked->sweep_sent = false;
     tracked->stored = false;

@@ -98,6 +98,7 @@ struct tracked {
     bool behind;     /* its target may hold rows from beyond the position: not to be swept alone */
     bool overflowed; /* to be read anew from the start, between two transactions */
     bool emptying;   /* begun anew, and the event of it is not durable yet */
+    bool unread;     /* its reader parked it, and its record does not say so yet */
     uint64_t
         sweep; /* rows up to this mark that the reading does not bring go at its end; 0: none */
     bool sweep_sent;
@@ -122,6 +123,7 @@ struct snapshot {
     struct batch *ready, **ready_end; /* keyless rows, for the intake to hand on */
     uint32_t chunk_counter;
     bool finished; /* a table was read to its end that must be swept */
+    bool unread;   /* a table was parked by its reader */
     bool stopping;
     atomic_bool failed;      /* a reader gave up */
     struct error error;      /* why; written before */

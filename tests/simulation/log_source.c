@@ -450,6 +450,8 @@ static bool snapshot_take(struct log_reader *reader, const struct chunk_request 
         return false;
     if (fails(faults.reader))
         return error_set(err, ERROR_RETRY, "the connection is lost");
+    if (fails(faults.park))
+        return error_set(err, ERROR_DATA, "the table cannot be read");
     pthread_mutex_lock(&world);
     history_look(clock_now_us());
     low_of(&low);
