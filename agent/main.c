@@ -258,10 +258,8 @@ int main(int argc, char **argv)
     if (code != EXIT_DONE)
         return code;
     /* Fixed, or the C library takes the first large buffers that are freed for a sign to keep all
-     * of their size. Above what a Kafka batch takes (properties.batch.size, 1 MB), which comes and
-     * goes with each request; and without giving every end of a heap back at once. */
-    mallopt(M_MMAP_THRESHOLD, 1280 << 10);
-    mallopt(M_TRIM_THRESHOLD, 4 << 20);
+     * of their size: what a load held would stay with us. */
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
     if (command->run)
         code = run_command(command, &arguments);
     else if (strcmp(command->name, "version") == 0)

@@ -6,6 +6,8 @@
  * worker's group (see producer.h), never guessed. */
 #include "sinks/kafka/kafka.h"
 
+#include <malloc.h>
+
 #include "engine/base/assert.h"
 #include "sinks/drivers.h"
 #include "sinks/kafka/oversize.h"
@@ -38,12 +40,21 @@ static void kafka_close(struct sink *sink)
     buf_done(&self->sent);
 }
 
+/* librdkafka takes 1 MB for each request (properties.batch.size) and frees it: the C library keeps
+ * that at hand, instead of giving it back to the kernel and asking for it anew. */
+static void keep_requests(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 1280 << 10);
+    mallopt(M_TRIM_THRESHOLD, 4 << 20);
+}
+
 static bool kafka_open(const void *options, struct arena *arena, struct sink_counters *counters,
                        struct sink **out, struct error *err)
 {
     const struct kafka_options *own = options;
     if (!kafka_options_check(own, err))
         return false;
+    keep_requests();
     struct kafka_sink *self = arena_zalloc(arena, sizeof *self);
     self->base.driver = &sink_kafka;
     self->options = own;
