@@ -292,13 +292,20 @@ def test_an_older_checkpoint(maria_feed, tmp_path, way):
 def test_an_older_checkpoint_with_other_workers(maria_feed, tmp_path):
     """What cannot be told exactly is sent again, and said."""
     feed = maria_feed
+    others = [f"other{i}" for i in range(10)]  # for each worker has something to send
     feed.execute(ORDERS, ORDER)
+    for other in others:
+        feed.execute(f"CREATE TABLE {other} (id INT PRIMARY KEY)",
+                     f"INSERT INTO {other} VALUES (1)")
     feed.start(sink={"sink.parallelism": 2})
-    feed.wait_messages("orders", 1)
+    for table in ("orders", *others):
+        feed.wait_messages(table, 1)
     path = os.path.join(tmp_path, "older")
     assert feed.agent.command("savepoint", path)[0] == 0
-    feed.execute("UPDATE orders SET note = 'yo'")
-    feed.wait_messages("orders", 2)
+    feed.execute("UPDATE orders SET note = 'yo'",
+                 *[f"INSERT INTO {other} VALUES (2)" for other in others])
+    for table in ("orders", *others):
+        feed.wait_messages(table, 2)
     feed.agent.stop()
     feed.agent.configuration["sink"]["sink.parallelism"] = 1
     feed.agent.start(arguments=["--from-savepoint", path])
@@ -490,7 +497,7 @@ def test_schema_changes_in_debezium_json(maria_feed):
         "id", "note", "price", "d", "at", "tag"]
     assert change["table"]["columns"][5] == {
         "name": "tag", "jdbcType": 4, "nativeType": None, "typeName": "INT UNSIGNED",
-        "typeExpression": "INT UNSIGNED", "charsetName": None, "length": None, "scale": None,
+        "typeExpression": "INT UNSIGNED", "charsetName": None, "length": 10, "scale": None,
         "position": 6, "optional": True, "autoIncremented": False, "generated": False,
         "comment": None, "defaultValueExpression": None, "enumValues": None}
     assert alter.json["source"]["table"] == "orders" and alter.json["source"]["pos"] > 0
