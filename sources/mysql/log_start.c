@@ -146,7 +146,7 @@ static const char *status_statement(const struct log_source *self)
 }
 
 static bool mariadb_gtid_of(struct log_source *self, struct bytes file, uint64_t offset,
-                            struct arena *arena, struct error *err)
+                            struct gtid_set *set, struct arena *arena, struct error *err)
 {
     struct buf sql;
     buf_init(&sql, 4096);
@@ -159,7 +159,27 @@ static bool mariadb_gtid_of(struct log_source *self, struct bytes file, uint64_t
     buf_done(&sql);
     if (ok && !list.data)
         return lost(err, "the server does not know this place in its binary log");
-    return ok && gtid_set_parse(&self->executed, list, err);
+    return ok && gtid_set_parse(set, list, err);
+}
+
+/* MariaDB: where the log stands for a snapshot of now, and what is visible there. */
+static bool visible_place(struct log_source *self, struct token *place, struct gtid_set *set,
+                          struct arena *arena, struct error *err)
+{
+    struct result result;
+    if (!connection_execute(self->connection, err, "START TRANSACTION WITH CONSISTENT SNAPSHOT") ||
+        !ask(self->connection, "SHOW STATUS LIKE 'binlog_snapshot_%'", arena, &result, err))
+        return false;
+    for (uint32_t i = 0; i < result.row_count; i++) {
+        if (!strcasecmp((const char *)result.cells[2 * i].data, "binlog_snapshot_file"))
+            place->file = result.cells[2 * i + 1];
+        if (!strcasecmp((const char *)result.cells[2 * i].data, "binlog_snapshot_position"))
+            place->offset = number_of(result.cells[2 * i + 1]);
+    }
+    if (!place->file.size)
+        return error_set(err, ERROR_CONFIG, "the server writes no binary log");
+    return connection_execute(self->connection, err, "COMMIT") &&
+           mariadb_gtid_of(self, place->file, place->offset, set, arena, err);
 }
 
 /* The end of the log, such that the tables may be read after it: everything before is visible. */
@@ -167,23 +187,11 @@ static bool begin_at_end(struct log_source *self, struct arena *arena, struct er
 {
     struct result result;
     if (self->mariadb) {
-        if (!connection_execute(self->connection, err,
-                                "START TRANSACTION WITH CONSISTENT SNAPSHOT") ||
-            !ask(self->connection, "SHOW STATUS LIKE 'binlog_snapshot_%'", arena, &result, err))
+        struct token place = { 0 };
+        if (!visible_place(self, &place, &self->executed, arena, err))
             return false;
-        struct bytes file = { 0 }, position = { 0 };
-        for (uint32_t i = 0; i < result.row_count; i++) {
-            if (!strcasecmp((const char *)result.cells[2 * i].data, "binlog_snapshot_file"))
-                file = result.cells[2 * i + 1];
-            if (!strcasecmp((const char *)result.cells[2 * i].data, "binlog_snapshot_position"))
-                position = result.cells[2 * i + 1];
-        }
-        if (!file.size)
-            return error_set(err, ERROR_CONFIG, "the server writes no binary log");
-        if (!connection_execute(self->connection, err, "COMMIT"))
-            return false;
-        set_place(self, file, number_of(position));
-        return mariadb_gtid_of(self, file, number_of(position), arena, err);
+        set_place(self, place.file, place.offset);
+        return true;
     }
     struct bytes executed;
     if (self->by_gtid)
@@ -211,7 +219,7 @@ static bool begin_earliest(struct log_source *self, struct arena *arena, struct 
     if (result.row_count == 0)
         return error_set(err, ERROR_CONFIG, "the server writes no binary log");
     set_place(self, result.cells[0], 4);
-    return !self->mariadb || mariadb_gtid_of(self, result.cells[0], 4, arena, err);
+    return !self->mariadb || mariadb_gtid_of(self, result.cells[0], 4, &self->executed, arena, err);
 }
 
 static bool begin_specific(struct log_source *self, struct arena *arena, struct error *err)
@@ -225,7 +233,8 @@ static bool begin_specific(struct log_source *self, struct arena *arena, struct 
                          "scan.startup.specific-offset.gtid-set, or .file and .pos");
     set_place(self, options->start_file, (uint64_t)options->start_pos);
     if (self->mariadb)
-        return mariadb_gtid_of(self, options->start_file, (uint64_t)options->start_pos, arena, err);
+        return mariadb_gtid_of(self, options->start_file, (uint64_t)options->start_pos,
+                               &self->executed, arena, err);
     self->by_gtid = false;
     return true;
 }
@@ -263,6 +272,40 @@ static bool resume(struct log_source *self, const struct position *from, struct 
                          "nothing to it");
     return gtid_set_parse(&self->executed, token.gtid, err) &&
            gtid_state_parse(&self->state, token.state, err);
+}
+
+/* Is each of ours visible in the log, or by what a replica applied before its log was reset? */
+static bool is_visible(const struct gtid_set *ours, const struct gtid_set *logged,
+                       const struct gtid_set *applied)
+{
+    for (uint32_t i = 0; i < ours->count; i++) {
+        struct gtid_set part = { .sources = &ours->sources[i], .count = 1 };
+        if (!gtid_set_covers(logged, &part) && !gtid_set_covers(applied, &part))
+            return false;
+    }
+    return true;
+}
+
+/* MariaDB: the place of our position means nothing on another server, and readers wait for it: its
+ * log may never come so far, or be far beyond it. What was given is visible at another place. */
+static bool place_elsewhere(struct log_source *self, struct arena *arena, struct error *err)
+{
+    struct bytes replicated;
+    struct token place = { 0 };
+    struct gtid_set logged = { 0 }, applied = { 0 };
+    bool ok =
+        ask_one(self->connection, "SELECT @@global.gtid_slave_pos", arena, &replicated, err) &&
+        gtid_set_parse(&applied, replicated, err) &&
+        visible_place(self, &place, &logged, arena, err);
+    if (ok && !is_visible(&self->executed, &logged, &applied))
+        ok = error_set(err, ERROR_RETRY,
+                       "what was delivered is not visible yet on the server that the log goes on "
+                       "at (semi-sync, or a slow commit)");
+    if (ok)
+        set_place(self, place.file, place.offset);
+    gtid_set_done(&logged);
+    gtid_set_done(&applied);
+    return ok;
 }
 
 /* Servers that wrote before us are known by what the server knows of them. */
@@ -447,6 +490,8 @@ static bool connect_log(struct log_source *self, const struct position *from, bo
         !fill_state(self, arena, err))
         return false;
     if (self->by_gtid && !self->mariadb && !check_gtids(self, arena, err))
+        return false;
+    if (self->base.elsewhere && self->mariadb && !place_elsewhere(self, arena, err))
         return false;
     if ((fresh || !self->catalog_filled) && !fill_catalog(self, fresh, err))
         return false;

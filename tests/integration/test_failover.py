@@ -157,6 +157,29 @@ def test_a_replica_is_promoted(lab, full):
     agent.check_alive()
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_promoted_while_reading_and_then_quiet(lab, restarted):
+    """The place that was reached in the first log is behind the end of the other, and nothing is
+    written any more that would bring the other to it."""
+    lab.source.execute(*["FLUSH BINARY LOGS"] * 3)
+    prepare(lab, 300)
+    lab.pair.catch_up()
+    lab.pair.replica.execute("FLUSH BINARY LOGS")
+    agent = agent_of(lab)
+    with lab.source.connect(database=lab.schema) as holder:
+        holder.cursor().execute("LOCK TABLES keyed WRITE")
+        agent.start(wait=False)
+        agent.wait_log("streaming begins")
+        if restarted:
+            agent.stop()
+        turn(lab)
+        if restarted:
+            agent.start(wait=False)
+        lab.wait_equal(15)
+    agent.check_alive()
+    assert "the log goes on at another server" in agent.log()
+
+
 def test_a_promoted_server_is_met_at_a_start(lab):
     """Stopped, not killed: nothing is behind the stored position."""
     prepare(lab, 200)
