@@ -193,6 +193,13 @@ static void http_set_body(CURL *easy, const struct http_request *request)
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, (const char *)request->data.data);
 }
 
+/* A reply that is cut within its headers is one without a body to libcurl. */
+static bool http_headers_ended(const struct http *http)
+{
+    return http->headers.size > 0 &&
+           memmem(http->headers.data, http->headers.size, "\r\n\r\n", 4) != NULL;
+}
+
 bool http_send(struct http *http, const struct http_request *request, struct http_reply *reply,
                struct error *err)
 {
@@ -213,6 +220,8 @@ bool http_send(struct http *http, const struct http_request *request, struct htt
     http_set_body(http->easy, request);
     curl_multi_add_handle(http->multi, http->easy);
     CURLcode code = http_perform(http);
+    if (code == CURLE_OK && !http_headers_ended(http))
+        code = CURLE_PARTIAL_FILE;
     bool ok = code == CURLE_OK || http_fail(http, code, err);
     if (ok) {
         curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &reply->status);

@@ -62,8 +62,9 @@ static bool shape_read_columns(struct clickhouse_server *server, struct bytes da
     struct reader rows;
     if (!server_query(server, &rows, err))
         return false;
+    uint64_t count = 1; /* no table is without a column */
     for (uint64_t i = 0; rows.rest.size > 0 && !rows.failed; i++) {
-        uint64_t count = reader_le(&rows, 8);
+        count = reader_le(&rows, 8);
         if (count > UINT16_MAX || i >= count)
             return error_set(err, ERROR_DATA, "the target has too many columns");
         if (i == 0)
@@ -71,7 +72,7 @@ static bool shape_read_columns(struct clickhouse_server *server, struct bytes da
         shape_read_column(&rows, arena, &out->columns[i]);
         out->column_count = (uint16_t)(i + 1);
     }
-    return !rows.failed ||
+    return (!rows.failed && out->column_count == count) ||
            error_set(err, ERROR_RETRY, "system.columns: an answer that was cut off");
 }
 

@@ -169,6 +169,14 @@ static void test_outcomes(void **state)
           { PART_REPLY_AND_GO, "HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\nyes", 0 },
           3000,
           ERROR_UNKNOWN },
+        { "an answer cut off in its headers",
+          { PART_REPLY_AND_GO, "HTTP/1.1 200 OK\r\nContent-Type: text/pl", 0 },
+          3000,
+          ERROR_UNKNOWN },
+        { "a question's answer cut off behind its first line",
+          { PART_REPLY_AND_GO, "HTTP/1.1 200 OK\r\n", 0 },
+          0,
+          ERROR_UNKNOWN },
         { "not HTTP", { PART_REPLY_AND_GO, "220 mail.example ESMTP\r\n", 0 }, 3000, ERROR_CONFIG },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
