@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "engine/base/memory.h"
+#include "engine/base/parse.h"
 
 void gtid_set_done(struct gtid_set *set)
 {
@@ -151,19 +152,11 @@ static bool parse_number(struct bytes text, uint64_t *out)
     return true;
 }
 
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 32;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool parse_uuid(struct bytes text, uint8_t uuid[16])
 {
     size_t digits = 0;
     for (size_t i = 0; i < text.size; i++) {
-        int digit = hex_digit(text.data[i]);
+        int digit = parse_hex_digit(text.data[i]);
         if (digit < 0 && text.data[i] == '-')
             continue;
         if (digit < 0 || digits == 32)

@@ -13,6 +13,7 @@
  * by their uuid, MariaDB by the state that the position carries: the last number of each server.
  * The log is walked, from the file that holds our position, with SHOW BINLOG EVENTS. */
 #include "engine/base/log.h"
+#include "engine/base/parse.h"
 #include "sources/mysql/log.h"
 
 enum { HEADER_SIZE = 19, FORMAT_DESCRIPTION = 15, BINLOG_DUMP = 0x12, DUMP_NON_BLOCK = 1 };
@@ -30,14 +31,6 @@ static bool ask_text(struct log_source *self, const char *text, struct arena *ar
                      struct result *result, struct error *err)
 {
     return connection_query(self->connection, bytes_from(text), 0, arena, result, err);
-}
-
-static uint64_t number_of(struct bytes text)
-{
-    uint64_t number = 0;
-    for (size_t i = 0; i < text.size && text.data[i] >= '0' && text.data[i] <= '9'; i++)
-        number = number * 10 + (uint64_t)(text.data[i] - '0');
-    return number;
 }
 
 /* ---- the same server ---- */
@@ -265,7 +258,7 @@ static bool walk_file(struct walk *walk, struct bytes file, struct error *err)
         for (uint32_t i = 0; ok && !walk->over && i < events.row_count; i++) {
             const struct bytes *row = events.cells + (size_t)i * EVENT_CELLS;
             ok = on_row(walk, row[EVENT_TYPE], row[EVENT_INFO], err);
-            offset = number_of(row[EVENT_END]);
+            offset = parse_digits(row[EVENT_END]);
         }
         more = ok && events.row_count == EVENTS_A_PAGE;
         arena_done(&page);
@@ -295,7 +288,7 @@ static bool begins_mariadb(struct walk *walk, struct bytes list, bool *begins, s
 {
     struct gtid_state state = { 0 };
     bool ok = gtid_state_parse(&state, list, err);
-    uint64_t own = number_of(bytes_from(walk->self->server));
+    uint64_t own = parse_digits(bytes_from(walk->self->server));
     *begins = ok;
     for (size_t i = 0; i < state.count; i++) {
         const struct gtid_source *place = place_of(walk, &state.items[i]);

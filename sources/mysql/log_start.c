@@ -11,6 +11,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
+#include "engine/base/parse.h"
 #include "sources/mysql/log.h"
 #include "sources/mysql/rights.h"
 
@@ -37,14 +38,6 @@ static bool ask_one(struct connection *connection, const char *sql, struct arena
         return false;
     *out = result.row_count > 0 && result.column_count > 0 ? result.cells[0] : (struct bytes){ 0 };
     return true;
-}
-
-static uint64_t number_of(struct bytes text)
-{
-    uint64_t number = 0;
-    for (size_t i = 0; i < text.size && text.data[i] >= '0' && text.data[i] <= '9'; i++)
-        number = number * 10 + (uint64_t)(text.data[i] - '0');
-    return number;
 }
 
 struct connection *log_metadata(struct log_source *self, struct error *err)
@@ -174,7 +167,7 @@ static bool visible_place(struct log_source *self, struct token *place, struct g
         if (!strcasecmp((const char *)result.cells[2 * i].data, "binlog_snapshot_file"))
             place->file = result.cells[2 * i + 1];
         if (!strcasecmp((const char *)result.cells[2 * i].data, "binlog_snapshot_position"))
-            place->offset = number_of(result.cells[2 * i + 1]);
+            place->offset = parse_digits(result.cells[2 * i + 1]);
     }
     if (!place->file.size)
         return error_set(err, ERROR_CONFIG, "the server writes no binary log");
@@ -201,7 +194,7 @@ static bool begin_at_end(struct log_source *self, struct arena *arena, struct er
         return false;
     if (result.row_count == 0)
         return error_set(err, ERROR_CONFIG, "the server writes no binary log");
-    set_place(self, result.cells[0], number_of(result.cells[1]));
+    set_place(self, result.cells[0], parse_digits(result.cells[1]));
     self->place_known = true;
     return true;
 }
@@ -381,7 +374,7 @@ static bool fill_catalog(struct log_source *self, bool anew, struct error *err)
 
 uint32_t log_server_id(const struct log_source *self)
 {
-    uint64_t given = number_of(self->options->server_id);
+    uint64_t given = parse_digits(self->options->server_id);
     if (given > 0 && given <= UINT32_MAX)
         return (uint32_t)given;
     /* Far above what people give by hand; another try gets another one. */

@@ -6,6 +6,8 @@
  * before the group that prepared it: a restart reads it again. */
 #include "sources/mysql/log.h"
 
+#include "engine/base/parse.h"
+
 static const uint64_t branch_bytes_max = UINT64_C(64) << 30; /* the disk is full long before */
 
 static void branch_free(struct xa_branch *branch)
@@ -83,14 +85,6 @@ void xa_commit_now(struct log_source *self)
     self->branch = NULL;
 }
 
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 32;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* X'6162' */
 static bool take_hex(struct reader *in, struct buf *out)
 {
@@ -102,7 +96,7 @@ static bool take_hex(struct reader *in, struct buf *out)
         uint8_t first = reader_u8(in);
         if (first == '\'')
             return true;
-        int high = hex_digit(first), low = hex_digit(reader_u8(in));
+        int high = parse_hex_digit(first), low = parse_hex_digit(reader_u8(in));
         if (in->failed || high < 0 || low < 0)
             return false;
         buf_u8(out, (uint8_t)(high << 4 | low));

@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "engine/base/clock.h"
+#include "engine/base/parse.h"
 #include "engine/base/reader.h"
 #include "sources/mysql/connection.h"
 #include "sources/mysql/reader_row.h"
@@ -64,14 +65,6 @@ static bool ask(struct connection *connection, const char *sql, struct arena *ar
                 struct result *result, struct error *err)
 {
     return connection_query(connection, bytes_from(sql), 0, arena, result, err);
-}
-
-static uint64_t number_of(struct bytes text)
-{
-    uint64_t number = 0;
-    for (size_t i = 0; i < text.size && text.data[i] >= '0' && text.data[i] <= '9'; i++)
-        number = number * 10 + (uint64_t)(text.data[i] - '0');
-    return number;
 }
 
 bool reader_open(const void *options, struct arena *arena, struct table_reader **out,
@@ -150,7 +143,7 @@ static bool mariadb_snapshot(struct mysql_reader *self, const struct token *gate
             place.file = value;
         if (name.size == 24 &&
             !strncasecmp((const char *)name.data, "binlog_snapshot_position", 24))
-            place.offset = number_of(value);
+            place.offset = parse_digits(value);
     }
     if (ok && place.file.size == 0)
         ok = error_set(err, ERROR_CONFIG,
@@ -173,7 +166,8 @@ static bool log_end(struct mysql_reader *self, struct connection *connection, st
     if (ok && result.row_count == 0)
         ok = error_set(err, ERROR_CONFIG, "the server writes no binary log");
     if (ok)
-        *out = place_token(result.cells[0], number_of(result.cells[1]), (struct bytes){ 0 }, arena);
+        *out =
+            place_token(result.cells[0], parse_digits(result.cells[1]), (struct bytes){ 0 }, arena);
     arena_done(&scratch);
     return ok;
 }
@@ -539,7 +533,7 @@ static bool estimate(struct mysql_reader *self, const struct table *table, struc
     struct result result;
     bool ok = connection_query(self->connection, buf_view(&sql), 1, arena, &result, err);
     buf_done(&sql);
-    *rows = ok && result.row_count > 0 ? number_of(result.cells[0]) : 0;
+    *rows = ok && result.row_count > 0 ? parse_digits(result.cells[0]) : 0;
     return ok;
 }
 
@@ -550,7 +544,7 @@ static bool signed_of(struct bytes text, int64_t *out)
     struct bytes digits = { text.data + negative, text.size - negative };
     if (!text.data || digits.size == 0 || digits.size > 18)
         return false;
-    *out = (int64_t)number_of(digits) * (negative ? -1 : 1);
+    *out = (int64_t)parse_digits(digits) * (negative ? -1 : 1);
     return true;
 }
 

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 
+#include "engine/base/parse.h"
 #include "engine/base/reader.h"
 #include "engine/source.h"
 #include "sources/mysql/binlog_value.h"
@@ -195,14 +196,6 @@ CELL(decode_binary)
     return true;
 }
 
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 32;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 CELL(decode_uuid)
 {
     (void)cell;
@@ -211,7 +204,7 @@ CELL(decode_uuid)
     size_t digits = 0;
     memset(raw, 0, 16);
     for (size_t i = 0; i < text.size && digits < 32; i++) {
-        int digit = hex_digit(text.data[i]);
+        int digit = parse_hex_digit(text.data[i]);
         if (digit < 0)
             continue;
         raw[digits / 2] = (uint8_t)(raw[digits / 2] << 4 | digit);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "engine/base/parse.h"
 #include "sources/mysql/log.h"
 
 static bool is_number(struct bytes text)
@@ -13,14 +14,6 @@ static bool is_number(struct bytes text)
         if (text.data[i] < '0' || text.data[i] > '9')
             return false;
     return text.size > 0 && text.size < 19;
-}
-
-static int64_t number_of(struct bytes text)
-{
-    int64_t number = 0;
-    for (size_t i = 0; i < text.size; i++)
-        number = number * 10 + (text.data[i] - '0');
-    return number;
 }
 
 /* The part behind the last `mark`; *before: what stands before it. */
@@ -49,7 +42,7 @@ static bool time_read(struct bytes text, int64_t *out_ms)
                                          "%Y-%m-%d %H:%M" };
     char copy[64];
     if (is_number(text)) {
-        *out_ms = number_of(text);
+        *out_ms = (int64_t)parse_digits(text);
         return true;
     }
     snprintf(copy, sizeof copy, "%.*s", BYTES_ARGS(text));
@@ -76,7 +69,7 @@ static bool begin_at(struct mysql_options *options, struct bytes place)
     options->start_mode = START_SPECIFIC;
     if (is_file_place(first, &file, &offset) && (!both || gtid.size >= 300)) {
         options->start_file = file;
-        options->start_pos = number_of(offset);
+        options->start_pos = (int64_t)parse_digits(offset);
         options->start_gtid = (struct bytes){ 0 };
         return options->start_pos >= 4;
     }

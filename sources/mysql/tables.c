@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "engine/base/buf.h"
+#include "engine/base/parse.h"
 #include "schema/mysql_ddl.h"
 
 #define NOT_SYSTEM " NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')"
@@ -30,14 +31,6 @@ enum column_cell {
 static bool holds(struct bytes text, const char *word)
 {
     return text.data && memmem(text.data, text.size, word, strlen(word)) != NULL;
-}
-
-static uint64_t number_of(struct bytes text)
-{
-    uint64_t number = 0;
-    for (size_t i = 0; i < text.size && text.data[i] >= '0' && text.data[i] <= '9'; i++)
-        number = number * 10 + (uint64_t)(text.data[i] - '0');
-    return number;
 }
 
 /* 'it''s' as an SQL literal to its text. */
@@ -318,7 +311,7 @@ static void collations_add(struct collation_entry *entries, size_t *count,
     for (uint32_t i = 0; i < result->row_count; i++) {
         const struct bytes *cells = &result->cells[i * 3];
         if (cells[0].data)
-            entries[(*count)++] = (struct collation_entry){ (uint32_t)number_of(cells[0]),
+            entries[(*count)++] = (struct collation_entry){ (uint32_t)parse_digits(cells[0]),
                                                             arena_copy(arena, cells[1]),
                                                             arena_copy(arena, cells[2]) };
     }

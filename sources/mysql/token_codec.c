@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Tokens to bytes and back, and the order of places in a log. */
+#include "engine/base/parse.h"
 #include "engine/base/reader.h"
 #include "sources/mysql/token.h"
 
@@ -43,10 +44,7 @@ static uint64_t file_number(struct bytes file)
     size_t at = file.size;
     while (at > 0 && file.data[at - 1] >= '0' && file.data[at - 1] <= '9')
         at--;
-    uint64_t number = 0;
-    for (; at < file.size; at++)
-        number = number * 10 + (uint64_t)(file.data[at] - '0');
-    return number;
+    return parse_digits((struct bytes){ file.data + at, file.size - at });
 }
 
 int token_place_compare(const struct token *a, const struct token *b)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "engine/base/assert.h"
+#include "engine/base/parse.h"
 #include "engine/base/reader.h"
 
 #define DECODER(name)                                                                              \
@@ -321,18 +322,10 @@ DECODER(decode_moment)
 
 /* ---- bytes and texts ---- */
 
-static int hex_digit(uint8_t c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 static bool hex_decode(struct bytes text, uint8_t *out)
 {
     for (size_t i = 0; i + 1 < text.size; i += 2) {
-        int high = hex_digit(text.data[i]), low = hex_digit(text.data[i + 1]);
+        int high = parse_hex_digit(text.data[i]), low = parse_hex_digit(text.data[i + 1]);
         if (high < 0 || low < 0)
             return false;
         out[i / 2] = (uint8_t)(high << 4 | low);

@@ -9,11 +9,10 @@
  * the user wants what it holds (committed-offset). */
 #include "sources/postgres/wal.h"
 
-#include <stdlib.h>
-
 #include "engine/base/assert.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
+#include "engine/base/parse.h"
 #include "sources/postgres/publication.h"
 #include "sources/postgres/start_mode.h"
 #include "sources/postgres/token.h"
@@ -55,11 +54,6 @@ static bool connect_metadata(struct wal_source *self, struct error *err)
 
 /* ---- what must hold ---- */
 
-static uint64_t number_of(struct bytes text)
-{
-    return text.data ? strtoull((const char *)text.data, NULL, 10) : 0;
-}
-
 static bool check_server(struct wal_source *self, struct error *err)
 {
     struct arena arena = { 0 };
@@ -78,7 +72,7 @@ static bool check_server(struct wal_source *self, struct error *err)
                        "then restart the server",
                        BYTES_ARGS(result.cells[0]));
     if (ok) {
-        int64_t third_ms = (int64_t)number_of(result.cells[1]) / 3;
+        int64_t third_ms = (int64_t)parse_digits(result.cells[1]) / 3;
         self->status_every_ms = third_ms == 0 || third_ms > STATUS_MOST_MS ? STATUS_MOST_MS
                                 : third_ms < STATUS_LEAST_MS               ? STATUS_LEAST_MS
                                                                            : third_ms;
@@ -96,7 +90,7 @@ static bool identify(struct wal_source *self, struct error *err)
     struct result result;
     bool ok = session_query(self->stream, BYTES_LITERAL("IDENTIFY_SYSTEM"), &arena, &result, err);
     if (ok && result.row_count == 1)
-        self->cluster = number_of(result.cells[0]);
+        self->cluster = parse_digits(result.cells[0]);
     arena_done(&arena);
     return ok;
 }
