@@ -9,6 +9,7 @@
 #include "engine/base/reader.h"
 #include "engine/source.h"
 #include "sources/mysql/binlog_value.h"
+#include "sources/mysql/wire_type.h"
 
 struct cell {
     bool (*decode)(const struct cell *cell, struct reader *in, struct batch *batch,
@@ -20,23 +21,6 @@ struct cell {
 struct cell_plan {
     const struct table *table;
     struct cell cells[];
-};
-
-/* Wire types of the protocol. */
-enum {
-    WIRE_TINY = 1,
-    WIRE_SHORT = 2,
-    WIRE_LONG = 3,
-    WIRE_FLOAT = 4,
-    WIRE_DOUBLE = 5,
-    WIRE_TIMESTAMP = 7,
-    WIRE_LONGLONG = 8,
-    WIRE_INT24 = 9,
-    WIRE_DATE = 10,
-    WIRE_TIME = 11,
-    WIRE_DATETIME = 12,
-    WIRE_YEAR = 13,
-    WIRE_NEWDATE = 14
 };
 
 static inline struct bytes take_text(struct reader *in)
