@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Types of columns (enum_field_types of the server), in a TABLE_MAP of the log and in a result set. */
+ * Types of columns (enum_field_types of the server), in a TABLE_MAP of the log and in a result
+ * set. */
 #pragma once
 
 enum wire_type {
