@@ -383,6 +383,28 @@ def out_of_time(_signal, _frame):
     raise TimeoutError(f"not done within {MINUTES} minutes")
 
 
+def in_folder(make, measure):
+    """measure(make(folder)), bounded in time, with nothing left behind: the exit status."""
+    process.die_with_us = True
+    signal.signal(signal.SIGALRM, out_of_time)
+    signal.alarm(MINUTES * 60)
+    folder = tempfile.mkdtemp(prefix="mr-bench-")
+    bench = None
+    try:
+        bench = make(folder)
+        print(f"{bench.source.label}, {os.cpu_count()} cores; tables of 2, 12 and 40 columns")
+        bench.fill()
+        measure(bench)
+    except (RuntimeError, TimeoutError, AssertionError) as error:
+        print(f"tests/bench/run: {error}", file=sys.stderr)
+        return 1
+    finally:
+        if bench:
+            bench.remove()
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
 def main(kind=Bench, rows=2000000, measures=PARTS):
     parser = argparse.ArgumentParser(prog="tests/bench/run")
     parser.add_argument("parts", nargs="*", metavar="PART",
@@ -394,27 +416,17 @@ def main(kind=Bench, rows=2000000, measures=PARTS):
     for part in options.parts:
         if part not in measures:
             parser.error(f"'{part}' is none of {', '.join(measures)}")
-    process.die_with_us = True
-    signal.signal(signal.SIGALRM, out_of_time)
-    signal.alarm(MINUTES * 60)
-    folder = tempfile.mkdtemp(prefix="mr-bench-")
-    bench = None
-    try:
+
+    def make(folder):
         server = FLAVORS[options.source](os.path.join(folder, "source"),
                                          {"max_binlog_size": "1G"})
-        bench = kind(folder, server, options.rows)
-        print(f"{bench.source.label}, {os.cpu_count()} cores; tables of 2, 12 and 40 columns")
-        bench.fill()
+        return kind(folder, server, options.rows)
+
+    def measure(bench):
         for part in options.parts or measures:
             measures[part](bench, options.repeat)
-    except (RuntimeError, TimeoutError, AssertionError) as error:
-        print(f"tests/bench/run: {error}", file=sys.stderr)
-        return 1
-    finally:
-        if bench:
-            bench.remove()
-        shutil.rmtree(folder, ignore_errors=True)
-    return 0
+
+    return in_folder(make, measure)
 
 
 if __name__ == "__main__":

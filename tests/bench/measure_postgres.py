@@ -7,16 +7,11 @@ held against that of pg_recvlogical, in turns, each run on a slot of its own ove
 
 import argparse
 import os
-import shutil
-import signal
 import sys
-import tempfile
 
-from support import process
 from support.postgres import AGENT_PASSWORD, AGENT_USER, POSTGRES
 
-from .measure import (MINUTES, Bench, Cost, median, out_of_time, print_header, print_line,
-                      run_child)
+from .measure import Bench, Cost, in_folder, median, print_header, print_line, run_child
 
 SCHEMA = "bench"
 
@@ -173,24 +168,8 @@ def main():
     parser.add_argument("--repeat", type=int, default=3, help="runs of which the median is shown")
     options = parser.parse_args()
     os.environ["PGPASSWORD"] = AGENT_PASSWORD
-    process.die_with_us = True
-    signal.signal(signal.SIGALRM, out_of_time)
-    signal.alarm(MINUTES * 60)
-    folder = tempfile.mkdtemp(prefix="mr-bench-")
-    bench = None
-    try:
-        bench = PostgresBench(folder, options.version, options.rows)
-        print(f"{bench.source.label}, {os.cpu_count()} cores; tables of 2, 12 and 40 columns")
-        bench.fill()
-        measure(bench, options.repeat)
-    except (RuntimeError, TimeoutError, AssertionError) as error:
-        print(f"tests/bench/run: {error}", file=sys.stderr)
-        return 1
-    finally:
-        if bench:
-            bench.remove()
-        shutil.rmtree(folder, ignore_errors=True)
-    return 0
+    return in_folder(lambda folder: PostgresBench(folder, options.version, options.rows),
+                     lambda bench: measure(bench, options.repeat))
 
 
 if __name__ == "__main__":
