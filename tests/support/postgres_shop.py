@@ -5,13 +5,10 @@ key too, partitioned too, 250,000 rows that are the same on every run.
 All sessions of its database are the agent's user, who must own the tables.
 """
 
-import random
-import threading
-import time
-
 import psycopg2
 
 from .postgres import AGENT_USER
+from .shop_writer import ShopWriter
 
 _WORD = "(ARRAY['Ärger', '数据库', 'naïve café', 'plain', '', 'Москва', '🚚 truck'])[1 + n % 7]"
 _TYPES = ["CREATE TYPE tier AS ENUM ('basic', 'silver', 'gold', 'größte')",
@@ -207,34 +204,12 @@ def change_rows(server, schema="shop"):
         database=schema)
 
 
-class Writer(threading.Thread):
-    """Changes rows of the shop, a small transaction after the other, until it is told to stop."""
+class Writer(ShopWriter):
+    def _connect(self):
+        return self.server.connect(self.schema)
 
-    def __init__(self, server, schema="shop", seed=1, pause=0.0):
-        super().__init__(daemon=True)
-        self.server, self.schema, self.pause = server, schema, pause
-        self.random = random.Random(seed)
-        self.rows = 0
-        self.error = None
-        self._stop_asked = threading.Event()
-
-    def run(self):
-        try:
-            connection = self.server.connect(self.schema)
-            with connection.cursor() as cursor:
-                while not self._stop_asked.is_set():
-                    try:
-                        self._transaction(cursor)
-                    except psycopg2.errors.DeadlockDetected:
-                        cursor.execute("ROLLBACK")
-                    time.sleep(self.pause)
-            connection.close()
-        except Exception as error:  # handed to the one who stops us
-            self.error = error
-
-    def _write(self, cursor, statement, *values):
-        cursor.execute(statement, values)
-        self.rows += cursor.rowcount
+    def _lost(self, error):
+        return isinstance(error, psycopg2.errors.DeadlockDetected)
 
     def _transaction(self, cursor):
         pick = self.random.randrange
@@ -248,9 +223,3 @@ class Writer(threading.Thread):
         if pick(5) == 0:
             self._write(cursor, "DELETE FROM events WHERE kind = 'live' AND size = %s", pick(100))
         cursor.execute("ROLLBACK" if pick(20) == 0 else "COMMIT")
-
-    def stop(self):
-        self._stop_asked.set()
-        self.join(60)
-        if self.error:
-            raise self.error

@@ -5,11 +5,9 @@ The same text works on MariaDB 10.5 and later and on MySQL 8.0 and later. Rows a
 server from numbers, so that 250,000 of them load within seconds and are the same on every run.
 """
 
-import random
-import threading
-import time
-
 import pymysql
+
+from .shop_writer import ShopWriter
 
 # A row number `n` from 1 to the limit, made of digits.
 _DIGIT = "SELECT 0 d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4" \
@@ -362,57 +360,29 @@ def change_rows(database, schema="shop"):
         database=schema)
 
 
-DEADLOCK, LOCK_WAIT = 1213, 1205  # what two writers may do to each other: the loser begins anew
+DEADLOCK, LOCK_WAIT = 1213, 1205  # what two writers may do to each other
 
 
-class Writer(threading.Thread):
-    """Changes rows of the shop, a small transaction after the other, until it is told to stop."""
+class Writer(ShopWriter):
+    def _connect(self):
+        connection = self.server.connect(database=self.schema)
+        with connection.cursor() as cursor:
+            cursor.execute("SET sql_mode = ''")
+        return connection
 
-    def __init__(self, database, schema="shop", seed=1, pause=0.0):
-        super().__init__(daemon=True)
-        self.database, self.schema, self.pause = database, schema, pause
-        self.random = random.Random(seed)
-        self.rows = 0
-        self.error = None
-        self._stop_asked = threading.Event()
-
-    def run(self):
-        try:
-            with self.database.connect(database=self.schema) as connection, \
-                    connection.cursor() as cursor:
-                cursor.execute("SET sql_mode = ''")
-                while not self._stop_asked.is_set():
-                    self._try_transaction(cursor)
-                    time.sleep(self.pause)
-        except Exception as error:  # handed to the one who stops us
-            self.error = error
-
-    def _try_transaction(self, cursor):
-        try:
-            self._transaction(cursor)
-        except pymysql.err.OperationalError as error:
-            if error.args[0] not in (DEADLOCK, LOCK_WAIT):
-                raise
-            cursor.execute("ROLLBACK")
+    def _lost(self, error):
+        return (isinstance(error, pymysql.err.OperationalError) and
+                error.args[0] in (DEADLOCK, LOCK_WAIT))
 
     def _transaction(self, cursor):
         pick = self.random.randrange
         cursor.execute("BEGIN")
         order = pick(1, 40000)
-        self.rows += cursor.execute(
-            "UPDATE orders SET total = total + 0.0001, state = %s WHERE id BETWEEN %s AND %s",
-            (pick(1, 5), order, order + pick(1, 30)))
-        self.rows += cursor.execute(
-            "INSERT INTO events VALUES (NOW(6), %s, NULL, %s)", ("live", pick(100)))
-        self.rows += cursor.execute(
-            "UPDATE stock SET pieces = pieces - 1 WHERE warehouse_id = %s AND sku < %s",
-            (pick(1, 51), f"SKU-{pick(60):06}"))
+        self._write(cursor, "UPDATE orders SET total = total + 0.0001, state = %s WHERE id "
+                            "BETWEEN %s AND %s", pick(1, 5), order, order + pick(1, 30))
+        self._write(cursor, "INSERT INTO events VALUES (NOW(6), %s, NULL, %s)", "live", pick(100))
+        self._write(cursor, "UPDATE stock SET pieces = pieces - 1 WHERE warehouse_id = %s AND "
+                            "sku < %s", pick(1, 51), f"SKU-{pick(60):06}")
         if pick(5) == 0:
-            self.rows += cursor.execute("DELETE FROM events WHERE kind = 'live' LIMIT 3")
+            self._write(cursor, "DELETE FROM events WHERE kind = 'live' LIMIT 3")
         cursor.execute("ROLLBACK" if pick(20) == 0 else "COMMIT")
-
-    def stop(self):
-        self._stop_asked.set()
-        self.join(60)
-        if self.error:
-            raise self.error
