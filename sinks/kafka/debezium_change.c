@@ -2,6 +2,7 @@
 #include "sinks/kafka/debezium_change.h"
 
 #include "engine/base/json_write.h"
+#include "engine/base/parse.h"
 #include "sinks/kafka/jdbc.h"
 
 static void member_null(struct json_writer *json, const char *key)
@@ -45,10 +46,10 @@ static void put_type_name(struct json_writer *json, const char *key, struct byte
 static int64_t display_width(struct bytes type)
 {
     const uint8_t *open = memchr(type.data, '(', type.size);
-    int64_t width = 0;
-    for (const uint8_t *p = open; p && ++p < type.data + type.size && *p >= '0' && *p <= '9';)
-        width = width * 10 + (*p - '0');
-    return width;
+    if (!open)
+        return 0;
+    size_t before = (size_t)(open + 1 - type.data);
+    return (int64_t)parse_digits((struct bytes){ open + 1, type.size - before });
 }
 
 static void put_sizes(struct json_writer *json, const struct column *column)
