@@ -76,17 +76,10 @@ static void print_pair(struct bytes database, struct bytes name)
 
 static void print_ranges(const struct checkpoint_image *image, uint32_t table_id)
 {
-    uint32_t count = 0, complete = 0;
-    uint64_t rows = 0;
-    for (size_t i = 0; i < image->range_count; i++) {
-        if (image->ranges[i].table_id != table_id)
-            continue;
-        count++;
-        complete += image->ranges[i].complete;
-        rows += image->ranges[i].rows;
-    }
-    if (count > 0)
-        printf(", %" PRIu32 " of %" PRIu32 " ranges read, %" PRIu64 " rows", complete, count, rows);
+    struct checkpoint_progress read = checkpoint_progress_of(image, table_id);
+    if (read.ranges > 0)
+        printf(", %" PRIu32 " of %" PRIu32 " ranges read, %" PRIu64 " rows", read.complete,
+               read.ranges, read.rows);
 }
 
 static void print_tables(const struct checkpoint_image *image)

@@ -23,14 +23,6 @@ bool stored_is_newest(const struct checkpoint_image *image, size_t index)
            image->tables[index + 1]->id != image->tables[index]->id;
 }
 
-static uint64_t snapshot_rows(const struct checkpoint_image *image, uint32_t id)
-{
-    uint64_t rows = 0;
-    for (size_t i = 0; i < image->range_count; i++)
-        rows += image->ranges[i].table_id == id ? image->ranges[i].rows : 0;
-    return rows;
-}
-
 static void put_pair(struct json_writer *json, const char *key, struct arena *arena,
                      struct bytes database, struct bytes name)
 {
@@ -52,7 +44,8 @@ static void put_stored_table(struct look *look, const struct table *table,
     json_member_string(&look->json, "state", bytes_from(table_state_name(state)));
     json_member_string(&look->json, "reason",
                        record->reason.data ? record->reason : BYTES_LITERAL(""));
-    json_member_uint(&look->json, "snapshot_rows", snapshot_rows(look->image, table->id));
+    json_member_uint(&look->json, "snapshot_rows",
+                     checkpoint_progress_of(look->image, table->id).rows);
     json_object_end(&look->json);
 }
 

@@ -91,11 +91,18 @@ bool checkpoint_open(const char *directory, struct bytes identity, struct checkp
                      struct checkpoint_image *image, struct error *err);
 /* Read-only look for `millrace status` while an agent runs: a copy of what was last committed. */
 bool checkpoint_peek(const char *directory, struct checkpoint_image *image, struct error *err);
-/* The state of a table, as it was loaded; NULL: none. */
 /* The end of a snapshot has no record of its own: all ranges of the table are there and complete.
  */
 enum table_state checkpoint_state_of(const struct checkpoint_image *image,
                                      const struct table_record *record);
+/* How far the ranges of a table were read, those that are stored. */
+struct checkpoint_progress {
+    uint32_t ranges, complete;
+    uint64_t rows;
+};
+struct checkpoint_progress checkpoint_progress_of(const struct checkpoint_image *image,
+                                                  uint32_t table_id);
+/* The state of a table, as it was loaded; NULL: none. */
 const struct table_record *checkpoint_record_of(const struct checkpoint_image *image,
                                                 uint32_t table_id);
 void checkpoint_image_done(struct checkpoint_image *image);

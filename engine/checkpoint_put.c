@@ -126,17 +126,26 @@ void checkpoint_put_done(struct checkpoint_write *write, const struct intent *in
         write, &(struct target_record){ intent->database, intent->name, intent->applied });
 }
 
+struct checkpoint_progress checkpoint_progress_of(const struct checkpoint_image *image,
+                                                  uint32_t table_id)
+{
+    struct checkpoint_progress progress = { 0 };
+    for (size_t i = 0; i < image->range_count; i++) {
+        if (image->ranges[i].table_id != table_id)
+            continue;
+        progress.ranges++;
+        progress.complete += image->ranges[i].complete;
+        progress.rows += image->ranges[i].rows;
+    }
+    return progress;
+}
+
 enum table_state checkpoint_state_of(const struct checkpoint_image *image,
                                      const struct table_record *record)
 {
-    uint32_t count = 0, complete = 0;
-    for (size_t i = 0; i < image->range_count; i++) {
-        if (image->ranges[i].table_id != record->table_id)
-            continue;
-        count++;
-        complete += image->ranges[i].complete;
-    }
-    bool done = count > 0 && complete == count && count >= record->range_count;
+    struct checkpoint_progress read = checkpoint_progress_of(image, record->table_id);
+    bool done =
+        read.ranges > 0 && read.complete == read.ranges && read.ranges >= record->range_count;
     return record->state == TABLE_SNAPSHOT && done ? TABLE_STREAMING : record->state;
 }
 

@@ -542,19 +542,12 @@ bool intake_adopt_tables(struct intake *intake, bool fresh, struct error *err)
 
 /* ---- after a restart ---- */
 
-static uint32_t ranges_of(const struct checkpoint_image *image, uint32_t table_id)
-{
-    uint32_t count = 0;
-    for (size_t i = 0; i < image->range_count; i++)
-        count += image->ranges[i].table_id == table_id;
-    return count;
-}
-
 /* False: what is stored does not fit together; the table is read anew. */
 static bool restore_ranges(struct intake *intake, struct tracked *tracked,
                            const struct checkpoint_image *image, const struct table_record *record)
 {
-    if (record->range_count == 0 || ranges_of(image, tracked->id) != record->range_count)
+    if (record->range_count == 0 ||
+        checkpoint_progress_of(image, tracked->id).ranges != record->range_count)
         return false;
     tracked->ranges = memory_zalloc(record->range_count, sizeof *tracked->ranges);
     tracked->range_count = record->range_count;
@@ -580,14 +573,6 @@ static bool restore_ranges(struct intake *intake, struct tracked *tracked,
     return true;
 }
 
-static bool keyless_is_complete(const struct checkpoint_image *image, uint32_t table_id)
-{
-    for (size_t i = 0; i < image->range_count; i++)
-        if (image->ranges[i].table_id == table_id && image->ranges[i].complete)
-            return true;
-    return false;
-}
-
 static void restore_table(struct intake *intake, const struct table *table,
                           const struct checkpoint_image *image)
 {
@@ -602,12 +587,12 @@ static void restore_table(struct intake *intake, const struct table *table,
         return;
     snapshot_begin_table(intake->snapshot, tracked);
     tracked->sweep = record->state == TABLE_SNAPSHOT ? record->sweep : 0;
-    if (record->state == TABLE_SNAPSHOT && tracked->keyless &&
-        keyless_is_complete(image, table->id)) {
+    struct checkpoint_progress read = checkpoint_progress_of(image, table->id);
+    if (record->state == TABLE_SNAPSHOT && tracked->keyless && read.complete > 0) {
         snapshot_finish_table(intake->snapshot, tracked);
         return;
     }
-    if (record->state == TABLE_SNAPSHOT && ranges_of(image, table->id) == 0 && !tracked->keyless)
+    if (record->state == TABLE_SNAPSHOT && read.ranges == 0 && !tracked->keyless)
         return; /* nothing of it was sent */
     if (record->state == TABLE_SNAPSHOT && !tracked->keyless &&
         restore_ranges(intake, tracked, image, record))
