@@ -38,6 +38,12 @@ struct result {
 };
 bool connection_query(struct connection *connection, struct bytes sql, uint32_t limit,
                       struct arena *arena, struct result *result, struct error *err);
+/* The same for a statement as it stands in our source. */
+static inline bool connection_ask(struct connection *connection, const char *sql,
+                                  struct arena *arena, struct result *result, struct error *err)
+{
+    return connection_query(connection, bytes_from(sql), 0, arena, result, err);
+}
 /* The same for statements whose result nobody wants; printf-like, caller quotes. */
 __attribute__((format(printf, 3, 4))) bool
 connection_execute(struct connection *connection, struct error *err, const char *format, ...);

@@ -27,12 +27,6 @@ static bool ask(struct log_source *self, struct buf *sql, struct arena *arena,
     return ok;
 }
 
-static bool ask_text(struct log_source *self, const char *text, struct arena *arena,
-                     struct result *result, struct error *err)
-{
-    return connection_query(self->connection, bytes_from(text), 0, arena, result, err);
-}
-
 /* ---- the same server ---- */
 
 /* The time in a file's first event, which a dump of it begins with behind a ROTATE. */
@@ -83,7 +77,7 @@ static bool same_server(struct log_source *self, const struct token *from, struc
     uint32_t created = 0;
     if (!from->created || from->file.size == 0)
         return true;
-    if (!ask_text(self, "SHOW BINARY LOGS", arena, &files, err))
+    if (!connection_ask(self->connection, "SHOW BINARY LOGS", arena, &files, err))
         return false;
     bool there = false;
     for (uint32_t i = 0; i < files.row_count; i++)
@@ -327,7 +321,7 @@ static bool file_begins(struct walk *walk, struct bytes file, bool *begins, stru
 static bool walk_log(struct walk *walk, struct arena *arena, struct error *err)
 {
     struct result files;
-    if (!ask_text(walk->self, "SHOW BINARY LOGS", arena, &files, err))
+    if (!connection_ask(walk->self->connection, "SHOW BINARY LOGS", arena, &files, err))
         return false;
     uint32_t first = files.row_count;
     bool begins = false;
@@ -357,7 +351,8 @@ static bool walk_mysql(struct walk *walk, struct arena *arena, struct error *err
     struct result executed;
     struct gtid_set theirs = { 0 }, own = { 0 };
     struct bytes uuid = arena_printf(arena, "%s:1", walk->self->server);
-    bool ok = ask_text(walk->self, "SELECT @@global.gtid_executed", arena, &executed, err) &&
+    bool ok = connection_ask(walk->self->connection, "SELECT @@global.gtid_executed", arena,
+                             &executed, err) &&
               gtid_set_parse(&theirs, executed.cells[0], err) && gtid_set_parse(&own, uuid, err);
     if (ok)
         memcpy(walk->uuid, own.sources[0].id.uuid, sizeof walk->uuid);
@@ -378,10 +373,10 @@ static bool walk_mariadb(struct walk *walk, struct arena *arena, struct error *e
 {
     struct result result;
     struct gtid_state theirs = { 0 };
-    bool ok = ask_text(walk->self,
-                       "SELECT CONCAT_WS(',', @@global.gtid_binlog_state, "
-                       "NULLIF(@@global.gtid_slave_pos, ''))",
-                       arena, &result, err) &&
+    bool ok = connection_ask(walk->self->connection,
+                             "SELECT CONCAT_WS(',', @@global.gtid_binlog_state, "
+                             "NULLIF(@@global.gtid_slave_pos, ''))",
+                             arena, &result, err) &&
               gtid_state_parse(&theirs, result.cells[0], err);
     for (uint32_t i = 0; ok && i < walk->ours->count; i++) {
         const struct gtid_source *place = &walk->ours->sources[i];

@@ -14,6 +14,7 @@
 #include "engine/base/parse.h"
 #include "sources/mysql/log.h"
 #include "sources/mysql/rights.h"
+#include "sources/mysql/snapshot_place.h"
 
 enum {
     COM_BINLOG_DUMP_COMMAND = 0x12,
@@ -23,18 +24,12 @@ enum {
 
 /* ---- small questions ---- */
 
-static bool ask(struct connection *connection, const char *sql, struct arena *arena,
-                struct result *result, struct error *err)
-{
-    return connection_query(connection, bytes_from(sql), 0, arena, result, err);
-}
-
 /* The first cell of the first row; data NULL when there is none. */
 static bool ask_one(struct connection *connection, const char *sql, struct arena *arena,
                     struct bytes *out, struct error *err)
 {
     struct result result;
-    if (!ask(connection, sql, arena, &result, err))
+    if (!connection_ask(connection, sql, arena, &result, err))
         return false;
     *out = result.row_count > 0 && result.column_count > 0 ? result.cells[0] : (struct bytes){ 0 };
     return true;
@@ -73,8 +68,8 @@ void log_disconnect(struct log_source *self)
 static bool check_settings(struct log_source *self, struct arena *arena, struct error *err)
 {
     struct result result;
-    if (!ask(self->connection, "SELECT @@log_bin, @@binlog_format, @@server_id", arena, &result,
-             err))
+    if (!connection_ask(self->connection, "SELECT @@log_bin, @@binlog_format, @@server_id", arena,
+                        &result, err))
         return false;
     if (!bytes_is(result.cells[0], "1"))
         return error_set(err, ERROR_CONFIG,
@@ -159,19 +154,8 @@ static bool mariadb_gtid_of(struct log_source *self, struct bytes file, uint64_t
 static bool visible_place(struct log_source *self, struct token *place, struct gtid_set *set,
                           struct arena *arena, struct error *err)
 {
-    struct result result;
-    if (!connection_execute(self->connection, err, "START TRANSACTION WITH CONSISTENT SNAPSHOT") ||
-        !ask(self->connection, "SHOW STATUS LIKE 'binlog_snapshot_%'", arena, &result, err))
-        return false;
-    for (uint32_t i = 0; i < result.row_count; i++) {
-        if (!strcasecmp((const char *)result.cells[2 * i].data, "binlog_snapshot_file"))
-            place->file = result.cells[2 * i + 1];
-        if (!strcasecmp((const char *)result.cells[2 * i].data, "binlog_snapshot_position"))
-            place->offset = parse_digits(result.cells[2 * i + 1]);
-    }
-    if (!place->file.size)
-        return error_set(err, ERROR_CONFIG, "the server writes no binary log");
-    return connection_execute(self->connection, err, "COMMIT") &&
+    return snapshot_place(self->connection, arena, place, err) &&
+           connection_execute(self->connection, err, "COMMIT") &&
            mariadb_gtid_of(self, place->file, place->offset, set, arena, err);
 }
 
@@ -190,7 +174,7 @@ static bool begin_at_end(struct log_source *self, struct arena *arena, struct er
     if (self->by_gtid)
         return ask_one(self->connection, "SELECT @@global.gtid_executed", arena, &executed, err) &&
                gtid_set_parse(&self->executed, executed, err);
-    if (!ask(self->connection, status_statement(self), arena, &result, err))
+    if (!connection_ask(self->connection, status_statement(self), arena, &result, err))
         return false;
     if (result.row_count == 0)
         return error_set(err, ERROR_CONFIG, "the server writes no binary log");
@@ -207,7 +191,7 @@ static bool begin_earliest(struct log_source *self, struct arena *arena, struct 
         return ask_one(self->connection, "SELECT @@global.gtid_purged", arena, &purged, err) &&
                gtid_set_parse(&self->executed, purged, err);
     }
-    if (!ask(self->connection, "SHOW BINARY LOGS", arena, &result, err))
+    if (!connection_ask(self->connection, "SHOW BINARY LOGS", arena, &result, err))
         return false;
     if (result.row_count == 0)
         return error_set(err, ERROR_CONFIG, "the server writes no binary log");

@@ -20,6 +20,7 @@
 #include "sources/mysql/connection.h"
 #include "sources/mysql/reader_row.h"
 #include "sources/mysql/reader_sql.h"
+#include "sources/mysql/snapshot_place.h"
 #include "sources/mysql/token.h"
 #include "sources/sources.h"
 
@@ -61,12 +62,6 @@ static struct mysql_reader *reader_of_base(struct table_reader *reader)
 
 /* ---- small questions ---- */
 
-static bool ask(struct connection *connection, const char *sql, struct arena *arena,
-                struct result *result, struct error *err)
-{
-    return connection_query(connection, bytes_from(sql), 0, arena, result, err);
-}
-
 bool reader_open(const void *options, struct arena *arena, struct table_reader **out,
                  struct error *err)
 {
@@ -83,11 +78,12 @@ bool reader_open(const void *options, struct arena *arena, struct table_reader *
     bool ok = connection_execute(self->connection, err,
                                  "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
     if (ok && !self->mariadb) {
-        ok = ask(self->connection, "SELECT @@global.gtid_mode", &scratch, &result, err);
+        ok = connection_ask(self->connection, "SELECT @@global.gtid_mode", &scratch, &result, err);
         self->by_gtid = ok && result.row_count > 0 && bytes_is(result.cells[0], "ON");
     }
-    ok = ok && ask(self->connection, self->mariadb ? "SELECT @@server_id" : "SELECT @@server_uuid",
-                   &scratch, &result, err);
+    ok = ok && connection_ask(self->connection,
+                              self->mariadb ? "SELECT @@server_id" : "SELECT @@server_uuid",
+                              &scratch, &result, err);
     if (ok && result.row_count > 0)
         snprintf(self->server, sizeof self->server, "%.*s", BYTES_ARGS(result.cells[0]));
     arena_done(&scratch);
@@ -132,22 +128,8 @@ static bool mariadb_snapshot(struct mysql_reader *self, const struct token *gate
                              struct error *err)
 {
     struct arena scratch = { 0 };
-    struct result result;
-    struct token place = { 0 };
-    bool ok =
-        connection_execute(self->connection, err, "START TRANSACTION WITH CONSISTENT SNAPSHOT") &&
-        ask(self->connection, "SHOW STATUS LIKE 'binlog_snapshot_%'", &scratch, &result, err);
-    for (uint32_t i = 0; ok && i < result.row_count; i++) {
-        struct bytes name = result.cells[2 * i], value = result.cells[2 * i + 1];
-        if (name.size == 20 && !strncasecmp((const char *)name.data, "binlog_snapshot_file", 20))
-            place.file = value;
-        if (name.size == 24 &&
-            !strncasecmp((const char *)name.data, "binlog_snapshot_position", 24))
-            place.offset = parse_digits(value);
-    }
-    if (ok && place.file.size == 0)
-        ok = error_set(err, ERROR_CONFIG,
-                       "the server tells no binlog_snapshot_position: is log_bin on?");
+    struct token place;
+    bool ok = snapshot_place(self->connection, &scratch, &place, err);
     *early = ok && gate->file.size > 0 && token_place_compare(&place, gate) < 0;
     if (ok && !*early)
         out->low = out->high = place_token(place.file, place.offset, (struct bytes){ 0 }, arena);
@@ -162,7 +144,7 @@ static bool log_end(struct mysql_reader *self, struct connection *connection, st
     struct result result;
     const char *sql =
         self->mariadb || self->version < 80200 ? "SHOW MASTER STATUS" : "SHOW BINARY LOG STATUS";
-    bool ok = ask(connection, sql, &scratch, &result, err);
+    bool ok = connection_ask(connection, sql, &scratch, &result, err);
     if (ok && result.row_count == 0)
         ok = error_set(err, ERROR_CONFIG, "the server writes no binary log");
     if (ok)
@@ -198,7 +180,8 @@ static bool gtid_snapshot(struct mysql_reader *self, struct arena *arena, struct
 {
     struct arena scratch = { 0 };
     struct result result;
-    bool ok = ask(self->connection, "SELECT @@global.gtid_executed", &scratch, &result, err);
+    bool ok =
+        connection_ask(self->connection, "SELECT @@global.gtid_executed", &scratch, &result, err);
     if (ok)
         out->low = place_token((struct bytes){ (const uint8_t *)"", 0 }, 0, result.cells[0], arena);
     arena_done(&scratch);
