@@ -223,6 +223,7 @@ static void fill_options(struct config *config, struct plan *plan)
     options->schema_behavior = (enum schema_behavior)pipeline->schema_behavior;
     options->on_lost_position = (enum lost_policy)pipeline->lost_policy;
     options->snapshot_parallelism = (uint32_t)pipeline->snapshot_parallelism;
+    options->retention_interval_ms = config->source.retention_interval_ms;
     options->chunk_rows = (uint32_t)config->source.chunk_rows;
     options->memory_bytes = pipeline->memory_bytes;
     options->sink_parallelism = (uint32_t)sink->parallelism;

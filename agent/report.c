@@ -140,7 +140,9 @@ enum gauge_kind {
     GAUGE_TABLES_DONE,
     GAUGE_TABLES_LEFT,
     GAUGE_FETCH_LAG,
-    GAUGE_EMIT_LAG
+    GAUGE_EMIT_LAG,
+    GAUGE_BEHIND,
+    GAUGE_RETENTION
 };
 static const struct gauge {
     const char *name, *help;
@@ -149,6 +151,11 @@ static const struct gauge {
     { "millrace_up", "1 while the pipeline runs.", GAUGE_UP },
     { "millrace_source_connected", "1 while the source is connected.", GAUGE_CONNECTED },
     { "millrace_lag_milliseconds", "Age of the oldest change that is not durable.", GAUGE_LAG },
+    { "millrace_source_log_behind_bytes", "Log behind the durable position, when last asked.",
+      GAUGE_BEHIND },
+    { "millrace_source_log_retention_percent",
+      "How much of what the server keeps lies behind the durable position; -1: no limit.",
+      GAUGE_RETENTION },
     { "isSnapshotting", "1 while tables are read.", GAUGE_SNAPSHOTTING },
     { "isStreamReading", "1 while the log is read.", GAUGE_STREAMING },
     { "numTablesSnapshotted", "Tables whose snapshot is done.", GAUGE_TABLES_DONE },
@@ -174,6 +181,10 @@ static long long gauge_value(const struct running *running, enum gauge_kind kind
         return (long long)tables_in(running, false);
     case GAUGE_FETCH_LAG:
         return fetch_lag_ms(metrics);
+    case GAUGE_BEHIND:
+        return (long long)count_of(&metrics->behind_bytes);
+    case GAUGE_RETENTION:
+        return atomic_load(&metrics->retention_percent);
     case GAUGE_LAG:
     case GAUGE_EMIT_LAG:
         return metrics_lag_ms(metrics);
@@ -314,6 +325,8 @@ static void put_numbers(struct json_writer *json, struct pipeline_metrics *metri
     json_member_uint(json, "source_events", count_of(&metrics->source_events));
     json_member_uint(json, "source_transactions", count_of(&metrics->source_transactions));
     json_member_uint(json, "reconnects", count_of(&metrics->reconnects));
+    json_member_uint(json, "log_behind_bytes", count_of(&metrics->behind_bytes));
+    json_member_int(json, "log_retention_percent", atomic_load(&metrics->retention_percent));
     json_member_uint(json, "zero_dates", count_of(&metrics->changed.zero_dates));
     json_member_uint(json, "out_of_range", count_of(&metrics->changed.out_of_range));
     json_member_uint(json, "replaced_text", count_of(&metrics->replaced_text));
@@ -332,6 +345,7 @@ static void put_running(struct json_writer *json, const struct running *running)
     json_member_string(json, "error",
                        bytes_from(state == RUNNING_FAILED ? running->err.message : ""));
     put_locked_text(json, "trouble", &metrics->lock, metrics->trouble);
+    put_locked_text(json, "retention", &metrics->lock, metrics->retention);
     put_locked_text(json, "position", &metrics->lock, metrics->position);
     put_flag(json, "connected", atomic_load(&metrics->connected));
     put_flag(json, "snapshotting", atomic_load(&metrics->snapshotting));

@@ -90,8 +90,10 @@ static void print_sink(const json_t *sink, bool live)
     print_member(sink, "error");
     print_member(sink, "trouble");
     print_member(sink, "position");
-    if (live)
+    if (live) {
+        print_member(sink, "retention");
         print_numbers(sink);
+    }
     print_states(sink);
     print_parked(sink);
 }

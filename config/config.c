@@ -28,12 +28,16 @@ const struct setting config_source_settings[] = {
       "Whether schema changes are followed; false lets only new tables through.", 0, 0, NULL },
     { "scan.incremental.snapshot.chunk.size", SETTING_INT, SOURCE(chunk_rows), "32768",
       "Rows of a snapshot chunk, at most.", 1, 10000000, NULL },
+    { "retention.check.interval", SETTING_DURATION, SOURCE(retention_interval_ms), "30s",
+      "How often the server is asked how long it keeps the log that is not delivered yet: a "
+      "warning at 50 and at 80 % of that; 0: never.",
+      0, 86400 * 1000, NULL },
     { 0 },
 };
 
 const struct setting config_sink_settings[] = {
     { "type", SETTING_TEXT, SINK(type), NULL,
-      "The driver that writes: clickhouse, stdout or blackhole.", 0, 0, NULL },
+      "The driver that writes: clickhouse, kafka, stdout or blackhole.", 0, 0, NULL },
     { "name", SETTING_TEXT, SINK(name), "",
       "A name of your own, for messages, metrics and the checkpoint's folder; the type when empty.",
       0, 0, NULL },

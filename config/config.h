@@ -14,7 +14,7 @@ enum { CONFIG_SINKS_MAX = 16, CONFIG_ROUTES_MAX = 4096, CONFIG_WARNINGS_MAX = 64
 struct config_source {
     struct bytes type, name;
     struct setting_list tables, exclude; /* patterns */
-    int64_t chunk_rows;
+    int64_t chunk_rows, retention_interval_ms;
     bool schema_changes;
     struct section section;
 };

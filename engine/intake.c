@@ -362,6 +362,7 @@ static bool confirm_durable(struct intake *intake, struct error *err)
     if (some && ok)
         ok = intake_forget_tables(intake, position.mark, err);
     if (some && ok) {
+        retention_moved(intake->retention, position.token);
         struct buf shown;
         buf_init(&shown, 4096);
         intake->driver->describe(intake->source, position.token, &shown);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "engine/delivery.h"
+#include "engine/retention.h"
 #include "engine/snapshot.h"
 
 struct intake {
@@ -19,6 +20,7 @@ struct intake {
     struct pipeline_metrics *metrics;
     struct snapshot *snapshot;
     struct delivery_shared *delivery;
+    struct retention_watch *retention;
     struct worker **workers;
     atomic_bool *stopping;
     struct pool pool;

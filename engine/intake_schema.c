@@ -684,6 +684,7 @@ bool intake_restore(struct intake *intake, const struct checkpoint_image *image,
         intake->position =
             (struct position){ image->position.mark, buf_view(&intake->position_text) };
         intake->stream_mark = image->position.mark;
+        retention_moved(intake->retention, image->position.token);
     }
     intake->snapshot->chunk_counter = image->chunk_mark
                                           ? mark_row(image->chunk_mark) + 1 - MARK_CHUNK_FIRST

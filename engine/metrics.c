@@ -14,6 +14,7 @@ void metrics_init(struct pipeline_metrics *metrics)
 {
     memset(metrics, 0, sizeof *metrics);
     pthread_mutex_init(&metrics->lock, NULL);
+    atomic_init(&metrics->retention_percent, -1);
 }
 
 struct target_metrics *metrics_add_table(struct pipeline_metrics *metrics, struct bytes source,
@@ -44,6 +45,11 @@ void metrics_reason(struct target_metrics *table, const char *reason)
 void metrics_trouble(struct pipeline_metrics *metrics, const char *trouble)
 {
     set_text(&metrics->lock, metrics->trouble, sizeof metrics->trouble, trouble);
+}
+
+void metrics_retention(struct pipeline_metrics *metrics, const char *text)
+{
+    set_text(&metrics->lock, metrics->retention, sizeof metrics->retention, text);
 }
 
 bool metrics_reading(struct pipeline_metrics *metrics)

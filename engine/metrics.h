@@ -37,12 +37,15 @@ struct pipeline_metrics {
     atomic_llong read_time_us;    /* commit time of the newest change read */
     atomic_llong durable_time_us; /* commit time at the durable position */
     atomic_bool connected, caught_up, snapshotting;
-    struct sink_counters changed; /* values that a policy of the sink changed */
-    atomic_ullong replaced_text;  /* texts that were invalid in their character set at the source */
+    atomic_ullong behind_bytes;     /* of log behind the durable position, when last looked */
+    atomic_llong retention_percent; /* of what the server keeps; -1: no limit, or not known */
+    struct sink_counters changed;   /* values that a policy of the sink changed */
+    atomic_ullong replaced_text; /* texts that were invalid in their character set at the source */
     struct flush_watch flushes[INFLIGHT_WORKERS_MAX]; /* one a worker */
     pthread_mutex_t lock;                             /* of the texts below */
     char position[480];                               /* the durable one, readable */
-    char trouble[480]; /* what the pipeline is retrying now; "" when all is well */
+    char retention[200]; /* the same in words; "" before the first look */
+    char trouble[480];   /* what the pipeline is retrying now; "" when all is well */
 };
 
 void metrics_init(struct pipeline_metrics *metrics);
@@ -50,6 +53,7 @@ struct target_metrics *metrics_add_table(struct pipeline_metrics *metrics, struc
                                          struct bytes target);
 void metrics_reason(struct target_metrics *table, const char *reason);
 void metrics_trouble(struct pipeline_metrics *metrics, const char *trouble);
+void metrics_retention(struct pipeline_metrics *metrics, const char *text);
 /* Is a table being read, or parked: are there changes that no load of the log will bring? */
 bool metrics_reading(struct pipeline_metrics *metrics);
 void metrics_done(struct pipeline_metrics *metrics);

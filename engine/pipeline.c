@@ -15,6 +15,7 @@
 #include "engine/base/retry.h"
 #include "engine/base/spill.h"
 #include "engine/intake.h"
+#include "engine/retention.h"
 
 struct pipeline {
     struct pipeline_options options;
@@ -28,6 +29,7 @@ struct pipeline {
     struct delivery_shared delivery;
     struct snapshot snapshot;
     struct intake intake;
+    struct retention_watch retention;
     struct worker *workers[INFLIGHT_WORKERS_MAX];
     struct pending_intent *pending[INFLIGHT_WORKERS_MAX];
     uint32_t pending_count[INFLIGHT_WORKERS_MAX];
@@ -120,13 +122,21 @@ static void parts_init(struct pipeline *pipeline, const struct checkpoint_image 
                                         .metrics = &pipeline->metrics,
                                         .snapshot = &pipeline->snapshot,
                                         .delivery = &pipeline->delivery,
+                                        .retention = &pipeline->retention,
                                         .workers = pipeline->workers,
                                         .stopping = &pipeline->stopping };
     intake_init(&pipeline->intake);
+    pipeline->retention =
+        (struct retention_watch){ .driver = pipeline->source_driver,
+                                  .options = pipeline->source_options,
+                                  .metrics = &pipeline->metrics,
+                                  .interval_ms = pipeline->options.retention_interval_ms };
+    retention_start(&pipeline->retention);
 }
 
 static void parts_done(struct pipeline *pipeline)
 {
+    retention_stop(&pipeline->retention);
     snapshot_done(&pipeline->snapshot);
     intake_done(&pipeline->intake);
     inflight_done(&pipeline->inflight);

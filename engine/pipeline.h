@@ -43,6 +43,8 @@ struct pipeline_options {
     enum schema_behavior schema_behavior;
     uint32_t schema_changes; /* enum change_bit that are let through */
     enum lost_policy on_lost_position;
+    int64_t retention_interval_ms; /* how often the server is asked how long it keeps its log; 0:
+                                      never */
     uint32_t snapshot_parallelism;
     uint32_t chunk_rows;
     int64_t memory_bytes; /* budget of batches and loads */

@@ -73,6 +73,13 @@ struct findings {
 __attribute__((format(printf, 4, 5))) void finding_add(struct findings *findings, int level,
                                                        const char *cure, const char *format, ...);
 
+/* What the server keeps of its log, as seen from a position that is durable. */
+struct retention {
+    uint64_t behind_bytes; /* of log from there to its end */
+    int used_percent;      /* of what it keeps; 100: gone at any moment; -1: nothing takes it */
+    char limit[96];        /* in the server's words: "binlog_expire_logs_seconds=86400" */
+};
+
 struct source_driver {
     const char *name, *help;
     const struct setting *settings; /* ends with a row whose name is NULL */
@@ -151,6 +158,11 @@ struct source_driver {
     /* Nobody reads on with these options: what the server keeps for the reader goes. NULL: nothing.
      */
     bool (*forget)(const void *options, struct error *err);
+
+    /* Any thread, on a connection of its own, within some seconds. age_ms: of the newest change
+     * that is durable while there are others behind it, else 0. NULL: it cannot tell. */
+    bool (*retention)(const void *options, struct bytes token, int64_t age_ms,
+                      struct retention *out, struct error *err);
 
     /* Preflight: connects, looks at settings, rights and tables; adds a line each. */
     bool (*check)(const void *options, const struct table_filter *filter, struct findings *findings,

@@ -9,6 +9,7 @@
 #include "sources/mysql/check.h"
 #include "sources/mysql/log.h"
 #include "sources/mysql/reader.h"
+#include "sources/mysql/retention.h"
 #include "sources/sources.h"
 
 static const char *const start_modes[] = {
@@ -348,8 +349,8 @@ static void close_log(struct source *source)
     .close = close_log, .reader_open = reader_open, .reader_split = reader_split,                  \
     .reader_chunk = reader_chunk, .reader_scan_open = reader_scan_open,                            \
     .reader_scan_next = reader_scan_next, .reader_interrupt = reader_interrupt,                    \
-    .reader_close = reader_close, .check = mysql_check, .valid = options_valid,                    \
-    .begin_from = mysql_begin_from
+    .reader_close = reader_close, .check = mysql_check, .retention = mysql_retention,              \
+    .valid = options_valid, .begin_from = mysql_begin_from
 
 const struct source_driver mysql_source = { .name = "mysql",
                                             .help = "MySQL 5.7 to 9.x, by its binary log.",

@@ -8,6 +8,7 @@
 #include "engine/base/wait.h"
 #include "sources/postgres/check.h"
 #include "sources/postgres/reader.h"
+#include "sources/postgres/retention.h"
 #include "sources/postgres/start_mode.h"
 #include "sources/postgres/token.h"
 #include "sources/postgres/wal.h"
@@ -364,4 +365,5 @@ const struct source_driver postgres_source = {
     .begin_from = begin_from,
     .forget = forget,
     .check = postgres_check,
+    .retention = postgres_retention,
 };

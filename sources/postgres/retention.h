@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "engine/source.h"
+
+/* struct source_driver's retention(). */
+bool postgres_retention(const void *options, struct bytes token, int64_t age_ms,
+                     struct retention *out, struct error *err);
