@@ -61,13 +61,9 @@ static const char *cure_of(const struct kafka_options *options, const struct err
         return "check properties.security.protocol and properties.ssl.ca.location";
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-        return "grant CREATE, WRITE and DESCRIBE on the topics, and IDEMPOTENT_WRITE on the "
-               "cluster";
     case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
-        return "grant WRITE and DESCRIBE on transactional ids that begin with "
-               "sink.transactional-id-prefix";
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
-        return "grant READ on groups that begin with sink.transactional-id-prefix";
+        return "give the user of properties.sasl.username, or of the certificate, these rights";
     default:
         return err->kind == ERROR_CONFIG ? "change the setting that is named" : away_cure(options);
     }

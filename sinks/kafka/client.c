@@ -190,6 +190,24 @@ enum error_kind client_error_kind(rd_kafka_resp_err_t code)
     }
 }
 
+/* What brokers with an authorizer want to be told; "": the error is another one. */
+static const char *missing_right(rd_kafka_resp_err_t code)
+{
+    switch ((int)code) {
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+        return "; grant CREATE, DESCRIBE and WRITE on the topics, and READ too on "
+               "sink.transaction-topic";
+    case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+        return "; grant WRITE and DESCRIBE on transactional ids that begin with "
+               "sink.transactional-id-prefix";
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+        return "; grant READ on groups that begin with sink.transactional-id-prefix";
+    default:
+        return "";
+    }
+}
+
 bool client_fail(struct kafka_client *client, rd_kafka_resp_err_t code, const char *what,
                  const char *text, struct error *err)
 {
@@ -201,8 +219,9 @@ bool client_fail(struct kafka_client *client, rd_kafka_resp_err_t code, const ch
     if (vague && client->refused)
         code = client->refused;
     bool told = vague && client->trouble[0];
-    error_code(err, client_error_kind(code), (int)code, "Kafka: %s: %s%s%.*s%s", what, text,
-               told ? " (" : "", told ? 280 : 0, client->trouble, told ? ")" : "");
+    error_code(err, client_error_kind(code), (int)code, "Kafka: %s: %s%s%.*s%s%s", what, text,
+               told ? " (" : "", told ? 280 : 0, client->trouble, told ? ")" : "",
+               missing_right(code));
     pthread_mutex_unlock(&client->lock);
     return false;
 }

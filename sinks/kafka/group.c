@@ -39,6 +39,18 @@ static bool mark_parse(struct bytes metadata, struct group_mark *out)
     return out->found;
 }
 
+/* Why a group's coordinator is not found is not told to the one who asks, but to who polls. */
+static rd_kafka_resp_err_t complaint(rd_kafka_t *handle)
+{
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (rd_kafka_message_t *message; !code && (message = rd_kafka_consumer_poll(handle, 0));) {
+        if (client_error_kind(message->err) == ERROR_CONFIG)
+            code = message->err;
+        rd_kafka_message_destroy(message);
+    }
+    return code;
+}
+
 bool group_read(const struct kafka_options *options, const char *group, struct group_mark *out,
                 struct error *err)
 {
@@ -52,10 +64,13 @@ bool group_read(const struct kafka_options *options, const char *group, struct g
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *item =
         rd_kafka_topic_partition_list_add(list, (const char *)options->transaction_topic.data, 0);
+    rd_kafka_resp_err_t refused;
     /* Waits for a commit that is being written, as isolation.level=read_committed asks for. */
     rd_kafka_resp_err_t code =
         rd_kafka_committed(client.handle, list, (int)options->request_timeout_ms);
     code = code ? code : item->err;
+    if (code == RD_KAFKA_RESP_ERR__TIMED_OUT && (refused = complaint(client.handle)))
+        code = refused;
     bool ok = true;
     if (code)
         ok = client_fail(&client, code, "reading the group's offset", rd_kafka_err2str(code), err);

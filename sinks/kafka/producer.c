@@ -141,12 +141,11 @@ void producer_abandon(struct producer *producer)
     producer->open = producer->committing = false;
 }
 
-/* *err tells what went wrong; decides what it means for what was sent. */
-static bool give_up(struct producer *producer, bool abortable, struct error *err)
+/* *err tells what went wrong; decides what it means for what was sent. librdkafka calls an error of
+ * a commit abortable, too, when the brokers may have made it already: the group is asked then. */
+static bool give_up(struct producer *producer, struct error *err)
 {
     bool fenced = is_fenced(err->code);
-    if (abortable)
-        producer->committing = false; /* the coordinator knows no commit of it */
     bool unknown = producer->committing;
     producer_abandon(producer);
     if (fenced) {
@@ -161,7 +160,6 @@ static bool give_up(struct producer *producer, bool abortable, struct error *err
 static bool fail(struct producer *producer, rd_kafka_error_t *error, const char *what,
                  struct error *err)
 {
-    bool abortable = rd_kafka_error_txn_requires_abort(error);
     bool fatal = rd_kafka_error_is_fatal(error);
     char text[256];
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
@@ -171,7 +169,7 @@ static bool fail(struct producer *producer, rd_kafka_error_t *error, const char 
     rd_kafka_error_destroy(error);
     if (fatal && err->kind == ERROR_DATA)
         err->kind = ERROR_RETRY; /* with a new handle */
-    bool given = give_up(producer, abortable && !fatal, err);
+    bool given = give_up(producer, err);
     if (fatal)
         close_handle(producer);
     return given;
@@ -368,7 +366,7 @@ bool producer_send(struct producer *producer, rd_kafka_topic_t *topic,
                    message->key.size + message->value.size);
     else
         client_fail(&producer->client, code, "sending", rd_kafka_err2str(code), err);
-    return give_up(producer, true, err);
+    return give_up(producer, err);
 }
 
 /* Waits until every message has its report. */
@@ -386,8 +384,15 @@ static bool flush(struct producer *producer, const uint8_t **failed, struct erro
         code = rd_kafka_fatal_error(producer->client.handle, text, sizeof text);
     if (code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
         code = RD_KAFKA_RESP_ERR__TIMED_OUT;
-    client_fail(&producer->client, code, "delivering messages", rd_kafka_err2str(code), err);
-    return give_up(producer, true, err);
+    if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) /* of messages that travel together */
+        error_code(err, ERROR_DATA, (int)code,
+                   "Kafka: delivering messages: Broker: Message size too large: raise "
+                   "max.message.bytes of the topic to %zu (properties.message.max.bytes), or lower "
+                   "properties.batch.size below it",
+                   client_size(&producer->client, "message.max.bytes"));
+    else
+        client_fail(&producer->client, code, "delivering messages", rd_kafka_err2str(code), err);
+    return give_up(producer, err);
 }
 
 bool producer_commit(struct producer *producer, const char *label, const struct group_facts *facts,

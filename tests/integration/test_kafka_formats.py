@@ -157,17 +157,3 @@ def test_avro_is_the_source(feed, registry):
     wait_for(evolved, 30, "a message of the new shape", interval=0.5)
     assert registry.get(f"/subjects/{topic}-value/versions") == [1, 2]
     assert registry.get(f"/subjects/{topic}-key/versions") == [1]
-
-
-def test_a_change_that_the_registry_refuses(maria_feed, registry):
-    feed = maria_feed
-    feed.execute("CREATE TABLE t (id INT PRIMARY KEY, v INT NOT NULL)",
-                 "INSERT INTO t VALUES (1, 1)", "CREATE TABLE other (id INT PRIMARY KEY)")
-    feed.start(sink=avro_options(registry))
-    feed.wait_messages("t", 1)
-    registry.put(f"/config/{feed.name}.t-value", {"compatibility": "FULL"})
-    feed.execute("ALTER TABLE t MODIFY v VARCHAR(10) NOT NULL", "INSERT INTO t VALUES (2, 'x')",
-                 "INSERT INTO other VALUES (1)")
-    feed.wait_messages("other", 1)
-    wait_for(lambda: "is parked" in feed.agent.log(), 30, "the table to be parked")
-    assert f"subject '{feed.name}.t-value': status 409" in feed.agent.log(), feed.agent.log(10)

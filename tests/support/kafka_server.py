@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Apache Kafka 4 in KRaft mode: one broker, its own controller, listeners without and with TLS and
-SASL, an authorizer under which user `nobody` may do nothing; and kcat for reading what is in it."""
+SASL, an authorizer under which user `nobody` may do nothing and `clerk` what a test allows;
+and kcat for reading what is in it."""
 
 import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 
 from .certificates import make_certificates
-from .downloads import kafka_jars
+from .downloads import CONFLUENT, kafka_jars, python_packages
 from .process import Process, StartError, free_port, wait_for
 
 _CLUSTER = "MkU3OEVBNTcwNTJENDM2Qk"
@@ -33,7 +35,7 @@ super.users=User:ANONYMOUS;User:cdc;User:CN=localhost
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256
 listener.name.sasl_plaintext.plain.sasl.jaas.config=\
 org.apache.kafka.common.security.plain.PlainLoginModule required user_cdc="mill-race" \
-user_nobody="no-rights";
+user_nobody="no-rights" user_clerk="some-rights";
 listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config=\
 org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.ssl.ssl.keystore.type=PEM
@@ -155,6 +157,54 @@ class Kafka:
         if self.process:
             self.process.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    # ---- rights and settings ----
+
+    def _admin(self):
+        folder = python_packages(CONFLUENT.replace("==", "-"), CONFLUENT)
+        if folder not in sys.path:
+            sys.path.append(folder)
+        from confluent_kafka import admin
+        return admin, admin.AdminClient({"bootstrap.servers": self.address})
+
+    def _rule(self, right, user, deny=False):
+        """A right: "WRITE topic shop." for all names that begin so; with "=shop" for this one."""
+        admin, _ = self._admin()
+        operation, kind, name = right.split(" ")
+        pattern = admin.ResourcePatternType
+        return admin.AclBinding(
+            admin.ResourceType[kind.upper()], name.lstrip("="),
+            pattern.LITERAL if name.startswith("=") else pattern.PREFIXED, f"User:{user}", "*",
+            admin.AclOperation[operation],
+            admin.AclPermissionType.DENY if deny else admin.AclPermissionType.ALLOW)
+
+    def allow(self, *rights, user="clerk", deny=False):
+        _, client = self._admin()
+        for done in client.create_acls([self._rule(r, user, deny) for r in rights]).values():
+            done.result(30)
+
+    def forget_rights(self, user="clerk"):
+        admin, client = self._admin()
+        every = admin.AclBindingFilter(
+            admin.ResourceType.ANY, None, admin.ResourcePatternType.ANY, f"User:{user}", None,
+            admin.AclOperation.ANY, admin.AclPermissionType.ANY)
+        for done in client.delete_acls([every]).values():
+            done.result(30)
+
+    def configure_topic(self, topic, **settings):
+        admin, client = self._admin()
+        entries = [admin.ConfigEntry(name.replace("_", "."), value,
+                                     incremental_operation=admin.AlterConfigOpType.SET)
+                   for name, value in settings.items()]
+        resource = admin.ConfigResource(admin.ResourceType.TOPIC, topic,
+                                        incremental_configs=entries)
+        for done in client.incremental_alter_configs([resource]).values():
+            done.result(30)
+
+    def make_topic(self, topic, partitions=4):
+        admin, client = self._admin()
+        for done in client.create_topics([admin.NewTopic(topic, partitions)]).values():
+            done.result(30)
 
     # ---- looking ----
 
