@@ -57,14 +57,36 @@ static bool change_prepare(struct worker *worker, const struct event *event, str
     return true;
 }
 
+/* A sweep leaves rows above its mark, for they came after it. Where the target was filled from
+ * further on in the log than the reading begins, they did not, and may be gone since. */
+static bool change_is_behind(struct worker *worker, const struct event *event, bool *behind,
+                             struct error *err)
+{
+    const struct sink_driver *driver = worker->shared->driver;
+    const struct target *target = event->target;
+    uint64_t newest = 0;
+    *behind = false;
+    if (!event->change->sweep || !driver->newest)
+        return true;
+    if (!driver->newest(worker->sink, event->target, &newest, err))
+        return false;
+    *behind = newest > event->change->sweep;
+    if (*behind)
+        log_warn("'%.*s.%.*s' holds rows from beyond the checkpoint: it is emptied and read again",
+                 BYTES_ARGS(target->database), BYTES_ARGS(target->name));
+    return true;
+}
+
 /* The table is read again. It is emptied only once it is known to be a table of ours in shape. */
 static bool change_resync(struct worker *worker, const struct event *event, struct error *err)
 {
     const struct sink_driver *driver = worker->shared->driver;
-    if (!change_prepare(worker, event, err))
+    bool behind;
+    if (!change_prepare(worker, event, err) || !change_is_behind(worker, event, &behind, err))
         return false;
     load_state(worker, event->target)->learned = true; /* what it held does not count any more */
-    if (event->truncates && driver->truncate && !driver->truncate(worker->sink, event->target, err))
+    if ((event->truncates || behind) && driver->truncate &&
+        !driver->truncate(worker->sink, event->target, err))
         return false;
     /* A change that came between may have parked it once more. */
     int parked = TABLE_PARKED;

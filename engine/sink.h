@@ -119,7 +119,8 @@ struct sink_driver {
 
     /* The highest mark of a row in the target, 0 when it has none or does not exist. Asked for
      * tables without a key before a restart sends its first row: the checkpoint may be older than
-     * the target, and a row that comes twice would count twice. NULL for sinks that cannot tell. */
+     * the target, and a row that comes twice would count twice; and of those with one before they
+     * are read again, to be swept. NULL for sinks that cannot tell. */
     bool (*newest)(struct sink *sink, struct target *target, uint64_t *mark, struct error *err);
 
     /* Follows a schema change; idempotent: compares with the target first. For RENAME_TABLE

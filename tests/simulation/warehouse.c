@@ -40,6 +40,7 @@ struct stored {
     char name[32];
     bool exists, keyless;
     uint32_t cell_count, row_count, given_count;
+    uint64_t newest; /* the highest mark of a row of a table without a key */
     struct cell cells[CELLS_MAX];
     struct multiset_row rows[CELLS_MAX];
     struct given given[GIVEN_MAX];
@@ -107,6 +108,7 @@ static struct stored *stored_of(struct bytes name)
 static void stored_empty(struct stored *stored)
 {
     stored->cell_count = stored->row_count = stored->given_count = 0;
+    stored->newest = 0;
 }
 
 static void stored_sweep(struct stored *stored, uint64_t mark)
@@ -183,6 +185,8 @@ static void apply_keyless(struct stored *stored, const struct record *record)
         *row = (struct multiset_row){ .row = values };
     }
     row->sum += record->sign;
+    if (record->mark > stored->newest)
+        stored->newest = record->mark;
 }
 
 static void apply_records(struct stored *stored, const struct record *records, uint32_t count)
@@ -472,6 +476,21 @@ static bool truncate_target(struct sink *sink, struct target *target, struct err
     return !before || error_set(err, ERROR_RETRY, "the warehouse does not answer");
 }
 
+static bool newest(struct sink *sink, struct target *target, uint64_t *mark, struct error *err)
+{
+    (void)sink;
+    pthread_mutex_lock(&lock);
+    apply_late_loads();
+    bool fails = fault_now(faults.sink);
+    const struct stored *stored = stored_of(target->name);
+    *mark = stored->newest;
+    for (uint32_t i = 0; i < stored->cell_count; i++)
+        if (stored->cells[i].mark > *mark)
+            *mark = stored->cells[i].mark;
+    pthread_mutex_unlock(&lock);
+    return !fails || error_set(err, ERROR_RETRY, "the warehouse does not answer");
+}
+
 static void interrupt(struct sink *sink)
 {
     atomic_store(&((struct sim_sink *)sink)->interrupted, true);
@@ -486,6 +505,7 @@ const struct sink_driver warehouse = {
     .encode = encode,
     .write = write_load,
     .resolve = resolve,
+    .newest = newest,
     .change = change,
     .truncate = truncate_target,
     .interrupt = interrupt,
@@ -503,6 +523,7 @@ const struct sink_driver grouping_warehouse = {
     .commit = group_commit,
     .visible = group_visible,
     .resolve = resolve,
+    .newest = newest,
     .change = change,
     .truncate = truncate_target,
     .interrupt = interrupt,
