@@ -23,6 +23,7 @@ LONG = 100000
 INTEGERS = ("tinyint", "smallint", "mediumint", "int", "bigint")
 TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set")
 BYTES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
+FLOATS = ("float", "double", "float4", "float8")
 SHAPES = ("geometry", "point", "linestring", "polygon", "multipoint", "multilinestring",
           "multipolygon", "geomcollection", "geometrycollection")
 
@@ -116,7 +117,7 @@ def _epoch(column):
     return f"'{text}{'.' + '0' * column.fraction if column.fraction else ''}'"
 
 
-def _long_hex_target(text):
+def long_hex_target(text):
     return (f"if(length({text}) > {LONG}, concat('sha:', lower(hex(SHA256({text})))), "
             f"hex({text}))")
 
@@ -137,7 +138,7 @@ def target_cell(column, kind):
     name = quote_target(column.name)
     base = re.sub(r"^LowCardinality\((.*)\)$", r"\1", kind)
     base = re.sub(r"^Nullable\((.*)\)$", r"\1", base)
-    if column.kind in ("float", "double"):
+    if column.kind in FLOATS:
         return f"toString(toFloat64({name}))"
     if column.kind == "decimal" and base.startswith("Decimal"):
         return f"toDecimalString({name}, {column.scale})"
@@ -153,7 +154,7 @@ def target_cell(column, kind):
         return f"hex(reinterpretAsFixedString({name}))"
     if column.kind in TEXTS or column.kind == "json" or column.kind in BYTES \
             or column.kind in SHAPES:
-        return _long_hex_target(name)
+        return long_hex_target(name)
     return f"toString({name})"
 
 
@@ -166,31 +167,31 @@ def read_source(database, schema, table, columns):
         cursor.execute("SET time_zone = '+00:00', sql_mode = ''")
         cursor.execute(statement.replace("%%", "%"))
         rows = cursor.fetchall()
-    return _exact_floats([_text(row[0]) for row in rows], columns)
+    return exact_floats([_text(row[0]) for row in rows], columns)
 
 
 def _text(value):
     return value.decode() if isinstance(value, bytes) else value
 
 
-def read_target(clickhouse, schema, table, columns, keyed):
+def read_target(clickhouse, schema, table, columns, keyed, cell=target_cell):
     """Rows of the target as texts. ClickHouseError when it lacks one of the columns."""
     place = table if keyed else table + "_rows"
     kinds = clickhouse.columns(schema, table)
     cells = ", ".join(
-        f"ifNull(toNullable({target_cell(column, kinds.get(column.name, ''))}), '{NULL}')"
+        f"ifNull(toNullable({cell(column, kinds.get(column.name, ''))}), '{NULL}')"
         for column in columns)
     final = " FINAL" if keyed else ""
     body = clickhouse.text(
         f"SELECT concatWithSeparator('{SEPARATOR}', {cells}) FROM "
         f"{quote_target(schema)}.{quote_target(place)}{final} FORMAT TSVRaw",
         max_threads=1, max_block_size=8192)
-    return _exact_floats(body.decode().split("\n")[:-1], columns)
+    return exact_floats(body.decode().split("\n")[:-1], columns)
 
 
-def _exact_floats(rows, columns):
+def exact_floats(rows, columns):
     """Replaces each floating point number by its exact value in hexadecimal."""
-    places = [i for i, column in enumerate(columns) if column.kind in ("float", "double")]
+    places = [i for i, column in enumerate(columns) if column.kind in FLOATS]
     if not places:
         return rows
     out = []
@@ -216,7 +217,7 @@ def checksum(rows):
 def _readable(cell, column):
     if cell == NULL:
         return "NULL"
-    if column.kind in ("float", "double"):
+    if column.kind in FLOATS:
         return repr(float.fromhex(cell))
     if (column.kind in TEXTS or column.kind == "json") and not cell.startswith("sha:"):
         return repr(bytes.fromhex(cell).decode(errors="replace"))[:120]
@@ -273,7 +274,12 @@ def find_differences(source, target, columns, most=8):
 # ---- tables and databases ----
 
 class Comparison:
-    """Compares one source server with one ClickHouse."""
+    """Compares one source with one ClickHouse. Another kind of source gives source_tables(),
+    read_columns(), read_source() and target_cell()."""
+
+    read_columns = staticmethod(read_columns)
+    read_source = staticmethod(read_source)
+    target_cell = staticmethod(target_cell)
 
     def __init__(self, database, clickhouse):
         self.database = database
@@ -285,15 +291,16 @@ class Comparison:
     def table(self, schema, table, target=None, renamed=None, ignore=()):
         """`target`: (database, table) of ClickHouse, the same names unless given. `renamed`: names
         of columns that differ in the target. `ignore`: columns that are not carried."""
-        columns = [column for column in read_columns(self.database, schema, table)
+        columns = [column for column in self.read_columns(self.database, schema, table)
                    if column.name not in ignore]
         target_schema, target_table = target or (schema, table)
         result = Result(f"{schema}.{table}")
-        source = read_source(self.database, schema, table, columns)
+        source = self.read_source(self.database, schema, table, columns)
         result.source_rows, result.source_checksum = len(source), checksum(source)
         try:
             keyed = self._keyed(target_schema, target_table)
-            rows = read_target(self.clickhouse, target_schema, target_table, columns, keyed)
+            rows = read_target(self.clickhouse, target_schema, target_table, columns, keyed,
+                               self.target_cell)
         except LookupError as error:
             result.differences.append(str(error))
             return result

@@ -9,7 +9,7 @@ import struct
 from collections import Counter
 
 from .compare import (BYTES, INTEGERS, LONG, NULL, SEPARATOR, SHAPES, TEXTS, Comparison, Result,
-                      _exact_floats, checksum, find_differences, read_columns, read_source)
+                      checksum, exact_floats, find_differences, read_columns, read_source)
 from .kafka_rows import clock_text, day_text, moment, unscaled
 
 
@@ -92,8 +92,8 @@ class KafkaComparison(Comparison):
         result = Result(f"{schema}.{table}")
         source = read_source(self.database, schema, table, columns)
         images = fold(self.kafka.messages(f"{schema}.{table}"))
-        rows = _exact_floats([SEPARATOR.join(cell(column, image.get(column.name))
-                                             for column in columns) for image in images], columns)
+        rows = exact_floats([SEPARATOR.join(cell(column, image.get(column.name))
+                                            for column in columns) for image in images], columns)
         result.source_rows, result.source_checksum = len(source), checksum(source)
         result.target_rows, result.target_checksum = len(rows), checksum(rows)
         result.differences += find_differences(source, rows, columns)

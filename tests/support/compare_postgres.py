@@ -5,11 +5,10 @@ The same rules as in compare.py: each row is one text, a canonical text per cell
 of its own in ClickHouse is compared as the text that PostgreSQL prints.
 """
 
-from .compare import (NULL, SEPARATOR, Column, Comparison, Result, _long_hex_target, checksum,
-                      find_differences, quote_target)
+from .compare import (FLOATS, NULL, SEPARATOR, Column, Comparison, exact_floats, long_hex_target,
+                      quote_target)
 
 INTEGERS = ("int2", "int4", "int8", "oid", "xid8")
-FLOATS = ("float4", "float8")
 
 _COLUMNS = """
 WITH RECURSIVE base AS (
@@ -111,7 +110,7 @@ def target_cell(column, kind):
                                                   "timestamptz") or \
             (column.kind == "numeric" and column.scale >= 0):
         return f"toString({name})"
-    return _long_hex_target(name)
+    return long_hex_target(name)
 
 
 _SESSION = ("SET timezone = 'UTC'", "SET datestyle = ISO", "SET intervalstyle = postgres",
@@ -127,34 +126,7 @@ def read_source(database, schema, table, columns):
         cursor.execute(f"SELECT concat_ws('{SEPARATOR}', {cells}) FROM "
                        f"{quote(schema)}.{quote(table)}")
         rows = [row[0] for row in cursor.fetchall()]
-    return _exact_floats(rows, columns)
-
-
-def read_target(clickhouse, schema, table, columns, keyed):
-    place = table if keyed else table + "_rows"
-    kinds = clickhouse.columns(schema, table)
-    cells = ", ".join(
-        f"ifNull(toNullable({target_cell(column, kinds.get(column.name, ''))}), '{NULL}')"
-        for column in columns)
-    body = clickhouse.text(
-        f"SELECT concatWithSeparator('{SEPARATOR}', {cells}) FROM {quote_target(schema)}."
-        f"{quote_target(place)}{' FINAL' if keyed else ''} FORMAT TSVRaw",
-        max_threads=1, max_block_size=8192)
-    return _exact_floats(body.decode().split("\n")[:-1], columns)
-
-
-def _exact_floats(rows, columns):
-    places = [i for i, column in enumerate(columns) if column.kind in FLOATS]
-    if not places:
-        return rows
-    out = []
-    for row in rows:
-        cells = row.split(SEPARATOR)
-        for i in places:
-            if cells[i] != NULL:
-                cells[i] = float(cells[i]).hex()
-        out.append(SEPARATOR.join(cells))
-    return out
+    return exact_floats(rows, columns)
 
 
 class PostgresDatabase:
@@ -180,25 +152,9 @@ class PostgresDatabase:
 class PostgresComparison(Comparison):
     """Compares one schema of a PostgreSQL database with one database of ClickHouse."""
 
+    read_columns = staticmethod(read_columns)
+    read_source = staticmethod(read_source)
+    target_cell = staticmethod(target_cell)
+
     def source_tables(self, schema):
         return self.database.tables(schema)
-
-    def table(self, schema, table, target=None, renamed=None, ignore=()):
-        columns = [column for column in read_columns(self.database, schema, table)
-                   if column.name not in ignore]
-        target_schema, target_table = target or (schema, table)
-        result = Result(f"{schema}.{table}")
-        source = read_source(self.database, schema, table, columns)
-        result.source_rows, result.source_checksum = len(source), checksum(source)
-        try:
-            keyed = self._keyed(target_schema, target_table)
-            rows = read_target(self.clickhouse, target_schema, target_table, columns, keyed)
-        except LookupError as error:
-            result.differences.append(str(error))
-            return result
-        except RuntimeError as error:
-            result.differences.append(f"ClickHouse does not answer: {error}"[:600])
-            return result
-        result.target_rows, result.target_checksum = len(rows), checksum(rows)
-        result.differences += find_differences(source, rows, columns)
-        return result
