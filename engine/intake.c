@@ -393,7 +393,9 @@ static void count_read(struct intake *intake, const struct batch *batch)
     atomic_fetch_add_explicit(&metrics->source_events, batch->count, memory_order_relaxed);
     atomic_fetch_add_explicit(&metrics->source_transactions, batch->transaction_count,
                               memory_order_relaxed);
-    atomic_store_explicit(&metrics->caught_up, batch->count == 0, memory_order_relaxed);
+    /* The first read does not wait for what may be there. */
+    bool first = !atomic_load_explicit(&metrics->connected, memory_order_relaxed);
+    atomic_store_explicit(&metrics->caught_up, batch->count == 0 && !first, memory_order_relaxed);
 }
 
 /* One turn of the loop while connected. */

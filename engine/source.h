@@ -29,6 +29,9 @@ struct table_filter {
     void *context;
 };
 
+/* How long the first read() waits for more once the server has answered. */
+enum { SOURCE_SETTLE_MS = 5 };
+
 enum start_mode {
     START_INITIAL,
     START_EARLIEST,
@@ -101,9 +104,11 @@ struct source_driver {
                   const struct table_filter *filter, struct position *begin, struct error *err);
 
     /* Appends decoded events; returns when the batch is full, at a schema change (a batch of its
-     * own), when nothing more is waiting, or after timeout_ms with none. Sets marks, transactions,
-     * batch->end. Events of tables that do not match are not decoded, but their transactions count.
-     * After ERROR_RETRY the engine calls start() again with the last position it has. */
+     * own), when nothing more is waiting, or after timeout_ms with none. The first one after
+     * start() returns soon after the server's first answer, which tells that it took the position.
+     * Sets marks, transactions, batch->end. Events of tables that do not match are not decoded, but
+     * their transactions count. After ERROR_RETRY the engine calls start() again with the last
+     * position it has. */
     bool (*read)(struct source *source, struct batch *batch, int timeout_ms, struct error *err);
 
     /* Everything up to `position` is durable in the sink; may be a no-op. */

@@ -55,6 +55,7 @@ struct log_source {
     struct collation_table collations;
     bool implicit_timestamps; /* explicit_defaults_for_timestamp is off, where no event tells */
     bool mariadb, by_gtid, checksums, streaming;
+    bool unanswered;        /* the dump was asked for, and its first events have not come */
     char server[64];        /* uuid or server id */
     char streamed_from[64]; /* that of the newest stream; empty: none yet */
 

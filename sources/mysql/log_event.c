@@ -202,13 +202,14 @@ static bool on_rotate(struct log_source *self, struct bytes body, struct error *
 }
 
 /* The checksum's algorithm is the byte before the last four, where the server knows checksums. */
-static bool on_format(struct log_source *self, const struct event_header *header,
-                      struct bytes body, struct error *err)
+static bool on_format(struct log_source *self, const struct event_header *header, struct bytes body,
+                      struct error *err)
 {
     if (body.size < 2 + 50 + 4 + 1 + 5)
         return log_malformed(self, "FORMAT_DESCRIPTION", err);
     self->checksums = body.data[body.size - 5] == 1;
     self->created = header->time;
+    self->unanswered = false;
     log_forget_tables(self);
     return true;
 }
@@ -705,10 +706,12 @@ static bool is_time_to_return(const struct log_source *self, const struct batch 
 
 bool log_read(struct log_source *self, struct batch *batch, int timeout_ms, struct error *err)
 {
-    bool none = false;
+    bool none = false, first = self->unanswered;
     while (!none && !is_time_to_return(self, batch)) {
         /* With something in hand only what has already come is taken along. */
-        int patience_ms = batch->count > 0 || self->moved ? 0 : timeout_ms;
+        int patience_ms = batch->count > 0 || self->moved ? 0
+                          : first && !self->unanswered    ? SOURCE_SETTLE_MS
+                                                          : timeout_ms;
         if (!step(self, batch, patience_ms, &none, err))
             return false;
     }

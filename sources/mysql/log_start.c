@@ -506,6 +506,6 @@ bool log_start(struct log_source *self, const struct position *from, struct posi
         buf_done(&token);
     }
     memcpy(self->streamed_from, self->server, sizeof self->server);
-    self->streaming = true;
+    self->streaming = self->unanswered = true;
     return true;
 }

@@ -79,6 +79,7 @@ struct wal_source {
     uint32_t xid;
     int64_t time_us;
     bool inside, announced, moved;
+    bool unanswered; /* the stream was begun, and the server has said nothing in it */
 
     struct map relations; /* u32 oid -> struct wal_relation, malloc'd */
     struct wal_relation *newest;

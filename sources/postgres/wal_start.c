@@ -427,8 +427,9 @@ bool wal_start(struct wal_source *self, const struct position *from, struct posi
     if (ok) {
         atomic_store(&self->stream_interruptible, stream);
         pthread_mutex_lock(&self->lock);
-        ok = connect_log(self, from, stream, err);
-        self->status_us = clock_now_us();
+        /* The answer to a first status tells that the server reads its log from there. */
+        ok = connect_log(self, from, stream, err) && wal_status(self, true, err);
+        self->unanswered = ok;
         pthread_mutex_unlock(&self->lock);
     }
     if (!ok) {

@@ -248,6 +248,7 @@ static bool on_frame(struct wal_source *self, struct batch *batch, struct bytes 
                      struct error *err)
 {
     struct stream_data data;
+    self->unanswered = false;
     if (frame.data[0] == 'k')
         return on_keepalive(self, frame, err);
     if (!stream_data_parse(frame, &data))
@@ -315,7 +316,7 @@ static bool ask_place(struct wal_source *self, struct error *err)
 static bool read_locked(struct wal_source *self, struct batch *batch, int timeout_ms,
                         struct error *err)
 {
-    bool again = false;
+    bool again = false, first = self->unanswered;
     if (self->has_waiting) {
         self->has_waiting = false;
         if (!handle(self, batch, buf_view(&self->waiting), &again, err))
@@ -340,7 +341,8 @@ static bool read_locked(struct wal_source *self, struct batch *batch, int timeou
         taken = 0;
         if (!more && !ask_place(self, err))
             return false;
-        if (!more && !wait_more(self, batch, timeout_ms))
+        bool settles = first && !self->unanswered;
+        if (!more && !wait_more(self, batch, settles ? SOURCE_SETTLE_MS : timeout_ms))
             return true;
         if (!session_stream_fill(self->stream, &rest, err))
             return false;

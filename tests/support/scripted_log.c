@@ -26,6 +26,7 @@ static struct {
 } packets[PACKETS_MAX];
 static size_t first_packet, packet_count;
 static struct server_info info = { .flavor = SERVER_MYSQL, .version = 90700, .text = "scripted" };
+static int waited_ms;
 static uint8_t *given; /* the newest packet: valid until the next */
 
 void lab_packet(struct bytes event)
@@ -40,6 +41,7 @@ void lab_packet(struct bytes event)
 }
 
 bool lab_is_empty(void) { return first_packet == packet_count; }
+int lab_waited_ms(void) { return waited_ms; }
 
 static void forget_packets(void)
 {
@@ -53,7 +55,7 @@ static void forget_packets(void)
 bool connection_wait(struct connection *connection, int timeout_ms)
 {
     (void)connection;
-    (void)timeout_ms;
+    waited_ms = timeout_ms;
     return !lab_is_empty();
 }
 
@@ -181,7 +183,7 @@ bool lab_read(struct log_lab *lab, struct error *err)
     lab->batch.count = lab->batch.transaction_count = 0;
     lab->batch.bytes = 0;
     lab->batch.end = (struct position){ 0 };
-    return lab->log->base.driver->read(&lab->log->base, &lab->batch, 0, err);
+    return lab->log->base.driver->read(&lab->log->base, &lab->batch, LAB_PATIENCE_MS, err);
 }
 
 /* ---- events ---- */

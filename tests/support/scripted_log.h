@@ -37,7 +37,10 @@ void lab_map_body(struct buf *out);
 void lab_rows_body(int32_t first, uint32_t count, struct buf *out);
 void lab_query_body(const char *sql, struct buf *out);
 
-/* Reads once into lab->batch, which is emptied first. */
+/* Reads once into lab->batch, which is emptied first; waits that long where nothing is there. */
+enum { LAB_PATIENCE_MS = 100 };
 bool lab_read(struct log_lab *lab, struct error *err);
-/* What the server has not been asked for yet. */
+/* Has the server sent all of it? */
 bool lab_is_empty(void);
+/* For how long the reader was ready to wait for the newest packet, or for none. */
+int lab_waited_ms(void);

@@ -454,6 +454,27 @@ static void test_one_phase_branches(void **unused)
 
 /* ---- heartbeats and signals ---- */
 
+/* The log's first events tell that the server took the position: nothing more is waited for. */
+static void test_the_first_answer(void **unused)
+{
+    (void)unused;
+    uint8_t format[62] = { 4 };
+    struct log_lab lab;
+    struct error err;
+    lab_open(&lab, false);
+    lab.log->unanswered = true;
+    assert_true(lab_read(&lab, &err));
+    assert_int_equal(lab_waited_ms(), LAB_PATIENCE_MS);
+    lab_event(&lab, 4, BYTES_LITERAL("\4\0\0\0\0\0\0\0binlog.000001"));
+    lab_event(&lab, 15, (struct bytes){ format, sizeof format });
+    assert_true(lab_read(&lab, &err));
+    assert_true(lab_is_empty() && lab.batch.count == 0);
+    assert_int_equal(lab_waited_ms(), SOURCE_SETTLE_MS);
+    assert_true(lab_read(&lab, &err));
+    assert_int_equal(lab_waited_ms(), LAB_PATIENCE_MS);
+    lab_close(&lab);
+}
+
 static void test_heartbeats(void **unused)
 {
     (void)unused;
@@ -573,6 +594,7 @@ int main(void)
         cmocka_unit_test(test_tagged_gtids),
         cmocka_unit_test(test_prepared_branches),
         cmocka_unit_test(test_one_phase_branches),
+        cmocka_unit_test(test_the_first_answer),
         cmocka_unit_test(test_heartbeats),
         cmocka_unit_test(test_events_that_stop),
         cmocka_unit_test(test_a_row_that_cannot_be_read_parks_its_table),
