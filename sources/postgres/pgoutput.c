@@ -134,38 +134,33 @@ bool pgoutput_message_parse(struct bytes message, struct pgoutput_message *out)
     return is_over(&in);
 }
 
-/* Tuple := u16 columns, columns x ('n' | 'u' | 't' u32 size, text). The reader moves behind it. */
-static bool tuple_skip(struct reader *in, uint16_t *count, struct reader *cells)
-{
-    *count = (uint16_t)reader_be(in, 2);
-    *cells = *in;
-    struct pgoutput_cell cell;
-    for (uint16_t i = 0; i < *count; i++)
-        if (!pgoutput_cell_take(in, &cell))
-            return false;
-    return !in->failed;
-}
-
 /* Insert := 'I', u32 oid, 'N' Tuple
  * Update := 'U', u32 oid, [('K' | 'O') Tuple], 'N' Tuple
- * Delete := 'D', u32 oid, ('K' | 'O') Tuple */
+ * Delete := 'D', u32 oid, ('K' | 'O') Tuple
+ * Tuple := u16 columns, columns x ('n' | 'u' | 't' u32 size, text) */
 bool pgoutput_row_parse(struct bytes message, struct pgoutput_row *out)
 {
     struct reader in = reader_of(message);
-    uint8_t kind = reader_u8(&in);
-    *out = (struct pgoutput_row){ .oid = (uint32_t)reader_be(&in, 4) };
-    uint8_t part = reader_u8(&in);
-    if (kind != PGOUTPUT_INSERT && (part == 'K' || part == 'O')) {
-        out->old = part;
-        if (!tuple_skip(&in, &out->old_count, &out->old_cells))
-            return false;
-        part = kind == PGOUTPUT_UPDATE ? reader_u8(&in) : 0;
-    }
-    if (part == 'N' && kind != PGOUTPUT_DELETE) {
-        out->has_new = true;
-        if (!tuple_skip(&in, &out->new_count, &out->new_cells))
-            return false;
-    }
-    bool complete = kind == PGOUTPUT_DELETE ? out->old != 0 : out->has_new;
-    return complete && is_over(&in);
+    out->kind = reader_u8(&in);
+    out->oid = (uint32_t)reader_be(&in, 4);
+    out->part = reader_u8(&in);
+    out->count = (uint16_t)reader_be(&in, 2);
+    out->cells = in;
+    bool is_old = out->part == 'K' || out->part == 'O';
+    bool fits = is_old ? out->kind != PGOUTPUT_INSERT
+                       : out->part == 'N' && out->kind != PGOUTPUT_DELETE;
+    return fits && !in.failed;
+}
+
+bool pgoutput_row_next(struct pgoutput_row *row)
+{
+    bool expected = row->kind == PGOUTPUT_UPDATE && row->part != 'N';
+    row->part = reader_u8(&row->cells);
+    row->count = (uint16_t)reader_be(&row->cells, 2);
+    return expected && row->part == 'N' && !row->cells.failed;
+}
+
+bool pgoutput_row_is_over(const struct pgoutput_row *row)
+{
+    return is_over(&row->cells) && (row->part == 'N' || row->kind == PGOUTPUT_DELETE);
 }

@@ -79,16 +79,18 @@ bool pgoutput_relation_parse(struct bytes message, struct arena *arena,
 bool pgoutput_truncate_parse(struct bytes message, struct pgoutput_truncate *out);
 bool pgoutput_message_parse(struct bytes message, struct pgoutput_message *out);
 
-/* A row change: the relation, then tuples. `old` is 0, 'K' (only the identity's columns have
- * values) or 'O' (the whole old row); the readers stand at the first cell of each tuple. */
+/* A row change: the relation, then one tuple or two. The cells are walked once, as they are taken:
+ *     parse, the cells of the first tuple, [next, the cells of the second,] is_over
+ * part: 'K' (old; only the identity's columns have values), 'O' (the whole old row) or 'N'. */
 struct pgoutput_row {
+    uint8_t kind, part;
     uint32_t oid;
-    uint8_t old;
-    bool has_new;
-    uint16_t old_count, new_count;
-    struct reader old_cells, new_cells;
+    uint16_t count;      /* of the tuple's cells */
+    struct reader cells; /* what is left of them */
 };
 bool pgoutput_row_parse(struct bytes message, struct pgoutput_row *out);
+bool pgoutput_row_next(struct pgoutput_row *row);
+bool pgoutput_row_is_over(const struct pgoutput_row *row);
 
 /* A cell: 'n' NULL, 'u' an unchanged TOAST value that was not logged, 't' text. */
 struct pgoutput_cell {

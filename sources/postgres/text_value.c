@@ -5,6 +5,7 @@
  * "infinity", stays text: the sink's policy decides. */
 #include "sources/postgres/text_value.h"
 
+#include <endian.h>
 #include <float.h>
 #include <stdlib.h>
 
@@ -41,19 +42,57 @@ static bool take_char(struct bytes *text, uint8_t wanted)
     return true;
 }
 
+/* Two digits; a large number where they are none. */
+static uint32_t two_digits(const uint8_t *at)
+{
+    uint32_t tens = at[0] - (uint32_t)'0', ones = at[1] - (uint32_t)'0';
+    return tens > 9 || ones > 9 ? UINT32_MAX : tens * 10 + ones;
+}
+
+/* Eight digits at once: neighbours are joined to numbers of two, four, then eight digits. */
+static bool eight_digits(const uint8_t *at, uint64_t *out)
+{
+    const uint64_t high_halves = 0xf0f0f0f0f0f0f0f0, each = 0x0101010101010101;
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    word = le64toh(word);
+    if (((word & high_halves) | ((word + 6 * each) & high_halves) >> 4) != 0x33 * each)
+        return false;
+    word -= '0' * each;
+    word = word * 10 + (word >> 8);
+    const uint64_t pairs = 0xff000000ff;
+    *out = ((word & pairs) * (UINT64_C(1000000) << 32 | 100) +
+            (word >> 16 & pairs) * (UINT64_C(10000) << 32 | 1)) >>
+           32;
+    return true;
+}
+
+/* The digits of a whole text behind those that `number` has; 19 fit. */
+static bool more_digits(struct bytes text, uint64_t *number)
+{
+    size_t i = 0;
+    for (uint64_t eight; i + 8 <= text.size; i += 8) {
+        if (!eight_digits(text.data + i, &eight))
+            return false;
+        *number = *number * 100000000 + eight;
+    }
+    for (; i < text.size; i++) {
+        uint8_t digit = (uint8_t)(text.data[i] - '0');
+        if (digit > 9)
+            return false;
+        *number = *number * 10 + digit;
+    }
+    return true;
+}
+
 DECODER(decode_int)
 {
     UNUSED_TYPE();
     UNUSED_ARENA();
     uint64_t size = 0;
     bool negative = take_char(&text, '-');
-    if (text.size == 0 || text.size > 19)
+    if (text.size == 0 || text.size > 19 || !more_digits(text, &size))
         return false;
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9')
-            return false;
-        size = size * 10 + (uint64_t)(text.data[i] - '0');
-    }
     *out = value_int((int64_t)(negative ? 0 - size : size));
     return true;
 }
@@ -108,22 +147,18 @@ static bool double_plain(struct bytes text, double *out)
     static const long double tens[] = { 1e0L,  1e1L,  1e2L,  1e3L,  1e4L,  1e5L,  1e6L,
                                         1e7L,  1e8L,  1e9L,  1e10L, 1e11L, 1e12L, 1e13L,
                                         1e14L, 1e15L, 1e16L, 1e17L, 1e18L, 1e19L };
-    bool negative = take_char(&text, '-'), point = false;
+    bool negative = take_char(&text, '-');
     uint64_t number = 0;
-    size_t fraction = 0;
-    if (text.size == 0 || text.size > 20)
+    size_t whole = 0, fraction = 0;
+    while (whole < text.size && text.data[whole] != '.')
+        whole++;
+    if (whole == 0 || text.size > 20 || !more_digits((struct bytes){ text.data, whole }, &number))
         return false;
-    for (size_t i = 0; i < text.size; i++) {
-        uint8_t digit = (uint8_t)(text.data[i] - '0');
-        if (text.data[i] == '.' && !point && i > 0) {
-            point = true;
-            fraction = text.size - i - 1;
-        } else if (digit > 9 || (i == 19 && !point)) {
-            return false;
-        } else {
-            number = number * 10 + digit;
-        }
-    }
+    if (whole < text.size)
+        fraction = text.size - whole - 1;
+    if (whole + fraction > 19 ||
+        !more_digits((struct bytes){ text.data + text.size - fraction, fraction }, &number))
+        return false;
     long double quotient = (long double)number / tens[fraction];
     double low = (double)(quotient - quotient * 0x1p-62L);
     double high = (double)(quotient + quotient * 0x1p-62L);
@@ -155,12 +190,11 @@ static bool decimal_int(struct bytes text, uint8_t scale, int64_t *out)
     if (text.size == 0 || text.size > DECIMAL_INT_PRECISION + 1u + (scale > 0) || point > text.size)
         return false;
     uint64_t number = 0; /* of 19 digits at most */
-    for (size_t i = 0; i < text.size; i++) {
-        uint8_t digit = (uint8_t)(text.data[i] - '0');
-        if (i == point ? text.data[i] != '.' : digit > 9)
-            return false;
-        number = i == point ? number : number * 10 + digit;
-    }
+    if (scale && text.data[point] != '.')
+        return false;
+    if (!more_digits((struct bytes){ text.data, point }, &number) ||
+        !more_digits((struct bytes){ text.data + text.size - scale, scale }, &number))
+        return false;
     *out = negative ? -(int64_t)number : (int64_t)number;
     return number <= INT64_MAX;
 }
@@ -244,11 +278,14 @@ static bool take_suffix(struct bytes *text, const char *suffix)
 
 static bool take_date(struct bytes *text, bool before_christ, int64_t *days)
 {
-    int64_t year, month, day;
-    if (!take_digits(text, 4, 7, &year) || !take_char(text, '-') ||
-        !take_digits(text, 2, 2, &month) || !take_char(text, '-') ||
-        !take_digits(text, 2, 2, &day) || month < 1 || month > 12 || day < 1 || day > 31)
+    int64_t year;
+    if (!take_digits(text, 4, 7, &year) || text->size < 6)
         return false;
+    const uint8_t *at = text->data;
+    uint32_t month = two_digits(at + 1), day = two_digits(at + 4);
+    if (at[0] != '-' || at[3] != '-' || month - 1 > 11 || day - 1 > 30)
+        return false;
+    *text = (struct bytes){ at + 6, text->size - 6 };
     *days = days_of(before_christ ? 1 - year : year, month, day);
     return true;
 }
@@ -256,11 +293,14 @@ static bool take_date(struct bytes *text, bool before_christ, int64_t *days)
 /* hh:mm:ss[.ffffff] */
 static bool take_clock(struct bytes *text, int64_t *micros)
 {
-    int64_t hour, minute, second, fraction = 0;
-    if (!take_digits(text, 2, 2, &hour) || !take_char(text, ':') ||
-        !take_digits(text, 2, 2, &minute) || !take_char(text, ':') ||
-        !take_digits(text, 2, 2, &second))
+    if (text->size < 8)
         return false;
+    const uint8_t *at = text->data;
+    uint32_t hour = two_digits(at), minute = two_digits(at + 3), second = two_digits(at + 6);
+    int64_t fraction = 0;
+    if (at[2] != ':' || at[5] != ':' || hour > 99 || minute > 99 || second > 99)
+        return false;
+    *text = (struct bytes){ at + 8, text->size - 8 };
     if (take_char(text, '.')) {
         size_t before = text->size;
         if (!take_digits(text, 1, 6, &fraction))
@@ -268,7 +308,7 @@ static bool take_clock(struct bytes *text, int64_t *micros)
         for (size_t digits = before - text->size; digits < 6; digits++)
             fraction *= 10;
     }
-    *micros = ((hour * 60 + minute) * 60 + second) * 1000000 + fraction;
+    *micros = ((hour * 60 + minute) * 60 + second) * INT64_C(1000000) + fraction;
     return true;
 }
 
@@ -324,13 +364,13 @@ DECODER(decode_moment)
 
 static bool hex_decode(struct bytes text, uint8_t *out)
 {
+    int bad = 0;
     for (size_t i = 0; i + 1 < text.size; i += 2) {
         int high = parse_hex_digit(text.data[i]), low = parse_hex_digit(text.data[i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        out[i / 2] = (uint8_t)(high << 4 | low);
+        bad |= high | low; /* negative where one is none */
+        out[i / 2] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
     }
-    return text.size % 2 == 0;
+    return text.size % 2 == 0 && bad >= 0;
 }
 
 DECODER(decode_bytes)

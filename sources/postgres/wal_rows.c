@@ -4,7 +4,6 @@
  * decoder of its column, straight into the batch. */
 #include "sources/postgres/wal.h"
 
-
 #include "engine/base/memory.h"
 #include "sources/postgres/token.h"
 
@@ -43,22 +42,26 @@ static void decode_cell(const struct cell_plan *plan, struct bytes text, struct 
         *out = value_text(arena_copy(arena, text));
 }
 
-/* `keys` : only the columns of the identity were logged, the others are placeholders. */
-static struct value *tuple_values(const struct wal_relation *relation, struct reader cells,
-                                  uint16_t count, bool keys, struct arena *arena)
+/* The cells of the row's tuple; NULL where they are malformed. Of 'K' only the columns of the
+ * identity were logged, the others are placeholders. */
+static struct value *tuple_values(const struct wal_relation *relation, struct pgoutput_row *row,
+                                  struct arena *arena)
 {
     const struct table *table = relation->table;
+    if (row->count != relation->count)
+        return NULL;
     struct value *values = arena_alloc(arena, (table->column_count + 1u) * sizeof *values);
     for (uint16_t i = 0; i < relation->missing_count; i++)
         values[relation->missing[i]] = value_null();
-    for (uint16_t i = 0; i < count; i++) {
+    for (uint16_t i = 0; i < row->count; i++) {
         const struct cell_plan *plan = &relation->cells[i];
         struct pgoutput_cell cell;
-        pgoutput_cell_take(&cells, &cell); /* walked once already: it is well formed */
+        if (!pgoutput_cell_take(&row->cells, &cell))
+            return NULL;
         if (plan->target == NO_COLUMN)
             continue;
         struct value *value = &values[plan->target];
-        if (cell.kind == 'u' || (keys && !plan->key))
+        if (cell.kind == 'u' || (row->part == 'K' && !plan->key))
             *value = value_absent();
         else if (cell.kind == 'n')
             *value = value_null();
@@ -90,9 +93,31 @@ static bool complete(struct value *after, const struct value *before, uint16_t c
     return whole;
 }
 
+struct images {
+    struct value *before, *after;
+};
+
+static bool images_take(const struct wal_relation *relation, struct pgoutput_row *row,
+                        struct arena *arena, struct images *out)
+{
+    *out = (struct images){ 0 };
+    if (row->part != 'N') {
+        out->before = tuple_values(relation, row, arena);
+        if (!out->before || (row->kind == PGOUTPUT_UPDATE && !pgoutput_row_next(row)))
+            return false;
+    }
+    if (row->kind != PGOUTPUT_DELETE) {
+        out->after = tuple_values(relation, row, arena);
+        if (!out->after)
+            return false;
+    }
+    return pgoutput_row_is_over(row);
+}
+
 bool wal_row(struct wal_source *self, struct batch *batch, struct bytes message, struct error *err)
 {
     struct pgoutput_row row;
+    struct images images;
     if (!pgoutput_row_parse(message, &row) || !self->inside)
         return error_set(err, ERROR_RETRY, "a malformed row in the server's log");
     const struct wal_relation *relation = relation_of(self, row.oid);
@@ -100,25 +125,18 @@ bool wal_row(struct wal_source *self, struct batch *batch, struct bytes message,
         return error_set(err, ERROR_RETRY, "rows of a table that no Relation message named");
     if (!relation->table)
         return true;
-    if ((row.old && row.old_count != relation->count) ||
-        (row.has_new && row.new_count != relation->count))
-        return error_set(err, ERROR_RETRY, "a row does not fit its Relation message");
     wal_announce(self, batch);
-    struct value *before = row.old ? tuple_values(relation, row.old_cells, row.old_count,
-                                                  row.old == 'K', &batch->arena)
-                                   : NULL;
-    struct value *after =
-        row.has_new ? tuple_values(relation, row.new_cells, row.new_count, false, &batch->arena)
-                    : NULL;
-    if (after && !complete(after, before, relation->table->column_count))
+    if (!images_take(relation, &row, &batch->arena, &images))
+        return error_set(err, ERROR_RETRY, "a row does not fit its Relation message");
+    if (images.after && !complete(images.after, images.before, relation->table->column_count))
         note_hole(self, batch->count);
     struct event *event = batch_add(batch);
-    event->op = !row.has_new                         ? EVENT_DELETE
-                : message.data[0] == PGOUTPUT_INSERT ? EVENT_INSERT
-                                                     : EVENT_UPDATE;
+    event->op = row.kind == PGOUTPUT_INSERT   ? EVENT_INSERT
+                : row.kind == PGOUTPUT_UPDATE ? EVENT_UPDATE
+                                              : EVENT_DELETE;
     event->table = relation->table;
-    event->before = before;
-    event->after = after;
+    event->before = images.before;
+    event->after = images.after;
     event->mark = wal_row_mark(self);
     event->time_us = self->time_us;
     struct event_origin *origin = arena_alloc(&batch->arena, sizeof *origin);

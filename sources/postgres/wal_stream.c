@@ -25,7 +25,7 @@ enum {
     MUCH_BYTES = 16 * 1024, /* within a window */
     MUCH_WAKES = 8,
     WINDOW_US = 20000,
-    PAUSE_US = 5000,
+    PAUSE_US = 10000,
     ASK_FOR_MARK_MS = 10,
     RECENT_LEAST = 1024,
     MARK_STEP = 16,

@@ -39,29 +39,28 @@ static void decode_value(const struct pgoutput_column *column, struct bytes text
     arena_done(&arena);
 }
 
-/* The count was said by a message that parsed: that many cells can be taken. */
-static void decode_cells(struct reader cells, uint16_t count, const struct pgoutput_relation *shape)
+static bool decode_cells(struct pgoutput_row *row, const struct pgoutput_relation *shape)
 {
     struct pgoutput_cell cell;
-    for (uint16_t i = 0; i < count; i++) {
-        bool taken = pgoutput_cell_take(&cells, &cell);
-        ASSERT(taken);
+    for (uint16_t i = 0; i < row->count; i++) {
+        size_t left = row->cells.rest.size;
+        if (!pgoutput_cell_take(&row->cells, &cell))
+            return false;
+        ASSERT(row->cells.rest.size < left);
         touch(cell.text);
         if (cell.kind == 't' && i < shape->column_count)
             decode_value(&shape->columns[i], cell.text);
     }
+    return true;
 }
 
 static void decode_row(struct bytes message, const struct pgoutput_relation *shape)
 {
     struct pgoutput_row row;
-    if (!pgoutput_row_parse(message, &row))
-        return;
-    ASSERT(row.has_new || row.old);
-    if (row.old)
-        decode_cells(row.old_cells, row.old_count, shape);
-    if (row.has_new)
-        decode_cells(row.new_cells, row.new_count, shape);
+    bool more = pgoutput_row_parse(message, &row) && decode_cells(&row, shape);
+    while (more && !pgoutput_row_is_over(&row))
+        more = pgoutput_row_next(&row) && decode_cells(&row, shape);
+    ASSERT(!more || row.cells.rest.size == 0);
 }
 
 static void decode_relation(struct bytes message, struct arena *arena,

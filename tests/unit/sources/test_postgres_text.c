@@ -40,6 +40,13 @@ static const struct {
     { &integer, "-", false, 0 },
     { &integer, "1x", false, 0 },
     { &integer, "12.5", false, 0 },
+    { &integer, "12345678", true, 12345678 },
+    { &integer, "-1234567890123456789", true, -1234567890123456789 },
+    { &integer, "1234567/", false, 0 },
+    { &integer, ":2345678", false, 0 },
+    { &integer, "123\xff"
+                "5678",
+      false, 0 },
     { &boolean, "t", true, 1 },
     { &boolean, "f", true, 0 },
     { &boolean, "true", false, 0 },
@@ -54,6 +61,9 @@ static const struct {
     { &decimal, "-", false, 0 },
     { &units, "999999999999999999", true, 999999999999999999 },
     { &units, "-1", true, -1 },
+    { &decimal, "12345678.90", true, 1234567890 },
+    { &decimal, "1234x678.90", false, 0 },
+    { &decimal, "12345678x90", false, 0 },
     { &units, "99999999999999999999", false, 0 },
     { &decimal, "1e3", false, 0 },
     { &date, "1970-01-01", true, 0 },
@@ -331,6 +341,11 @@ static void test_lines_of_copy(void **state)
     assert_true(copy_row(plan, BYTES_LITERAL("\\N\t\t\\N\n"), &batch, &scratch, &err));
     row = batch.events[1].after;
     assert_true(row[0].tag == VALUE_NULL && row[1].size == 0 && row[2].tag == VALUE_NULL);
+    assert_true(copy_row(plan, BYTES_LITERAL("12345678901\tmore than eight\\\\ and on\t\\\\x\n"),
+                         &batch, &scratch, &err));
+    row = batch.events[2].after;
+    assert_true(row[0].integer == 12345678901);
+    assert_true(bytes_is(value_bytes(&row[1]), "more than eight\\ and on") && row[2].size == 0);
     static const char *const bad[] = { "7\ta\n", "7\ta\t\\\\x00\tmore\n", "x\ta\t\\\\x\n",
                                        "7\ta\\\t\\N\n", "" };
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
