@@ -399,14 +399,14 @@ static bool open_epoch(struct checkpoint *checkpoint, struct checkpoint_image *i
     uint64_t last = image->epoch > known ? image->epoch : known;
     /* Ended between the two places of the epoch, it has the next one. */
     image->older |= image->epoch && image->epoch != known && image->epoch != known + 1;
-    if (image->older)
-        image->chunk_mark = any_chunk_mark();
     image->epoch = known && image->epoch ? last + 1 : (clock > last ? clock : last + 1);
     struct checkpoint_write *write = checkpoint_begin(checkpoint);
     put_format(write->write, identity);
     put_epoch(write->write, image->epoch);
-    if (image->older)
-        checkpoint_put_waiting(write, image);
+    if (image->older) {
+        checkpoint_put_older(write, image);
+        image->chunk_mark = any_chunk_mark();
+    }
     return checkpoint_commit(write, true, err) &&
            home_put_epoch(&checkpoint->home, image->epoch, err);
 }

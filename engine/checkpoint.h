@@ -66,6 +66,7 @@ struct checkpoint_image {
     struct position position; /* token.data NULL: none yet */
     uint64_t chunk_mark; /* the highest mark given to a snapshot chunk: not to be given again */
     bool older;          /* than what was last here: rows may have been delivered since */
+    uint64_t held;       /* then: rows that were in a target by that time lie at or below */
     uint64_t epoch;      /* grows by one with each open: part of every label */
     struct table **tables;
     size_t table_count;
@@ -136,6 +137,8 @@ void checkpoint_forget_table(struct checkpoint_write *write,
 void checkpoint_put_record(struct checkpoint_write *write, const struct table_record *record);
 void checkpoint_put_range(struct checkpoint_write *write, const struct chunk_record *range);
 void checkpoint_clear_ranges(struct checkpoint_write *write, uint32_t table_id);
+/* All that an older one asks for is in the records: a start that follows need not know. */
+void checkpoint_forget_older(struct checkpoint_write *write);
 void checkpoint_put_chunk_mark(struct checkpoint_write *write, uint64_t mark);
 void checkpoint_put_intent(struct checkpoint_write *write, const struct intent *intent);
 /* The load is visible: its intent goes, its chunks and the applied mark stay. */

@@ -82,6 +82,13 @@ void checkpoint_forget_table(struct checkpoint_write *write, uint32_t table_id)
     checkpoint_clear_ranges(write, table_id);
 }
 
+void checkpoint_forget_older(struct checkpoint_write *write)
+{
+    struct buf key;
+    record_key_text(&key, "older");
+    remove_key(write, &key, false);
+}
+
 void checkpoint_put_chunk_mark(struct checkpoint_write *write, uint64_t mark)
 {
     struct buf key, value;
@@ -149,8 +156,22 @@ enum table_state checkpoint_state_of(const struct checkpoint_image *image,
     return record->state == TABLE_SNAPSHOT && done ? TABLE_STREAMING : record->state;
 }
 
-void checkpoint_put_waiting(struct checkpoint_write *write, struct checkpoint_image *image)
+/* Chunks of the position's commit were given up to the mark that was reserved for them. */
+static uint64_t held_mark(const struct checkpoint_image *image)
 {
+    uint64_t position = image->position.mark, row = mark_row(image->chunk_mark);
+    return row > mark_row(position) ? mark_make(mark_commit(position), (uint32_t)row) : position;
+}
+
+void checkpoint_put_older(struct checkpoint_write *write, struct checkpoint_image *image)
+{
+    struct buf key, value;
+    record_key_text(&key, "older");
+    buf_init(&value, 64);
+    buf_u8(&value, 1);
+    put(write, &key, &value);
+    image->older = true;
+    image->held = held_mark(image);
     for (size_t i = 0; i < image->record_count; i++) {
         struct table_record *record = &image->records[i];
         enum table_state state = checkpoint_state_of(image, record);

@@ -204,6 +204,8 @@ static bool load_named(struct checkpoint_image *image, struct bytes key, struct 
         image->identity = arena_copy(&image->arena, reader_take(in, in->rest.size));
     else if (bytes_is(key, "origin"))
         image->origin = arena_copy(&image->arena, reader_take(in, in->rest.size));
+    else if (bytes_is(key, "older"))
+        image->older = reader_u8(in) != 0;
     else if (bytes_is(key, "epoch"))
         image->epoch = reader_le(in, 8);
     else if (bytes_is(key, "chunk-mark"))

@@ -3,8 +3,8 @@
  * The checkpoint's records: keys, values, and their way back. All numbers little endian in values,
  * big endian in keys (so that they sort); texts with a 32-bit size in front. A value begins with
  * the CRC-32 of the rest. Keys: "format" u8 · "identity" text · "epoch" u64 · "position" ·
- * "chunk-mark" u64 · "origin" text 't' id u32 version u32  table version      's' id u32  state 'r'
- * id u32 range u32  range 'i' target  intent                         'a' target  applied mark where
+ * "chunk-mark" u64 · "origin" text · "older" u8 · 't' id u32 version u32: table version · 's' id
+ * u32: state · 'r' id u32 range u32: range · 'i' target: intent · 'a' target: applied mark; where
  * target is: size of the database u32, database, name. */
 #pragma once
 
@@ -43,8 +43,9 @@ void checkpoint_write_remove(struct checkpoint_write *write, struct bytes key, b
 /* Of an image that is older: chunks that were read since are in the targets, and rows of theirs
  * that went since would stay there, for changes of keys that are not read yet are not delivered.
  * Tables whose reading is not over wait to be emptied, in the image and in the records; those
- * whose reading had not begun, in the records: this start knows them as new ones. */
-void checkpoint_put_waiting(struct checkpoint_write *write, struct checkpoint_image *image);
+ * whose reading had not begun, in the records: this start knows them as new ones. It stays an
+ * older one until checkpoint_forget_older(). */
+void checkpoint_put_older(struct checkpoint_write *write, struct checkpoint_image *image);
 
 /* Growing arrays of an image while it is loaded. */
 struct record_loader {

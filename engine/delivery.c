@@ -330,7 +330,7 @@ static void *worker_main(void *context)
     snprintf(name, sizeof name, "pipeline=%.80s part=delivery-%u", shared->metrics->name,
              worker->index);
     log_context(name);
-    bool ok = load_resolve_pending(worker, &err);
+    bool ok = load_resolve_pending(worker, &err) && load_look_back(worker, &err);
     worker_set_ready(worker, ok);
     bool ended = false;
     while (ok && !ended && !atomic_load(&shared->failed))

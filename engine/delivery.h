@@ -31,6 +31,8 @@ struct delivery_shared {
     uint64_t epoch;
     bool restored; /* something was delivered before this start: targets may be ahead of us */
     uint64_t stored_mark;                   /* of the position that the checkpoint holds */
+    uint64_t held;             /* of the image that is older; 0: it is not */
+    const struct map *targets; /* the intake's: those of the image, until the workers are ready */
     uint64_t applied[INFLIGHT_WORKERS_MAX]; /* the highest of each worker's targets, there too */
     atomic_bool stopping;                   /* asked to stop: one attempt, no retries */
     atomic_bool failed;                     /* a worker gave up: error holds why */

@@ -84,10 +84,14 @@ static bool change_resync(struct worker *worker, const struct event *event, stru
     bool behind;
     if (!change_prepare(worker, event, err) || !change_is_behind(worker, event, &behind, err))
         return false;
-    load_state(worker, event->target)->learned = true; /* what it held does not count any more */
-    if ((event->truncates || behind) && driver->truncate &&
-        !driver->truncate(worker->sink, event->target, err))
-        return false;
+    struct delivery_target *state = load_state(worker, event->target);
+    state->learned = true; /* what it held does not count any more */
+    if ((event->truncates || behind) && driver->truncate) {
+        if (!driver->truncate(worker->sink, event->target, err))
+            return false;
+        if (state->seen > event->mark)
+            state->seen = event->mark;
+    }
     /* A change that came between may have parked it once more. */
     int parked = TABLE_PARKED;
     atomic_compare_exchange_strong(&event->target->metrics->state, &parked, TABLE_SNAPSHOT);

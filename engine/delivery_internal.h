@@ -82,6 +82,8 @@ void load_park(struct worker *worker, struct target *target, uint32_t table_id, 
 /* Before the first row or change of a table without a key: how far is its target? */
 bool load_learn(struct worker *worker, struct delivery_target *state, const struct table *table,
                 struct error *err);
+/* An older checkpoint: which targets were emptied since, and are to be read again? */
+bool load_look_back(struct worker *worker, struct error *err);
 bool load_resolve_pending(struct worker *worker, struct error *err);
 /* Asks the sink until it knows. True with *visible; false: stop, or an error for a person. */
 bool load_resolve(struct worker *worker, struct target *target, const char *label, uint64_t first,

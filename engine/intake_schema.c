@@ -216,6 +216,8 @@ static bool resync_begin(struct intake *intake, struct tracked *tracked, struct 
 {
     bool sole = tracked->target->sources < 2;
     snapshot_begin_table(intake->snapshot, tracked);
+    if (intake->snapshot->chunk_counter <= intake->chunk_reserved)
+        intake->snapshot->chunk_counter = intake->chunk_reserved + 1; /* see load_look_back() */
     tracked->emptying = true;
     if (sole && !tracked->keyless && !tracked->behind)
         tracked->sweep = mark_between(intake);
@@ -235,6 +237,12 @@ static bool resync_tell(struct intake *intake, struct error *err)
             ok = push_own(intake, tracked, CHANGE_RESYNC_TABLE, !tracked->sweep, err);
     }
     return ok;
+}
+
+/* A target that is emptied before this is on disk would be taken for a whole one. */
+static bool sync_begun(struct intake *intake, struct error *err)
+{
+    return !intake->checkpoint || checkpoint_sync(intake->checkpoint, err);
 }
 
 static bool sweep_step(struct intake *intake, struct tracked *tracked, struct error *err)
@@ -277,7 +285,8 @@ bool intake_resync(struct intake *intake, struct error *err)
         else if (tracked && look)
             ok = sweep_step(intake, tracked, err);
     }
-    ok = ok && (!begun || (resync_tell(intake, err) && settle(intake, err)));
+    ok = ok && (!begun || (sync_begun(intake, err) && resync_tell(intake, err) &&
+                           settle(intake, err)));
     snapshot->finished = false;
     intake->resync_due = false;
     intake->sweeping = look ? sweeps_sent(snapshot) : 0;
@@ -511,6 +520,11 @@ bool intake_make_up(struct intake *intake, bool read_all, struct error *err)
 
 /* ---- tables at a start ---- */
 
+static bool reads_tables(const struct intake *intake)
+{
+    return intake->options->start == START_INITIAL || intake->options->start == START_SNAPSHOT;
+}
+
 static bool adopt_table(struct intake *intake, const struct table *table, bool read,
                         struct error *err)
 {
@@ -526,8 +540,7 @@ static bool adopt_table(struct intake *intake, const struct table *table, bool r
 
 bool intake_adopt_tables(struct intake *intake, bool fresh, struct error *err)
 {
-    bool read = !fresh || intake->options->start == START_INITIAL ||
-                intake->options->start == START_SNAPSHOT;
+    bool read = !fresh || reads_tables(intake);
     bool ok = true;
     pthread_mutex_lock(&intake->snapshot->lock);
     for (struct map_entry *entry = NULL;
@@ -583,9 +596,14 @@ static void restore_table(struct intake *intake, const struct table *table,
     tracked->epoch = record->epoch;
     tracked->recorded = true;
     atomic_store(&tracked->target->metrics->state, TABLE_STREAMING);
-    if (record->state == TABLE_STREAMING || record->state == TABLE_PAUSED)
+    bool emptied = tracked->target->emptied && reads_tables(intake);
+    if (!emptied && (record->state == TABLE_STREAMING || record->state == TABLE_PAUSED))
         return;
     snapshot_begin_table(intake->snapshot, tracked);
+    if (emptied) {
+        tracked->overflowed = tracked->behind = true;
+        return;
+    }
     tracked->sweep = record->state == TABLE_SNAPSHOT ? record->sweep : 0;
     struct checkpoint_progress read = checkpoint_progress_of(image, table->id);
     if (record->state == TABLE_SNAPSHOT && tracked->keyless && read.complete > 0) {
@@ -613,6 +631,19 @@ static void restore_along(struct snapshot *snapshot)
         snapshot_begin_table(snapshot, tracked);
         tracked->overflowed = true;
     }
+}
+
+/* What an older checkpoint asks for is stored before anything is sent. */
+static bool store_older(struct intake *intake, struct error *err)
+{
+    struct snapshot *snapshot = intake->snapshot;
+    for (uint32_t i = 0; i < snapshot->table_capacity; i++)
+        if (snapshot->tables[i] && snapshot->tables[i]->overflowed &&
+            !put_record(intake, snapshot->tables[i], err))
+            return false;
+    struct checkpoint_write *write = checkpoint_begin(intake->checkpoint);
+    checkpoint_forget_older(write);
+    return checkpoint_commit(write, true, err);
 }
 
 static void restore_version(struct intake *intake, const struct table *saved)
@@ -693,6 +724,7 @@ bool intake_restore(struct intake *intake, const struct checkpoint_image *image,
     for (struct map_entry *entry = NULL; (entry = map_next(&intake->catalog.by_name, entry));)
         restore_table(intake, entry->value, image);
     restore_along(intake->snapshot);
+    bool ok = !image->older || store_older(intake, err);
     pthread_mutex_unlock(&intake->snapshot->lock);
     for (struct map_entry *entry = NULL; (entry = map_next(&intake->targets, entry));) {
         const struct target *target = entry->value;
@@ -700,5 +732,5 @@ bool intake_restore(struct intake *intake, const struct checkpoint_image *image,
             intake->replay_until = target->applied;
     }
     intake->snapshot->replaying = intake->replay_until > intake->stream_mark;
-    return true;
+    return ok;
 }

@@ -180,6 +180,73 @@ bool load_resolve(struct worker *worker, struct target *target, const char *labe
     }
 }
 
+/* One of the driver's questions for a mark of the target. */
+static bool ask_mark(struct worker *worker, struct target *target,
+                     bool (*question)(struct sink *, struct target *, uint64_t *, struct error *),
+                     uint64_t *mark, struct error *err)
+{
+    fault_point("delivery.before_learn");
+    while (!question(worker->sink, target, mark, err)) {
+        if (err->kind != ERROR_RETRY && err->kind != ERROR_UNKNOWN)
+            return error_context(err, "table '%.*s.%.*s'", BYTES_ARGS(target->database),
+                                 BYTES_ARGS(target->name));
+        if (!load_back_off(worker, "asking how far a table is", err))
+            return false;
+    }
+    load_recovered(worker);
+    return true;
+}
+
+/* Who empties a target reads its table from the start, under marks above those of before. Where all
+ * rows have such marks the reading may not have come to its end, and this checkpoint knows nothing
+ * of it. */
+static bool look_at(struct worker *worker, struct target *target, struct error *err)
+{
+    const struct delivery_shared *shared = worker->shared;
+    uint64_t mark = 0;
+    if (!shared->driver->oldest)
+        return true;
+    if (!ask_mark(worker, target, shared->driver->oldest, &mark, err))
+        return false;
+    target->emptied = mark == 0 || mark > shared->held;
+    return true;
+}
+
+/* What the groups tell is stored as known of each target: the next start may not be told again, for
+ * a table that is read meanwhile makes them doubtful. */
+static void put_ahead(struct worker *worker, struct target *target, struct checkpoint_write *write)
+{
+    struct delivery_target *state = load_state(worker, target);
+    if (!worker->ahead || worker->facts.mark <= state->seen)
+        return;
+    state->seen = target->applied = worker->facts.mark;
+    checkpoint_put_target(write, &(struct target_record){ .database = target->database,
+                                                          .name = target->name,
+                                                          .applied = state->seen });
+}
+
+bool load_look_back(struct worker *worker, struct error *err)
+{
+    const struct delivery_shared *shared = worker->shared;
+    if (!shared->held)
+        return true;
+    if (!load_group_learn(worker, err))
+        return false;
+    bool ok = true;
+    struct checkpoint_write *write = checkpoint_begin(shared->checkpoint);
+    for (struct map_entry *entry = NULL; ok && (entry = map_next(shared->targets, entry));) {
+        struct target *target = entry->value;
+        if (target->worker != worker->index)
+            continue;
+        put_ahead(worker, target, write);
+        ok = look_at(worker, target, err);
+    }
+    if (ok)
+        return checkpoint_commit(write, true, err);
+    checkpoint_abandon(write);
+    return false;
+}
+
 bool load_learn(struct worker *worker, struct delivery_target *state, const struct table *table,
                 struct error *err)
 {
@@ -198,15 +265,8 @@ bool load_learn(struct worker *worker, struct delivery_target *state, const stru
     if (table->key_count > 0 || !shared->driver->newest)
         return true;
     uint64_t mark = 0;
-    fault_point("delivery.before_learn");
-    while (!shared->driver->newest(worker->sink, target, &mark, err)) {
-        if (err->kind != ERROR_RETRY && err->kind != ERROR_UNKNOWN)
-            return error_context(err, "table '%.*s.%.*s'", BYTES_ARGS(target->database),
-                                 BYTES_ARGS(target->name));
-        if (!load_back_off(worker, "asking how far a table is", err))
-            return false;
-    }
-    load_recovered(worker);
+    if (!ask_mark(worker, target, shared->driver->newest, &mark, err))
+        return false;
     state->learned = true;
     bool chunk = mark_row(mark) > MARK_ROW_LAST && mark_commit(mark) == mark_commit(state->seen);
     if (mark <= state->seen || chunk)

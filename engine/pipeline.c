@@ -106,6 +106,8 @@ static void parts_init(struct pipeline *pipeline, const struct checkpoint_image 
                                                    .epoch = image->epoch,
                                                    .restored = !image->fresh,
                                                    .stored_mark = image->position.mark,
+                                                   .held = image->older ? image->held : 0,
+                                                   .targets = &pipeline->intake.targets,
                                                    .confirmed = intake_confirmed,
                                                    .context = &pipeline->intake };
     gate_init(&pipeline->delivery.gate, pipeline->options.sink_parallelism);

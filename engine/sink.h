@@ -28,6 +28,7 @@ struct target {
     struct load *load; /* the worker's open load, or NULL */
     uint64_t applied;  /* worker: stream events at or below are durable since before the restart */
     bool parked;       /* worker: an error that needs a person; events are not delivered */
+    bool emptied;      /* worker: since the checkpoint was made, which is an older one */
     struct target_metrics *metrics;
     atomic_ullong swept; /* mark of the newest SWEEP that the target has seen through */
     void *engine_data;   /* the delivery's */
@@ -122,6 +123,8 @@ struct sink_driver {
      * the target, and a row that comes twice would count twice; and of those with one before they
      * are read again, to be swept. NULL for sinks that cannot tell. */
     bool (*newest)(struct sink *sink, struct target *target, uint64_t *mark, struct error *err);
+    /* The lowest one, likewise: of all targets when an older checkpoint is started. */
+    bool (*oldest)(struct sink *sink, struct target *target, uint64_t *mark, struct error *err);
 
     /* Follows a schema change; idempotent: compares with the target first. For RENAME_TABLE
      * `target` is the old one and `renamed` the new; otherwise `renamed` is NULL. Rows so far are

@@ -83,7 +83,15 @@ static bool clickhouse_newest(struct sink *sink, struct target *target, uint64_t
 {
     struct clickhouse_sink *self = (struct clickhouse_sink *)sink;
     arena_reset(&self->scratch);
-    return insert_newest(self, target, mark, err);
+    return insert_edge(self, target, "max", mark, err);
+}
+
+static bool clickhouse_oldest(struct sink *sink, struct target *target, uint64_t *mark,
+                              struct error *err)
+{
+    struct clickhouse_sink *self = (struct clickhouse_sink *)sink;
+    arena_reset(&self->scratch);
+    return insert_edge(self, target, "min", mark, err);
 }
 
 static bool clickhouse_change(struct sink *sink, struct target *target, struct target *renamed,
@@ -125,6 +133,7 @@ const struct sink_driver sink_clickhouse = {
     .write = clickhouse_write,
     .resolve = clickhouse_resolve,
     .newest = clickhouse_newest,
+    .oldest = clickhouse_oldest,
     .change = clickhouse_change,
     .truncate = clickhouse_truncate,
     .interrupt = clickhouse_interrupt,

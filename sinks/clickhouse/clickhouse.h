@@ -57,7 +57,8 @@ bool target_execute(struct clickhouse_sink *self, const char *what, struct error
 bool insert_settings_check(struct clickhouse_sink *self, struct error *err);
 bool insert_write(struct clickhouse_sink *self, const struct load *load, struct error *err);
 /* The highest mark in the target; 0: no rows, or no target. */
-bool insert_newest(struct clickhouse_sink *self, struct target *target, uint64_t *mark,
+bool insert_edge(struct clickhouse_sink *self, struct target *target, const char *function,
+                 uint64_t *mark,
                    struct error *err);
 bool insert_resolve(struct clickhouse_sink *self, struct target *target, const char *label,
                     uint64_t last, enum load_state *out, struct error *err);

@@ -211,8 +211,8 @@ bool insert_resolve(struct clickhouse_sink *self, struct target *target, const c
 }
 
 /* Rows of a table without a key stay as they came, and come in the order of their marks. */
-bool insert_newest(struct clickhouse_sink *self, struct target *target, uint64_t *mark,
-                   struct error *err)
+bool insert_edge(struct clickhouse_sink *self, struct target *target, const char *function,
+                 uint64_t *mark, struct error *err)
 {
     struct clickhouse_shape shape;
     *mark = 0;
@@ -221,7 +221,7 @@ bool insert_newest(struct clickhouse_sink *self, struct target *target, uint64_t
     if (!shape.exists || !shape_column(&shape, BYTES_LITERAL(COLUMN_VERSION)))
         return true;
     struct buf *sql = server_sql(&self->server);
-    buf_text(sql, "SELECT max(" COLUMN_VERSION ") FROM ");
+    buf_printf(sql, "SELECT %s(" COLUMN_VERSION ") FROM ", function);
     sql_table(sql, target->database, target->name);
     buf_text(sql, " FORMAT RowBinary");
     return ask_number(self, mark, err);

@@ -165,9 +165,8 @@ static void began_older(struct checkpoint_image *image)
 {
     struct error err;
     struct checkpoint_write *write = checkpoint_begin(NULL);
-    image->older = true;
+    checkpoint_put_older(write, image);
     image->chunk_mark = mark_make(0, MARK_CHUNK_FIRST + (uint32_t)disk.epoch * 65536 % 983040);
-    checkpoint_put_waiting(write, image);
     checkpoint_commit(write, true, &err);
 }
 
@@ -185,7 +184,7 @@ bool checkpoint_open(const char *directory, struct bytes identity, struct checkp
     record_loader_done(&loader);
     image->fresh = !image->position.token.data;
     image->epoch = ++disk.epoch;
-    if (disk.went_back)
+    if (disk.went_back || image->older)
         began_older(image);
     disk.went_back = false;
     *out = &only;

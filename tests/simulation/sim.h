@@ -127,7 +127,7 @@ extern const struct source_driver log_source;
 extern const struct sink_driver warehouse, grouping_warehouse;
 void warehouse_begin(void); /* an empty one */
 /* The agent is started with a checkpoint whose position has this mark: may rows come again? */
-void warehouse_expect(uint64_t mark);
+void warehouse_expect(uint64_t mark, bool grouped);
 bool warehouse_is_equal(char *difference, size_t size); /* to the database's end */
 void disk_begin(void);
 /* A copy of what is on it; and an agent that is started with that copy, whose position has *mark.

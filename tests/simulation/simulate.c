@@ -127,16 +127,14 @@ static enum run_end live_once(const struct plan *plan, struct chance *chance, bo
     return end;
 }
 
-/* Between two lives of an agent whose sink tells what is visible: a copy is made, or started. */
+/* Between two lives a copy of the checkpoint is made, or started. */
 static void age(const struct plan *plan, struct chance *chance)
 {
     uint64_t mark;
-    if (plan->sink != &grouping_warehouse)
-        return;
     if (chance_one_in(chance, 3))
         disk_keep();
     else if (chance_one_in(chance, 4) && disk_go_back(&mark))
-        warehouse_expect(mark);
+        warehouse_expect(mark, plan->sink == &grouping_warehouse);
 }
 
 static bool run_seed(uint64_t seed)

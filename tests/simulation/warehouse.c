@@ -40,7 +40,7 @@ struct stored {
     char name[32];
     bool exists, keyless;
     uint32_t cell_count, row_count, given_count;
-    uint64_t newest; /* the highest mark of a row of a table without a key */
+    uint64_t oldest, newest; /* marks of the rows of a table without a key */
     struct cell cells[CELLS_MAX];
     struct multiset_row rows[CELLS_MAX];
     struct given given[GIVEN_MAX];
@@ -69,7 +69,9 @@ static struct {
     struct label labels[LABELS_MAX];
     uint32_t label_count;
     struct group_facts facts[WORKERS_MAX]; /* of the groups */
-    bool repeats; /* an older checkpoint was started, of which rows may come again */
+    /* An older checkpoint was started, of which rows may come again: of tables with a key, where
+     * the mark decides; or of all, in a log. */
+    bool repeats_keyed, repeats;
 } house;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -89,7 +91,14 @@ void warehouse_begin(void)
         kept_free(house.targets[i]);
     house.target_count = house.label_count = 0;
     memset(house.facts, 0, sizeof house.facts);
-    house.repeats = false;
+    house.repeats = house.repeats_keyed = false;
+}
+
+static void stored_empty(struct stored *stored)
+{
+    stored->cell_count = stored->row_count = stored->given_count = 0;
+    stored->oldest = UINT64_MAX;
+    stored->newest = 0;
 }
 
 static struct stored *stored_of(struct bytes name)
@@ -101,14 +110,9 @@ static struct stored *stored_of(struct bytes name)
         abort();
     struct stored *stored = kept_alloc(sizeof *stored);
     house.targets[house.target_count++] = stored;
+    stored_empty(stored);
     snprintf(stored->name, sizeof stored->name, "%.*s", BYTES_ARGS(name));
     return stored;
-}
-
-static void stored_empty(struct stored *stored)
-{
-    stored->cell_count = stored->row_count = stored->given_count = 0;
-    stored->newest = 0;
 }
 
 static void stored_sweep(struct stored *stored, uint64_t mark)
@@ -122,7 +126,7 @@ static void stored_sweep(struct stored *stored, uint64_t mark)
 
 static void check_once(struct stored *stored, const struct record *record)
 {
-    if (house.repeats)
+    if (house.repeats || (house.repeats_keyed && !stored->keyless))
         return;
     for (uint32_t i = stored->given_count; i-- > 0;) {
         const struct given *given = &stored->given[i];
@@ -144,7 +148,7 @@ static void check_order(const struct stored *stored, struct cell *cell, const st
 {
     bool is_older =
         record->snapshot ? record->number < cell->newest : record->number <= cell->newest;
-    if (record->sign > 0 && is_older && !history.resyncs && !house.repeats)
+    if (record->sign > 0 && is_older && !history.resyncs && !house.repeats && !house.repeats_keyed)
         run_fail("%s: key %lld: number %lld came after %lld", stored->name, (long long)record->key,
                  (long long)record->number, (long long)cell->newest);
     if (record->sign > 0 && record->number > cell->newest)
@@ -185,8 +189,8 @@ static void apply_keyless(struct stored *stored, const struct record *record)
         *row = (struct multiset_row){ .row = values };
     }
     row->sum += record->sign;
-    if (record->mark > stored->newest)
-        stored->newest = record->mark;
+    stored->oldest = record->mark < stored->oldest ? record->mark : stored->oldest;
+    stored->newest = record->mark > stored->newest ? record->mark : stored->newest;
 }
 
 static void apply_records(struct stored *stored, const struct record *records, uint32_t count)
@@ -208,9 +212,8 @@ static void apply_records(struct stored *stored, const struct record *records, u
     }
 }
 
-static void apply_late_loads(void)
+static void apply_late_loads(int64_t now_us)
 {
-    int64_t now_us = clock_now_us();
     for (uint32_t i = 0; i < house.label_count; i++) {
         struct label *label = &house.labels[i];
         if (label->state != LABEL_COMING || label->visible_us > now_us)
@@ -241,7 +244,7 @@ static bool prepare(struct sink *sink, struct target *target, const struct table
     pthread_mutex_lock(&lock);
     bool fails = fault_now(faults.sink), refused = fault_now(faults.park);
     if (!fails && !refused) {
-        apply_late_loads();
+        apply_late_loads(clock_now_us());
         struct stored *stored = stored_of(target->name);
         stored->exists = true;
         stored->keyless = table->key_count == 0;
@@ -341,7 +344,7 @@ static bool write_load(struct sink *sink, const struct load *load, struct error 
         return error_set(err, ERROR_UNKNOWN, "interrupted");
     clock_sleep_us(1 + chance_below(&faults.chance, 3000));
     pthread_mutex_lock(&lock);
-    apply_late_loads();
+    apply_late_loads(clock_now_us());
     struct label *label = label_find(load->label);
     uint64_t content = bytes_hash(buf_view(&load->parts[0]));
     bool ok = true;
@@ -432,7 +435,7 @@ static bool resolve(struct sink *sink, struct target *target, const char *text, 
 {
     (void)sink, (void)target, (void)first, (void)last;
     pthread_mutex_lock(&lock);
-    apply_late_loads();
+    apply_late_loads(clock_now_us());
     struct label *label = label_find(text);
     bool fails = fault_now(faults.sink);
     if (!fails)
@@ -448,7 +451,7 @@ static bool change(struct sink *sink, struct target *target, struct target *rena
 {
     (void)sink, (void)renamed;
     pthread_mutex_lock(&lock);
-    apply_late_loads();
+    apply_late_loads(clock_now_us());
     bool before = fault_now(faults.sink);
     if (!before && target) {
         struct stored *stored = stored_of(target->name);
@@ -468,7 +471,7 @@ static bool truncate_target(struct sink *sink, struct target *target, struct err
 {
     (void)sink;
     pthread_mutex_lock(&lock);
-    apply_late_loads();
+    apply_late_loads(clock_now_us());
     bool before = fault_now(faults.sink);
     if (!before)
         stored_empty(stored_of(target->name));
@@ -476,19 +479,38 @@ static bool truncate_target(struct sink *sink, struct target *target, struct err
     return !before || error_set(err, ERROR_RETRY, "the warehouse does not answer");
 }
 
+/* The lowest and the highest mark of the rows that are there; of a key its newest row is. */
+static bool look(const struct target *target, uint64_t *oldest, uint64_t *newest, struct error *err)
+{
+    pthread_mutex_lock(&lock);
+    apply_late_loads(clock_now_us());
+    bool fails = fault_now(faults.sink);
+    const struct stored *stored = stored_of(target->name);
+    *oldest = stored->oldest;
+    *newest = stored->newest;
+    for (uint32_t i = 0; i < stored->cell_count; i++) {
+        uint64_t mark = stored->cells[i].mark;
+        *oldest = mark < *oldest ? mark : *oldest;
+        *newest = mark > *newest ? mark : *newest;
+    }
+    if (*newest == 0)
+        *oldest = 0;
+    pthread_mutex_unlock(&lock);
+    return !fails || error_set(err, ERROR_RETRY, "the warehouse does not answer");
+}
+
 static bool newest(struct sink *sink, struct target *target, uint64_t *mark, struct error *err)
 {
     (void)sink;
-    pthread_mutex_lock(&lock);
-    apply_late_loads();
-    bool fails = fault_now(faults.sink);
-    const struct stored *stored = stored_of(target->name);
-    *mark = stored->newest;
-    for (uint32_t i = 0; i < stored->cell_count; i++)
-        if (stored->cells[i].mark > *mark)
-            *mark = stored->cells[i].mark;
-    pthread_mutex_unlock(&lock);
-    return !fails || error_set(err, ERROR_RETRY, "the warehouse does not answer");
+    uint64_t oldest;
+    return look(target, &oldest, mark, err);
+}
+
+static bool oldest(struct sink *sink, struct target *target, uint64_t *mark, struct error *err)
+{
+    (void)sink;
+    uint64_t newest;
+    return look(target, mark, &newest, err);
 }
 
 static void interrupt(struct sink *sink)
@@ -506,6 +528,7 @@ const struct sink_driver warehouse = {
     .write = write_load,
     .resolve = resolve,
     .newest = newest,
+    .oldest = oldest,
     .change = change,
     .truncate = truncate_target,
     .interrupt = interrupt,
@@ -524,15 +547,18 @@ const struct sink_driver grouping_warehouse = {
     .visible = group_visible,
     .resolve = resolve,
     .newest = newest,
+    .oldest = oldest,
     .change = change,
     .truncate = truncate_target,
     .interrupt = interrupt,
     .close = close_sink,
 };
 
-void warehouse_expect(uint64_t mark)
+void warehouse_expect(uint64_t mark, bool grouped)
 {
     pthread_mutex_lock(&lock);
+    apply_late_loads(INT64_MAX); /* going back takes longer than a load that is under way */
+    house.repeats_keyed |= !grouped;
     for (uint32_t i = 0; i < WORKERS_MAX; i++)
         house.repeats |= house.facts[i].mark > mark && house.facts[i].since > mark;
     pthread_mutex_unlock(&lock);
@@ -628,7 +654,7 @@ bool warehouse_is_equal(char *difference, size_t size)
 {
     bool equal = true;
     pthread_mutex_lock(&lock);
-    apply_late_loads();
+    apply_late_loads(clock_now_us());
     for (uint32_t i = 0; i < history.table_count && equal; i++) {
         char name[32];
         target_name(i, name, sizeof name);
