@@ -700,6 +700,24 @@ void intake_highest_applied(const struct intake *intake, uint64_t *highest)
     }
 }
 
+/* The newest mark that was applied, or that a sweep begins at: chunks that are read after it have
+ * marks above it. */
+static uint64_t newest_known(const struct intake *intake)
+{
+    const struct snapshot *snapshot = intake->snapshot;
+    uint64_t newest = 0;
+    for (struct map_entry *entry = NULL; (entry = map_next(&intake->targets, entry));) {
+        const struct target *target = entry->value;
+        newest = target->applied > newest ? target->applied : newest;
+    }
+    for (uint32_t i = 0; i < snapshot->table_capacity; i++) {
+        uint64_t sweep = snapshot->tables[i] ? snapshot->tables[i]->sweep : 0;
+        uint64_t begun = mark_make(mark_commit(sweep), 0);
+        newest = begun > newest ? begun : newest;
+    }
+    return newest;
+}
+
 bool intake_restore(struct intake *intake, const struct checkpoint_image *image, struct error *err)
 {
     intake->older = image->older;
@@ -726,11 +744,7 @@ bool intake_restore(struct intake *intake, const struct checkpoint_image *image,
     restore_along(intake->snapshot);
     bool ok = !image->older || store_older(intake, err);
     pthread_mutex_unlock(&intake->snapshot->lock);
-    for (struct map_entry *entry = NULL; (entry = map_next(&intake->targets, entry));) {
-        const struct target *target = entry->value;
-        if (target->applied > intake->replay_until)
-            intake->replay_until = target->applied;
-    }
+    intake->replay_until = newest_known(intake);
     intake->snapshot->replaying = intake->replay_until > intake->stream_mark;
     return ok;
 }
