@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """PostgreSQL to ClickHouse: the log and the snapshot, on three versions of the server."""
 
+import contextlib
 import random
 import threading
 import time
@@ -174,19 +175,29 @@ def test_keys_of_many_types(pg):
 
 
 class Changer(threading.Thread):
-    """Inserts, updates, deletes and moves rows of the tables `big` and `plain`."""
+    """Inserts, updates, deletes and moves rows of the tables `big`, `parts` and `plain`."""
 
-    def __init__(self, sync, seed, rows, ended):
+    def __init__(self, sync, seed, rows, ended, lost=False):
         super().__init__(daemon=True)
         self.sync, self.random, self.rows, self.ended = sync, random.Random(seed), rows, ended
+        self.lost = lost  # the server may die
         self.error = None
         sync.writers.append(self)
 
     def run(self):
-        connection = self.sync.connect()
-        connection.autocommit = False
-        cursor = connection.cursor()
-        try:
+        while not self.ended.is_set() and not self.error:
+            try:
+                self.work()
+            except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+                self.error = None if self.lost else error
+                time.sleep(0.05)
+            except Exception as error:
+                self.error = error
+
+    def work(self):
+        with contextlib.closing(self.sync.connect()) as connection:
+            connection.autocommit = False
+            cursor = connection.cursor()
             while not self.ended.is_set():
                 try:
                     self.change(cursor)
@@ -194,16 +205,13 @@ class Changer(threading.Thread):
                         connection.rollback()
                     else:
                         connection.commit()
-                except (psycopg2.errors.UniqueViolation, psycopg2.errors.DeadlockDetected):
+                except (psycopg2.errors.UniqueViolation, psycopg2.errors.DeadlockDetected,
+                        psycopg2.errors.SerializationFailure):  # moved to another partition
                     connection.rollback()
-        except Exception as error:
-            self.error = error
-        finally:
-            connection.close()
 
     def change(self, cursor):
         pick = lambda: self.random.randrange(1, self.rows)  # noqa: E731
-        kind = self.random.randrange(7)
+        kind = self.random.randrange(9)
         if kind == 0:
             cursor.execute("INSERT INTO big VALUES (%s, 1, 'new') ON CONFLICT DO NOTHING",
                            (self.rows + self.random.randrange(self.rows),))
@@ -222,8 +230,31 @@ class Changer(threading.Thread):
             cursor.execute("INSERT INTO plain VALUES (%s, 'w')", (self.random.randrange(50),))
             cursor.execute("DELETE FROM plain WHERE ctid = (SELECT ctid FROM plain WHERE v = %s "
                            "LIMIT 1)", (self.random.randrange(50),))
+        elif kind == 5:
+            cursor.execute("UPDATE parts SET day = 1 + (day + 1) %% 3 WHERE id = %s", (pick(),))
+            cursor.execute("DELETE FROM parts WHERE id = %s", (pick(),))
+        elif kind == 6:
+            cursor.execute("INSERT INTO parts VALUES (%s, 2, 'p') ON CONFLICT DO NOTHING",
+                           (pick(),))
         else:
-            cursor.execute("UPDATE big SET v = v + 1 WHERE id BETWEEN %s AND %s", 2 * (pick(),))
+            first = pick()
+            cursor.execute("UPDATE big SET v = v + 1 WHERE id BETWEEN %s AND %s",
+                           (first, first + self.random.randrange(20)))
+
+
+def start_changers(pg, count, rows, seed=0, lost=False):
+    ended = threading.Event()
+    changers = [Changer(pg, seed + i, rows, ended, lost) for i in range(count)]
+    for changer in changers:
+        changer.start()
+    return changers
+
+
+def stop_changers(changers):
+    changers[0].ended.set()
+    for changer in changers:
+        changer.join(60)
+        assert changer.error is None, changer.error
 
 
 def fill(pg, rows):
@@ -231,71 +262,74 @@ def fill(pg, rows):
                f"INSERT INTO big SELECT n, n % 1000, 'row ' || n FROM generate_series(1, {rows}) n",
                "CREATE TABLE plain (v int, s varchar(10))",
                "ALTER TABLE plain REPLICA IDENTITY FULL",
-               f"INSERT INTO plain SELECT n % 50, 'w' FROM generate_series(1, {rows // 10}) n")
+               f"INSERT INTO plain SELECT n % 50, 'w' FROM generate_series(1, {rows // 10}) n",
+               "CREATE TABLE parts (id int, day int, s text, PRIMARY KEY (id, day)) "
+               "PARTITION BY LIST (day)",
+               *(f"CREATE TABLE parts_{day} PARTITION OF parts FOR VALUES IN ({day})"
+                 for day in (1, 2, 3)),
+               f"INSERT INTO parts SELECT n, 1 + n % 3, 'p' FROM generate_series(1, {rows // 5}) n")
 
 
 def test_rows_that_change_during_the_snapshot(pg_for, postgres_version, full):
     """Eight writers, whose commits become visible late: equal, every time."""
     pg = pg_for(postgres_version)
-    rows, runs = (1000000, 10) if full else (20000, 2)
+    rows, runs = (1000000, 20) if full else (20000, 2)
     fill(pg, rows)
     pg.source.execute("ALTER SYSTEM SET commit_delay = 2000",
                       "ALTER SYSTEM SET commit_siblings = 1",
                       "SELECT pg_reload_conf()")
     for run in range(runs):
-        ended = threading.Event()
-        changers = [Changer(pg, run * 100 + i, rows, ended) for i in range(8)]
-        for changer in changers:
-            changer.start()
+        changers = start_changers(pg, 8, rows, seed=run * 100)
         time.sleep(0.3)
         pg.clickhouse.execute(f"DROP DATABASE IF EXISTS `{pg.schema}`")
         agent = pg.agent(source={"scan.incremental.snapshot.chunk.size":
                                  32768 if full else 500}).start()
         agent.wait_streaming(300)
         time.sleep(0.3)
-        ended.set()
-        for changer in changers:
-            changer.join(60)
-            assert changer.error is None, changer.error
+        stop_changers(changers)
         pg.wait_equal(120)
         agent.stop()
 
 
-def test_killed_and_started_again(pg):
+def test_killed_and_started_again(pg, full):
     """kill -9 while rows are read and changed: nothing is lost, nothing doubled."""
     fill(pg, 20000)
-    ended = threading.Event()
-    changers = [Changer(pg, i, 20000, ended) for i in range(3)]
-    for changer in changers:
-        changer.start()
+    changers = start_changers(pg, 3, 20000)
     agent = pg.agent(source={"scan.incremental.snapshot.chunk.size": 300})
     pause = random.Random(7)
-    for _ in range(8):
+    for run in range(100 if full else 8):
         agent.start()
         time.sleep(0.3 + pause.random())
         agent.kill()
+        if run % 25 == 24:
+            stop_changers(changers)
+            agent.start().wait_streaming(120)
+            pg.wait_equal(120)
+            agent.stop()
+            changers = start_changers(pg, 3, 20000, seed=run)
     agent.start().wait_streaming(120)
-    ended.set()
-    for changer in changers:
-        changer.join(60)
-        assert changer.error is None, changer.error
+    stop_changers(changers)
     pg.wait_equal(120)
 
 
-def test_the_server_is_killed(pg_for, lab_folder):
+def test_the_server_is_killed(pg_for, lab_folder, full):
+    """kill -9 of the server under load, while the agent follows."""
     from support.postgres import PostgreSQL
     server = PostgreSQL(lab_folder, {"fsync": "on"}).start()
     try:
         pg = pg_for(server=server)
         fill(pg, 5000)
-        pg.agent().start().wait_streaming()
-        for run in range(3):
-            pg.execute(f"INSERT INTO big SELECT n, {run}, 'more' FROM "
-                       f"generate_series({10000 + run * 1000}, {10999 + run * 1000}) n",
-                       f"DELETE FROM plain WHERE v = {run}")
+        agent = pg.agent().start()
+        agent.wait_streaming()
+        for run in range(20 if full else 3):
+            changers = start_changers(pg, 3, 5000, seed=run * 10, lost=True)
+            time.sleep(1)
             server.kill()
             server.start()
-        pg.wait_equal(90)
+            time.sleep(1)
+            stop_changers(changers)
+            pg.wait_equal(90)
+        agent.check_alive()
     finally:
         for agent in pg.agents:
             agent.stop()
