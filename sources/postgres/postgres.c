@@ -198,12 +198,12 @@ static bool confirm(struct source *source, const struct position *position, stru
     (void)err;
     struct wal_source *self = wal_of(source);
     struct error ignored;
-    uint64_t lsn, cluster;
-    if (!position_token_parse(position->token, &lsn, &cluster))
+    struct wal_place place;
+    if (!position_token_parse(position->token, &place))
         return true;
     pthread_mutex_lock(&self->lock);
-    if (lsn > self->flushed)
-        self->flushed = lsn;
+    if (place.lsn > self->flushed)
+        self->flushed = place.lsn;
     if (self->stream && clock_now_us() - self->status_us > 100000)
         wal_status(self, false, &ignored);
     pthread_mutex_unlock(&self->lock);
@@ -213,7 +213,8 @@ static bool confirm(struct source *source, const struct position *position, stru
 static void processed(struct source *source, struct buf *token)
 {
     struct wal_source *self = wal_of(source);
-    gate_token_put(self->floor, self->recent, self->recent_count, token);
+    struct wal_gate gate = { self->timeline, self->floor, self->recent, self->recent_count };
+    gate_token_put(&gate, token);
 }
 
 static bool passed(struct source *source, struct bytes high)
@@ -238,9 +239,9 @@ static enum membership member(struct source *source, struct bytes transaction_id
 static void describe(struct source *source, struct bytes token, struct buf *out)
 {
     (void)source;
-    uint64_t lsn, cluster;
-    if (position_token_parse(token, &lsn, &cluster))
-        buf_printf(out, LSN_FORMAT, LSN_ARGS(lsn));
+    struct wal_place place;
+    if (position_token_parse(token, &place))
+        buf_printf(out, LSN_FORMAT, LSN_ARGS(place.lsn));
 }
 
 static void interrupt(struct source *source)

@@ -193,11 +193,15 @@ static bool begin_snapshot(struct postgres_reader *self, const struct chunk_requ
         BYTES_LITERAL(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT pg_current_snapshot(), "
             "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() "
-            "ELSE pg_current_wal_insert_lsn() END"),
+            "ELSE pg_current_wal_insert_lsn() END, CASE WHEN pg_is_in_recovery() THEN '0' "
+            "ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END"),
         &scratch, &result, err);
     if (ok && (result.row_count != 1 || !snapshot_parse(result.cells[0], &scratch, &snapshot) ||
                !lsn_parse(result.cells[1], &lsn)))
         ok = error_set(err, ERROR_RETRY, "the server's snapshot cannot be read");
+    if (ok && gate_token_is_elsewhere(
+                  request->gate, (uint32_t)strtoul((const char *)result.cells[2].data, NULL, 16)))
+        ok = error_set(err, ERROR_RETRY, "connected to another server than the log is read from");
     *holds = ok && gate_token_holds(request->gate, &snapshot);
     if (*holds) {
         buf_init(&low, SQL_LIMIT);

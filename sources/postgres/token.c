@@ -111,19 +111,21 @@ enum membership snapshot_token_member(struct bytes token, struct bytes transacti
 
 /* ---- the others ---- */
 
-void position_token_put(uint64_t lsn, uint64_t cluster, struct buf *out)
+void position_token_put(const struct wal_place *place, struct buf *out)
 {
     buf_u8(out, POSITION);
-    buf_le(out, lsn, 8);
-    buf_le(out, cluster, 8);
+    buf_le(out, place->lsn, 8);
+    buf_le(out, place->cluster, 8);
+    buf_le(out, place->timeline, 4);
 }
 
-bool position_token_parse(struct bytes token, uint64_t *lsn, uint64_t *cluster)
+bool position_token_parse(struct bytes token, struct wal_place *out)
 {
     struct reader in = reader_of(token);
     bool known = reader_u8(&in) == POSITION;
-    *lsn = reader_le(&in, 8);
-    *cluster = reader_le(&in, 8);
+    out->lsn = reader_le(&in, 8);
+    out->cluster = reader_le(&in, 8);
+    out->timeline = (uint32_t)reader_le(&in, 4);
     return known && !in.failed && in.rest.size == 0;
 }
 
@@ -147,13 +149,21 @@ bool high_token_parse(struct bytes token, uint64_t *lsn)
     return known && !in.failed;
 }
 
-void gate_token_put(uint64_t floor, const uint32_t *xids, uint32_t count, struct buf *out)
+void gate_token_put(const struct wal_gate *gate, struct buf *out)
 {
     buf_u8(out, GATE);
-    buf_le(out, floor, 8);
-    buf_le(out, count, 4);
-    for (uint32_t i = 0; i < count; i++)
-        buf_le(out, xids[i], 4);
+    buf_le(out, gate->timeline, 4);
+    buf_le(out, gate->floor, 8);
+    buf_le(out, gate->count, 4);
+    for (uint32_t i = 0; i < gate->count; i++)
+        buf_le(out, gate->xids[i], 4);
+}
+
+bool gate_token_is_elsewhere(struct bytes token, uint32_t timeline)
+{
+    struct reader in = reader_of(token);
+    uint32_t of = reader_u8(&in) == GATE ? (uint32_t)reader_le(&in, 4) : 0;
+    return of && timeline && of != timeline;
 }
 
 bool gate_token_holds(struct bytes token, const struct snapshot_text *snapshot)
@@ -161,7 +171,9 @@ bool gate_token_holds(struct bytes token, const struct snapshot_text *snapshot)
     struct reader in = reader_of(token);
     if (token.size == 0)
         return true;
-    bool holds = reader_u8(&in) == GATE && snapshot->xmin >= reader_le(&in, 8);
+    bool known = reader_u8(&in) == GATE;
+    reader_le(&in, 4);
+    bool holds = known && snapshot->xmin >= reader_le(&in, 8);
     uint64_t count = reader_le(&in, 4);
     for (uint64_t i = 0; holds && i < count && !in.failed; i++)
         holds = snapshot_sees(snapshot, (uint32_t)reader_le(&in, 4));

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The driver's tokens, as bytes that the engine keeps. Each begins with its kind; numbers are
- * little endian: position     'p', u64 LSN (the end of a commit, or further where nothing lies
- * between), u64 identifier of the server's cluster transaction  'x', u32 xid low          's', u64
- * xmin, u64 xmax, u32 count, count x u64: transactions in progress high         'h', u64 LSN gate
- * 'g', u64 floor: a snapshot must see all transactions below it ended; u32 count, count x u32: xids
- * that it must contain */
+ * little endian:
+ *   position     'p', u64 LSN (the end of a commit, or further where nothing lies between), u64
+ *                identifier of the server's cluster, u32 timeline that the LSN is of (0: unknown)
+ *   transaction  'x', u32 xid
+ *   low          's', u64 xmin, u64 xmax, u32 count, count x u64: transactions in progress
+ *   high         'h', u64 LSN
+ *   gate         'g', u32 timeline of the log's server; u64 floor: a snapshot must see all
+ *                transactions below it ended; u32 count, count x u32: xids that it must contain */
 #pragma once
 
 #include "engine/base/arena.h"
@@ -31,11 +34,23 @@ bool lsn_parse(struct bytes text, uint64_t *out); /* "16/B374D848" */
 #define LSN_FORMAT    "%X/%X"
 #define LSN_ARGS(lsn) (unsigned)((lsn) >> 32), (unsigned)(lsn)
 
-void position_token_put(uint64_t lsn, uint64_t cluster, struct buf *out);
-bool position_token_parse(struct bytes token, uint64_t *lsn, uint64_t *cluster);
+struct wal_place {
+    uint64_t lsn, cluster;
+    uint32_t timeline;
+};
+void position_token_put(const struct wal_place *place, struct buf *out);
+bool position_token_parse(struct bytes token, struct wal_place *out);
 void transaction_token_put(uint32_t xid, struct buf *out);
 void high_token_put(uint64_t lsn, struct buf *out);
 bool high_token_parse(struct bytes token, uint64_t *lsn);
-void gate_token_put(uint64_t floor, const uint32_t *xids, uint32_t count, struct buf *out);
+struct wal_gate {
+    uint32_t timeline;
+    uint64_t floor;
+    const uint32_t *xids;
+    uint32_t count;
+};
+void gate_token_put(const struct wal_gate *gate, struct buf *out);
+/* Was it made at another server? One of the two may not know its timeline. */
+bool gate_token_is_elsewhere(struct bytes token, uint32_t timeline);
 /* Does the snapshot hold all that the gate asks for? An empty gate asks for nothing. */
 bool gate_token_holds(struct bytes token, const struct snapshot_text *snapshot);

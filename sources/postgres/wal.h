@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The log reader's state, shared by postgres.c (the driver's table), wal_start.c (connecting and
- * choosing where to begin), wal_stream.c (frames, transactions, keepalives), wal_rows.c (changes of
- * rows), wal_schema.c (relations to table versions) and wal_discover.c (tables that come and go).
+ * choosing where to begin), wal_timeline.c (another server in the source's place), wal_stream.c
+ * (frames, transactions, keepalives), wal_rows.c (changes of rows), wal_schema.c (relations to
+ * table versions) and wal_discover.c (tables that come and go).
  *
  * One thread, the intake's, with one exception: the server ends a stream whose reader says nothing
  * for wal_sender_timeout, and the intake may wait that long for a sink. So a thread of our own, the
@@ -18,6 +19,7 @@
 #include "sources/postgres/pgoutput.h"
 #include "sources/postgres/session.h"
 #include "sources/postgres/text_value.h"
+#include "sources/postgres/token.h"
 
 enum { NO_COLUMN = UINT16_MAX };
 
@@ -66,8 +68,11 @@ struct wal_source {
 
     struct bytes database; /* its name, of `arena` */
     uint64_t cluster;
-    bool standby;   /* nothing can be written there */
-    bool generated; /* the publication carries stored generated columns */
+    uint32_t timeline;      /* that the server's log goes on in; 0: a standby follows any */
+    uint32_t streamed_from; /* the same of the stream before */
+    uint64_t log_end;       /* when the stream was opened */
+    bool standby;           /* nothing can be written there */
+    bool generated;         /* the publication carries stored generated columns */
 
     /* where we are */
     uint64_t lsn;        /* all commits that end up to here were given */
@@ -109,6 +114,10 @@ struct wal_source {
 bool wal_start(struct wal_source *self, const struct position *from, struct position *begin,
                struct error *err);
 void wal_disconnect(struct wal_source *self);
+
+/* wal_timeline.c: IDENTIFY_SYSTEM; then whether the server's log is the one that `from` is of. */
+bool wal_identify(struct wal_source *self, struct error *err);
+bool wal_same_log(struct wal_source *self, const struct wal_place *from, struct error *err);
 
 /* wal_stream.c */
 bool wal_read(struct wal_source *self, struct batch *batch, int timeout_ms, struct error *err);

@@ -84,17 +84,6 @@ static bool check_server(struct wal_source *self, struct error *err)
     return ok;
 }
 
-static bool identify(struct wal_source *self, struct error *err)
-{
-    struct arena arena = { 0 };
-    struct result result;
-    bool ok = session_query(self->stream, BYTES_LITERAL("IDENTIFY_SYSTEM"), &arena, &result, err);
-    if (ok && result.row_count == 1)
-        self->cluster = parse_digits(result.cells[0]);
-    arena_done(&arena);
-    return ok;
-}
-
 /* ---- the slot ---- */
 
 struct slot {
@@ -297,14 +286,17 @@ static bool begin(struct wal_source *self, const struct slot *slot, bool anew, s
 static bool resume(struct wal_source *self, const struct position *from, const struct slot *slot,
                    struct error *err)
 {
-    uint64_t cluster;
-    if (!position_token_parse(from->token, &self->lsn, &cluster))
+    struct wal_place place;
+    if (!position_token_parse(from->token, &place))
         return error_set(err, ERROR_CONFIG, "the checkpoint's position is not one of PostgreSQL");
-    if (cluster != self->cluster)
-        return error_set(err, ERROR_LOST,
-                         "this is another cluster than the one that was read: the "
-                         "tables must be read again (on-lost-position, or a new "
-                         "checkpoint.directory)");
+    if (!wal_same_log(self, &place, err))
+        return false;
+    self->lsn = place.lsn;
+    if (!slot->exists && self->standby)
+        return error_set(err, ERROR_RETRY,
+                         "the server is a standby without the slot '%.*s': is its promotion under "
+                         "way?",
+                         BYTES_ARGS(self->options->slot));
     if (!slot->exists)
         return lost(self, err, "is gone");
     if (!slot->usable)
@@ -391,7 +383,7 @@ static bool connect_log(struct wal_source *self, const struct position *from,
     struct arena arena = { 0 };
     struct slot slot;
     self->stream = stream;
-    bool ok = identify(self, err) && slot_read(self, &arena, &slot, err);
+    bool ok = wal_identify(self, err) && slot_read(self, &arena, &slot, err);
     if (ok && fresh) {
         self->commit = mark_first_commit(from->mark, clock_wall_us());
         ok = prepare_publication(self, err) && begin(self, &slot, from->mark > 0, err);

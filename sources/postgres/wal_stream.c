@@ -118,7 +118,8 @@ void wal_keeper_stop(struct wal_source *self)
 
 void wal_put_position(const struct wal_source *self, struct buf *out)
 {
-    position_token_put(self->lsn, self->cluster, out);
+    struct wal_place place = { self->lsn, self->cluster, self->timeline };
+    position_token_put(&place, out);
 }
 
 static void note_recent(struct wal_source *self, uint32_t xid)

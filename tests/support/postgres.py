@@ -96,12 +96,7 @@ class PostgreSQL:
 
     def _install(self):
         make_certificates(os.path.join(self.folder, "certificates"))
-        user = _server_user()
-        if user:
-            for folder, _, files in os.walk(self.folder):
-                for name in (folder, *(os.path.join(folder, file) for file in files)):
-                    os.chown(name, user.pw_uid, user.pw_gid)
-            os.chmod(self.folder, 0o755)
+        self._give_files()
         os.chmod(os.path.join(self.folder, "certificates", "server.key"), 0o600)
         done = subprocess.run(
             self._command("initdb", "-D", self.data, "-U", "postgres", "--locale=C.UTF-8", "-E",
@@ -113,6 +108,30 @@ class PostgreSQL:
             file.write("local all all trust\nlocal replication all trust\n"
                        "host all all 127.0.0.1/32 scram-sha-256\n"
                        "host replication all 127.0.0.1/32 scram-sha-256\n")
+
+    def _give_files(self):
+        user = _server_user()
+        if user:
+            for folder, _, files in os.walk(self.folder):
+                for name in (folder, *(os.path.join(folder, file) for file in files)):
+                    os.chown(name, user.pw_uid, user.pw_gid)
+            os.chmod(self.folder, 0o755)
+
+    def make_standby(self, settings=None):
+        """A standby that streams from this server, which is stopped for a copy of its files."""
+        self.stop()
+        standby = type(self)(None, {**self.settings, **(settings or {})})
+        shutil.copytree(self.folder, standby.folder, dirs_exist_ok=True)
+        standby.settings["primary_conninfo"] = \
+            f"'host={self.folder} port={self.port} user=postgres dbname=postgres'"
+        with open(os.path.join(standby.data, "standby.signal"), "w"):
+            pass
+        standby._give_files()
+        self.start()
+        return standby.start()
+
+    def promote(self):
+        self.execute("SELECT pg_promote()")
 
     def _configure(self):
         certificates = os.path.join(self.folder, "certificates")

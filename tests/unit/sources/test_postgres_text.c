@@ -284,7 +284,11 @@ static void test_gates(void **state)
     struct buf gate;
     const uint32_t given[] = { 12, 14 };
     buf_init(&gate, 1000);
-    gate_token_put(10, given, 2, &gate);
+    gate_token_put(&(struct wal_gate){ 3, 10, given, 2 }, &gate);
+    assert_true(gate_token_is_elsewhere(buf_view(&gate), 4));
+    assert_false(gate_token_is_elsewhere(buf_view(&gate), 3));
+    assert_false(gate_token_is_elsewhere(buf_view(&gate), 0));
+    assert_false(gate_token_is_elsewhere((struct bytes){ 0 }, 4));
     assert_true(snapshot_parse(bytes_from("11:20:13"), &arena, &snapshot));
     assert_true(gate_token_holds(buf_view(&gate), &snapshot));
     assert_true(gate_token_holds((struct bytes){ 0 }, &snapshot));
@@ -300,7 +304,8 @@ static void test_gates(void **state)
 static void test_positions(void **state)
 {
     (void)state;
-    uint64_t lsn, cluster;
+    uint64_t lsn;
+    struct wal_place place;
     struct buf token;
     assert_true(lsn_parse(BYTES_LITERAL("16/B374D848"), &lsn));
     assert_true(lsn == UINT64_C(0x16b374d848));
@@ -308,10 +313,10 @@ static void test_positions(void **state)
     assert_false(lsn_parse(BYTES_LITERAL("16/1FFFFFFFF"), &lsn));
     assert_false(lsn_parse(BYTES_LITERAL("16/x"), &lsn));
     buf_init(&token, 100);
-    position_token_put(7, 8, &token);
-    assert_true(position_token_parse(buf_view(&token), &lsn, &cluster) && lsn == 7 && cluster == 8);
-    assert_false(
-        position_token_parse((struct bytes){ token.data, token.size - 1 }, &lsn, &cluster));
+    position_token_put(&(struct wal_place){ 7, 8, 9 }, &token);
+    assert_true(position_token_parse(buf_view(&token), &place));
+    assert_true(place.lsn == 7 && place.cluster == 8 && place.timeline == 9);
+    assert_false(position_token_parse((struct bytes){ token.data, token.size - 1 }, &place));
     assert_false(high_token_parse(buf_view(&token), &lsn));
     buf_done(&token);
 }
