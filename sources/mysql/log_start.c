@@ -339,9 +339,12 @@ static bool fill_catalog(struct log_source *self, bool anew, struct error *err)
     struct table **drafts;
     size_t count;
     struct arena arena = { 0 };
-    bool ok =
-        tables_fold_names(self->connection, &self->catalog->fold_names, err) &&
-        tables_list(self->connection, self->options, self->filter, &arena, &drafts, &count, err);
+    bool some = true;
+    bool ok = tables_fold_names(self->connection, &self->catalog->fold_names, err) &&
+              (anew || tables_are_new(self->connection, self->filter, self->catalog, &some, err));
+    if (!ok || !some)
+        return ok;
+    ok = tables_list(self->connection, self->options, self->filter, &arena, &drafts, &count, err);
     if (ok && anew)
         drop_absent(self, drafts, count);
     for (size_t i = 0; ok && i < count; i++) {

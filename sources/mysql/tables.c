@@ -258,6 +258,26 @@ bool tables_list(struct connection *connection, const struct mysql_options *opti
     return ok;
 }
 
+bool tables_are_new(struct connection *connection, const struct table_filter *filter,
+                    const struct catalog *catalog, bool *some, struct error *err)
+{
+    struct arena scratch = { 0 };
+    struct result names;
+    struct bytes none = { 0 };
+    bool ok = query(connection,
+                    "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES "
+                    "WHERE",
+                    "TABLE_SCHEMA" NOT_SYSTEM, "", &scratch, &names, err);
+    *some = false;
+    for (uint32_t i = 0; ok && i < names.row_count && !*some; i++) {
+        const struct bytes *cells = &names.cells[i * 2];
+        *some = filter->matches(filter->context, cells[0], none, cells[1]) &&
+                !catalog_find(catalog, cells[0], none, cells[1]);
+    }
+    arena_done(&scratch);
+    return ok;
+}
+
 bool tables_read(struct connection *connection, const struct mysql_options *options,
                  struct bytes database, struct bytes name, struct arena *arena,
                  struct table **draft, struct error *err)

@@ -15,6 +15,11 @@ bool tables_list(struct connection *connection, const struct mysql_options *opti
                  const struct table_filter *filter, struct arena *arena, struct table ***drafts,
                  size_t *count, struct error *err);
 
+/* Is there a table or view that matches and is not in the catalog? By names alone, for the servers
+ * open each table for all else. */
+bool tables_are_new(struct connection *connection, const struct table_filter *filter,
+                    const struct catalog *catalog, bool *some, struct error *err);
+
 /* One table; *draft NULL when it is not there. */
 bool tables_read(struct connection *connection, const struct mysql_options *options,
                  struct bytes database, struct bytes name, struct arena *arena,
