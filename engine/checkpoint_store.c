@@ -19,16 +19,18 @@
 #include "engine/base/reader.h"
 
 /* RocksDB, as Debian builds it, ends the process when it meets a full disk: we stop before. */
-enum { ROOM_MIN = 8 << 20 };
+enum { ROOM_MIN = 8 << 20, KNOWN_MAX = 4096 };
 
 struct store {
     rocksdb_t *db;
     char *path;
     rocksdb_writeoptions_t *unsynced, *synced;
     rocksdb_readoptions_t *reading;
-    pthread_mutex_t lock; /* of sum, over a commit */
+    pthread_mutex_t lock; /* of the four below, over a commit */
     uint64_t sum;
-    bool summed; /* sum was read */
+    bool summed;       /* sum was read */
+    struct map known;  /* key -> the hash of what is stored, uint64_t: most keys come again */
+    struct arena held; /* those hashes */
     atomic_ullong commits;
 };
 
@@ -143,6 +145,8 @@ void store_close(struct store *store)
     rocksdb_writeoptions_destroy(store->synced);
     rocksdb_readoptions_destroy(store->reading);
     pthread_mutex_destroy(&store->lock);
+    map_done(&store->known);
+    arena_done(&store->held);
     free(store->path);
     free(store);
 }
@@ -297,6 +301,11 @@ static bool hash_of_old(struct store *store, struct bytes key, uint64_t *hash, s
 {
     size_t size;
     char *text = NULL;
+    const uint64_t *known = map_get(&store->known, key);
+    if (known) {
+        *hash = *known;
+        return true;
+    }
     char *value =
         rocksdb_get(store->db, store->reading, (const char *)key.data, key.size, &size, &text);
     if (text)
@@ -304,6 +313,33 @@ static bool hash_of_old(struct store *store, struct bytes key, uint64_t *hash, s
     *hash = value ? store_hash(key, (struct bytes){ (const uint8_t *)value, size }) : 0;
     rocksdb_free(value);
     return true;
+}
+
+static uint64_t hash_of_new(const struct map_entry *entry)
+{
+    const struct op *op = entry->value;
+    return op->kind == OP_PUT ? store_hash(entry->key, op->value) : 0;
+}
+
+static void forget_known(struct store *store)
+{
+    map_done(&store->known);
+    arena_reset(&store->held);
+}
+
+/* What a commit has stored. */
+static void keep_known(struct store *store, const struct outcome *outcome)
+{
+    for (struct map_entry *entry = NULL; (entry = map_next(&outcome->ops, entry));) {
+        uint64_t *hash = map_get(&store->known, entry->key);
+        if (!hash && store->known.count == KNOWN_MAX)
+            forget_known(store);
+        if (!hash) {
+            hash = arena_alloc(&store->held, sizeof *hash);
+            map_put(&store->known, entry->key, hash);
+        }
+        *hash = hash_of_new(entry);
+    }
 }
 
 static bool sum_load(struct store *store, struct error *err)
@@ -337,9 +373,8 @@ static bool batch_fill(struct store *store, const struct outcome *outcome,
         uint64_t old = 0;
         if (!hash_of_old(store, entry->key, &old, err))
             return false;
-        *sum -= old;
+        *sum += hash_of_new(entry) - old;
         if (op->kind == OP_PUT) {
-            *sum += store_hash(entry->key, op->value);
             batch_put(batch, entry->key, op->value);
         } else {
             rocksdb_writebatch_delete(batch, (const char *)entry->key.data, entry->key.size);
@@ -352,23 +387,32 @@ static bool batch_fill(struct store *store, const struct outcome *outcome,
     return true;
 }
 
+static bool commit_outcome(struct store *store, const struct outcome *outcome,
+                           rocksdb_writebatch_t *batch, bool sync, struct error *err)
+{
+    char *text = NULL;
+    uint64_t sum = store->sum;
+    if (!batch_fill(store, outcome, batch, &sum, err))
+        return false;
+    rocksdb_write(store->db, sync ? store->synced : store->unsynced, batch, &text);
+    if (text) {
+        forget_known(store);
+        return store_error(err, text);
+    }
+    store->sum = sum;
+    keep_known(store, outcome);
+    return true;
+}
+
 static bool commit_locked(struct store *store, const struct store_write *write,
                           rocksdb_writebatch_t *batch, bool sync, struct error *err)
 {
     struct outcome outcome = { 0 };
-    char *text = NULL;
-    bool ok = sum_load(store, err) && outcome_of(store, write, &outcome, err);
-    uint64_t sum = store->sum;
-    ok = ok && batch_fill(store, &outcome, batch, &sum, err);
+    bool ok = sum_load(store, err) && outcome_of(store, write, &outcome, err) &&
+              commit_outcome(store, &outcome, batch, sync, err);
     map_done(&outcome.ops);
     arena_done(&outcome.arena);
-    if (!ok)
-        return false;
-    rocksdb_write(store->db, sync ? store->synced : store->unsynced, batch, &text);
-    if (text)
-        return store_error(err, text);
-    store->sum = sum;
-    return true;
+    return ok;
 }
 
 bool store_commit(struct store *store, const struct store_write *write, bool sync,
