@@ -96,6 +96,9 @@ bool checkpoint_peek(const char *directory, struct checkpoint_image *image, stru
  */
 enum table_state checkpoint_state_of(const struct checkpoint_image *image,
                                      const struct table_record *record);
+/* Where the ranges of a table begin in the image's, and how many there are: they are in the order
+ * of their tables. */
+size_t checkpoint_ranges_of(const struct checkpoint_image *image, uint32_t table_id, size_t *count);
 /* How far the ranges of a table were read, those that are stored. */
 struct checkpoint_progress {
     uint32_t ranges, complete;

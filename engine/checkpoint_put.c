@@ -133,13 +133,28 @@ void checkpoint_put_done(struct checkpoint_write *write, const struct intent *in
         write, &(struct target_record){ intent->database, intent->name, intent->applied });
 }
 
+size_t checkpoint_ranges_of(const struct checkpoint_image *image, uint32_t table_id, size_t *count)
+{
+    size_t first = 0, end = image->range_count;
+    while (first < end) {
+        size_t middle = first + (end - first) / 2;
+        if (image->ranges[middle].table_id < table_id)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    while (end < image->range_count && image->ranges[end].table_id == table_id)
+        end++;
+    *count = end - first;
+    return first;
+}
+
 struct checkpoint_progress checkpoint_progress_of(const struct checkpoint_image *image,
                                                   uint32_t table_id)
 {
     struct checkpoint_progress progress = { 0 };
-    for (size_t i = 0; i < image->range_count; i++) {
-        if (image->ranges[i].table_id != table_id)
-            continue;
+    size_t count, first = checkpoint_ranges_of(image, table_id, &count);
+    for (size_t i = first; i < first + count; i++) {
         progress.ranges++;
         progress.complete += image->ranges[i].complete;
         progress.rows += image->ranges[i].rows;

@@ -565,10 +565,9 @@ static bool restore_ranges(struct intake *intake, struct tracked *tracked,
     tracked->ranges = memory_zalloc(record->range_count, sizeof *tracked->ranges);
     tracked->range_count = record->range_count;
     bool complete = true;
-    for (size_t i = 0; i < image->range_count; i++) {
+    size_t count, first = checkpoint_ranges_of(image, tracked->id, &count);
+    for (size_t i = first; i < first + count; i++) {
         const struct chunk_record *stored = &image->ranges[i];
-        if (stored->table_id != tracked->id)
-            continue;
         if (stored->range >= tracked->range_count)
             return false;
         struct range *range = &tracked->ranges[stored->range];

@@ -167,19 +167,22 @@ static void intents_assign(struct pipeline *pipeline, const struct checkpoint_im
 
 static void chunk_visible(struct checkpoint_image *image, const struct chunk_record *chunk)
 {
-    for (size_t i = 0; i < image->range_count; i++) {
-        struct chunk_record *range = &image->ranges[i];
-        if (range->table_id == chunk->table_id && range->range == chunk->range) {
-            *range = *chunk;
-            return;
-        }
+    size_t count, at = checkpoint_ranges_of(image, chunk->table_id, &count);
+    for (; count > 0 && image->ranges[at].range < chunk->range; count--)
+        at++;
+    if (count > 0 && image->ranges[at].range == chunk->range) {
+        image->ranges[at] = *chunk;
+        return;
     }
     struct chunk_record *ranges =
         arena_array(&image->arena, image->range_count + 1, sizeof *ranges);
-    if (image->range_count)
-        memcpy(ranges, image->ranges, image->range_count * sizeof *ranges);
-    ranges[image->range_count++] = *chunk;
+    if (at > 0)
+        memcpy(ranges, image->ranges, at * sizeof *ranges);
+    ranges[at] = *chunk;
+    if (at < image->range_count)
+        memcpy(&ranges[at + 1], &image->ranges[at], (image->range_count - at) * sizeof *ranges);
     image->ranges = ranges;
+    image->range_count++;
 }
 
 /* Chunks of loads that turned out to be there are read. */
