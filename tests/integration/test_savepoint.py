@@ -49,6 +49,23 @@ def test_going_back_converges(maria, tmp_path):
     maria.wait_equal()
 
 
+def test_what_was_emptied_since_is_read_again(maria, tmp_path):
+    """A reading that came after the savepoint, and was not over, left a part of the rows."""
+    prepare(maria)
+    agent = maria.agent().start()
+    agent.wait_streaming()
+    maria.wait_equal()
+    path = os.path.join(tmp_path, "savepoint")
+    status, output = agent.command("savepoint", path)
+    assert status == 0, output
+    agent.stop()
+    for table in ("keyed", "keyless"):
+        maria.clickhouse.execute(f"TRUNCATE TABLE `{maria.schema}`.`{table}`")
+    agent.start(arguments=["--from-savepoint", path])
+    maria.wait_equal()
+    assert ".keyed' is read again" in agent.log()
+
+
 def test_on_another_machine(maria, tmp_path):
     """A directory that never held anything goes on from a savepoint."""
     prepare(maria)
