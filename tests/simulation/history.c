@@ -209,7 +209,8 @@ static bool change_schema(struct chance *chance, uint32_t index)
         static const enum sim_op ops[] = { SIM_TRUNCATE, SIM_TRUNCATE, SIM_ALTER, SIM_DROP,
                                            SIM_RESYNC };
         op = ops[chance_below(chance, history.transaction_count % 4 ? 4 : 5)];
-        if (history.shard_group[index] || (op == SIM_ALTER && table->wide))
+        if (history.shard_group[index] || (op == SIM_ALTER && table->wide) ||
+            (op == SIM_DROP && history.purges))
             return false;
         history.resyncs |= op == SIM_RESYNC;
     }
@@ -288,12 +289,22 @@ static void make_tables(struct chance *chance)
         head[i].exists = true;
 }
 
+/* The server throws its log away, up to a moment before or after what the agent has read. */
+static void make_purge(struct chance *chance, int64_t begin_us)
+{
+    int64_t span_us = history.end_us - begin_us;
+    history.purged_us = begin_us + (int64_t)chance_below(chance, (uint32_t)span_us + 1);
+    uint32_t end = history_log_end(history.purged_us), kept = chance_below(chance, 3);
+    history.purged = end > kept ? end - kept : 0;
+}
+
 void history_make(struct chance *chance, int64_t begin_us)
 {
     memset(&history, 0, sizeof history);
     memset(&seen, 0, sizeof seen);
     memset(head, 0, sizeof head);
     history.knows = (enum membership_kind)chance_below(chance, 3);
+    history.purges = chance_one_in(chance, 3);
     make_tables(chance);
     memcpy(seen.tables, head, sizeof head);
     for (uint32_t i = 0; i < history.table_count; i++) {
@@ -328,5 +339,7 @@ void history_make(struct chance *chance, int64_t begin_us)
         transaction_close(first, now_us, now_us + delay_us, is_schema);
     }
     history.end_us = now_us;
+    if (history.purges)
+        make_purge(chance, begin_us);
     order_visibility();
 }

@@ -45,6 +45,7 @@ struct log_source {
     uint32_t done;     /* changes of it that were given */
     uint64_t shift;    /* commit number minus transaction number */
     uint32_t followed; /* newest schema change that the catalog follows: a replay gives it again */
+    bool lost; /* the next read() tells it */
     atomic_bool interrupted;
 };
 
@@ -145,8 +146,10 @@ static uint32_t number_of(struct bytes token)
     return number;
 }
 
-/* All tables as of the log's end: what was there, and what the schema changes since have made. */
-static void fill_catalog(struct log_source *source, uint32_t end, const struct table_filter *filter)
+/* All tables as of the log's end: what was there, and what the schema changes since have made. After
+ * a gap the catalog has them already, as they were before it. */
+static void fill_catalog(struct log_source *source, uint32_t end, uint64_t mark,
+                         const struct table_filter *filter)
 {
     bool exists[TABLES_MAX], wide[TABLES_MAX] = { false };
     for (uint32_t i = 0; i < TABLES_MAX; i++)
@@ -163,9 +166,10 @@ static void fill_catalog(struct log_source *source, uint32_t end, const struct t
     for (uint32_t i = 0; i < history.table_count; i++) {
         struct arena scratch = { 0 };
         struct table *draft = table_draft(i, wide[i], &scratch);
-        if (exists[i] &&
+        const struct table *known = table_now(source, i);
+        if (exists[i] && (!known || known->column_count != draft->column_count) &&
             filter->matches(filter->context, draft->database, draft->schema, draft->name))
-            catalog_put(source->catalog, draft, NULL, 0);
+            catalog_put(source->catalog, draft, known, known ? mark : 0);
         arena_done(&scratch);
     }
 }
@@ -181,11 +185,18 @@ static bool start(struct source *base, const struct position *from, struct catal
     source->done = 0;
     if (from->token.data) {
         source->next = number_of(from->token) + 1;
+        if (source->next <= history.purged && clock_now_us() >= history.purged_us) {
+            history.lost = true;
+            source->lost = dice(2) == 0; /* some servers tell when they are asked to read */
+            if (!source->lost)
+                return error_set(err, ERROR_LOST, "the log was purged");
+        }
         source->shift = mark_commit(from->mark) - number_of(from->token);
         return true;
     }
     uint32_t end = history_log_end(clock_now_us());
-    fill_catalog(source, end, filter);
+    fill_catalog(source, end, mark_make(end + mark_commit(from->mark), 0), filter);
+    source->followed = end > source->followed ? end : source->followed;
     source->next = end + 1;
     source->shift = mark_commit(from->mark);
     *begin = (struct position){ mark_make(end + source->shift, 0), token_of(end, &catalog->arena) };
@@ -284,6 +295,10 @@ static bool read_log(struct source *base, struct batch *batch, int timeout_ms, s
     struct log_source *source = (struct log_source *)base;
     if (fails(faults.source))
         return error_set(err, ERROR_RETRY, "the connection is lost");
+    if (source->lost) {
+        source->lost = false;
+        return error_set(err, ERROR_LOST, "the log was purged");
+    }
     if (dice(4) == 0)
         clock_sleep_us(1 + dice(3000)); /* the log travels */
     int64_t until_us = clock_now_us() + timeout_ms * 1000LL;

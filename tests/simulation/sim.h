@@ -97,6 +97,9 @@ struct history {
     struct sim_transaction transactions[TRANSACTIONS_MAX]; /* number n is at n - 1 */
     struct sim_change changes[CHANGES_MAX];
     bool resyncs; /* rows change without events somewhere in it */
+    bool purges, lost; /* lost: a reader was told so */
+    uint32_t purged;   /* transactions up to this number leave the log ... */
+    int64_t purged_us; /* ... then; a reader that is connected has what follows */
     int64_t end_us;
 };
 extern struct history history;
