@@ -467,14 +467,24 @@ static bool change(struct sink *sink, struct target *target, struct target *rena
     return !(before || after) || error_set(err, ERROR_RETRY, "the warehouse does not answer");
 }
 
+/* What groups told of a target that is emptied is there no more. No log can be emptied, so the
+ * engine need not know of one whose groups do not say so. */
+static void groups_forget(void)
+{
+    for (uint32_t i = 0; i < WORKERS_MAX; i++)
+        house.facts[i].since = house.facts[i].mark;
+}
+
 static bool truncate_target(struct sink *sink, struct target *target, struct error *err)
 {
     (void)sink;
     pthread_mutex_lock(&lock);
     apply_late_loads(clock_now_us());
     bool before = fault_now(faults.sink);
-    if (!before)
+    if (!before) {
         stored_empty(stored_of(target->name));
+        groups_forget();
+    }
     pthread_mutex_unlock(&lock);
     return !before || error_set(err, ERROR_RETRY, "the warehouse does not answer");
 }
