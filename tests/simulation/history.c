@@ -17,6 +17,7 @@ static struct {
     struct sim_table tables[TABLES_MAX];
 } seen;
 static struct sim_table head[TABLES_MAX];
+static struct sim_table ghosts[TABLES_MAX];
 
 void table_name(uint32_t table, char *name, size_t size)
 {
@@ -152,6 +153,31 @@ uint32_t history_log_end(int64_t now_us)
 
 /* ---- making one ---- */
 
+static void leave_ghosts(uint32_t index)
+{
+    struct sim_table *left = &ghosts[index];
+    for (uint32_t i = 0; i < head[index].row_count && left->row_count < ROWS_MAX; i++)
+        left->rows[left->row_count++] = head[index].rows[i];
+}
+
+/* A row of the new table takes the place of one of that key. */
+static void lay_ghost(uint32_t index, const struct sim_row *row)
+{
+    enum table_kind kind = history.kinds[index];
+    struct sim_row *ghost = kind == KIND_KEYLESS ? NULL : row_find(&ghosts[index], kind, row);
+    if (ghost)
+        row_remove(&ghosts[index], ghost);
+}
+
+uint32_t history_ghosts(uint32_t group, const struct sim_row *row)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; group && i < history.table_count; i++)
+        for (uint32_t k = 0; history.shard_group[i] == group && k < ghosts[i].row_count; k++)
+            count += memcmp(&ghosts[i].rows[k], row, sizeof *row) == 0;
+    return count;
+}
+
 static struct sim_change *change_add(enum sim_op op, uint32_t table)
 {
     struct sim_change *change = &history.changes[history.change_count++];
@@ -198,6 +224,8 @@ static void change_row(struct chance *chance, uint32_t index)
         change = change_add(SIM_DELETE, index);
         change->before = *found;
     }
+    lay_ghost(index, &change->before);
+    lay_ghost(index, &change->after);
     apply(head, change);
 }
 
@@ -209,10 +237,16 @@ static bool change_schema(struct chance *chance, uint32_t index)
         static const enum sim_op ops[] = { SIM_TRUNCATE, SIM_TRUNCATE, SIM_ALTER, SIM_DROP,
                                            SIM_RESYNC };
         op = ops[chance_below(chance, history.transaction_count % 4 ? 4 : 5)];
-        if (history.shard_group[index] || (op == SIM_ALTER && table->wide) ||
+        bool shared = history.shard_group[index] > 0;
+        bool keyless = history.kinds[index] == KIND_KEYLESS;
+        bool stays = keyless || history.parks; /* else what is known of the target goes along */
+        if ((shared && (op == SIM_ALTER || op == SIM_RESYNC || (op == SIM_DROP && stays))) ||
+            (op == SIM_ALTER && table->wide) ||
             (op == SIM_DROP && history.purges))
             return false;
         history.resyncs |= op == SIM_RESYNC;
+        if (shared)
+            leave_ghosts(index);
     }
     apply(head, change_add(op, index));
     return true;
@@ -303,8 +337,10 @@ void history_make(struct chance *chance, int64_t begin_us)
     memset(&history, 0, sizeof history);
     memset(&seen, 0, sizeof seen);
     memset(head, 0, sizeof head);
+    memset(ghosts, 0, sizeof ghosts);
     history.knows = (enum membership_kind)chance_below(chance, 3);
     history.purges = chance_one_in(chance, 3);
+    history.parks = chance_one_in(chance, 4);
     make_tables(chance);
     memcpy(seen.tables, head, sizeof head);
     for (uint32_t i = 0; i < history.table_count; i++) {

@@ -146,8 +146,8 @@ static uint32_t number_of(struct bytes token)
     return number;
 }
 
-/* All tables as of the log's end: what was there, and what the schema changes since have made. After
- * a gap the catalog has them already, as they were before it. */
+/* All tables as of the log's end: what was there, and what the schema changes since have made.
+ * After a gap the catalog has them already, as they were before it. */
 static void fill_catalog(struct log_source *source, uint32_t end, uint64_t mark,
                          const struct table_filter *filter)
 {

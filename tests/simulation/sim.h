@@ -97,6 +97,7 @@ struct history {
     struct sim_transaction transactions[TRANSACTIONS_MAX]; /* number n is at n - 1 */
     struct sim_change changes[CHANGES_MAX];
     bool resyncs; /* rows change without events somewhere in it */
+    bool parks;        /* tables are refused now and then */
     bool purges, lost; /* lost: a reader was told so */
     uint32_t purged;   /* transactions up to this number leave the log ... */
     int64_t purged_us; /* ... then; a reader that is connected has what follows */
@@ -111,6 +112,9 @@ bool history_is_visible(uint32_t number);
 uint32_t history_visible_prefix(void); /* all transactions up to this number are visible */
 void history_look(int64_t now_us);     /* brings the visible state up to now */
 const struct sim_table *history_final(uint32_t table);
+/* Rows of a table that shares its target stay there when it is dropped or emptied, until all of the
+ * target is read again: how many such rows there may be in it. */
+uint32_t history_ghosts(uint32_t group, const struct sim_row *row);
 void table_name(uint32_t table, char *name, size_t size);
 void target_name(uint32_t table, char *name, size_t size);
 void key_text(int64_t key, char *text, size_t size); /* in an order that differs from the keys' */

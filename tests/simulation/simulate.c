@@ -84,7 +84,7 @@ static void faults_make(struct chance *chance, uint64_t seed)
     faults.source = rates[chance_below(chance, 5)];
     faults.reader = rates[chance_below(chance, 5)];
     faults.sink = rates[chance_below(chance, 5)];
-    faults.park = chance_one_in(chance, 4) ? 20 : 0;
+    faults.park = history.parks ? 20 : 0;
 }
 
 /* ---- one life ---- */
