@@ -180,6 +180,38 @@ def test_promoted_while_reading_and_then_quiet(lab, restarted):
     assert "the log goes on at another server" in agent.log()
 
 
+@pytest.mark.parametrize("flavor", ["mariadb"], indirect=True)
+def test_what_was_given_is_not_visible_yet_at_the_other_server(lab):
+    """Its log has a row that the first one gave, its tables do not: a commit waits for semi-sync in
+    between. A chunk that is read there meanwhile would lack the row for ever."""
+    prepare(lab, 300)
+    lab.pair.catch_up()
+    agent, other = agent_of(lab), lab.pair.replica
+    visible = f"SELECT COUNT(*) FROM `{lab.schema}`.keyed WHERE v = 4711"
+    other.execute(*[f"SET GLOBAL rpl_semi_sync_master_{setting}" for setting in (
+        "wait_point = AFTER_SYNC", "wait_no_slave = ON", "timeout = 8000", "enabled = ON")])
+    try:
+        with lab.source.connect(database=lab.schema) as holder:
+            cursor = holder.cursor()
+            cursor.execute("LOCK TABLES keyed WRITE")
+            agent.start(wait=False)
+            agent.wait_log("streaming begins")
+            cursor.execute("INSERT INTO keyed (v) VALUES (4711)")
+            wait_for(lambda: agent.sink_status()["source_events"] > 0, 10, "the row to be given")
+            place = lab.source.value("SELECT @@global.gtid_binlog_pos")
+            wait_for(lambda: other.value("SELECT @@global.gtid_binlog_pos") == place, 10,
+                     "the other's log to have it", interval=0.02)
+            assert other.value(visible) == 0
+            lab.source, lab.comparison = other, Comparison(other, lab.clickhouse)
+            lab.way.target = other.port
+            lab.way.drop()
+            agent.wait_log("is not visible yet")
+            wait_for(lambda: other.value(visible) == 1, 20, "the row to be visible")
+            lab.wait_equal(30)
+    finally:
+        other.execute("SET GLOBAL rpl_semi_sync_master_enabled = OFF")
+
+
 def test_a_promoted_server_is_met_at_a_start(lab):
     """Stopped, not killed: nothing is behind the stored position."""
     prepare(lab, 200)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks that are cut, connections that go silent, servers that restart."""
 
+import os
 import threading
 import time
 
@@ -103,6 +104,48 @@ def test_connections_end_again_and_again(sync, proxy, side):
     middle.heal()
     load.stop()
     sync.wait_equal(120)
+
+
+@pytest.mark.parametrize("side", ["source", "sink"])
+def test_a_peer_that_closes_slowly(sync, proxy, side):
+    """It says that it is done and keeps the connection, on which it takes all and answers nothing:
+    whoever waits for the rest of the closing waits for ever."""
+    prepare(sync, 500)
+    agent, middle = through(sync, proxy, side)
+    agent.start().wait_streaming()
+    sync.wait_equal()
+    for _ in range(4):
+        before = middle.accepted
+        middle.half_close()
+        sync.execute("INSERT INTO keyless VALUES (1), (2)", "INSERT INTO keyed (v) VALUES (1)",
+                     "UPDATE keyless SET v = 5 WHERE v = 1 LIMIT 1")
+        wait_for(lambda: middle.accepted > before, 10, "another connection")
+        sync.wait_equal(20)
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_sink_that_reads_slowly(maria, proxy, ends):
+    """A load takes seconds, or is never taken; the agent answers and ends meanwhile, at the latest
+    when a request has taken too long, and the next one goes on."""
+    maria.execute("CREATE TABLE t (id INT PRIMARY KEY, v LONGTEXT)", "INSERT INTO t VALUES (1, '')")
+    agent, middle = through(maria, proxy, "sink")
+    if ends:
+        agent.configuration["sink"]["request.timeout"] = "3s"
+    agent.start().wait_streaming()
+    maria.wait_equal()
+    if ends:
+        middle.freeze()
+    else:
+        middle.read_slowly(1 << 20)
+    maria.execute(*[("INSERT INTO t VALUES (%s, %s)", (i, os.urandom(1 << 20).hex()))
+                    for i in range(10, 18)])  # nothing that compression makes small
+    wait_for(lambda: agent.sink_status()["source_events"] >= 2, 30, "rows to be read")
+    assert maria.value("SELECT count() FROM {db}.t WHERE id < 18") != "9"
+    agent.stop(timeout=60)
+    middle.drop()
+    middle.heal()
+    agent.start()
+    maria.wait_equal()
 
 
 def test_replies_that_are_lost(sync, proxy):

@@ -3,6 +3,7 @@
 
 import socket
 import threading
+import time
 
 from .process import free_port
 
@@ -13,7 +14,9 @@ class Proxy:
     cut() ends all connections and refuses new ones; freeze() keeps connections open and passes
     nothing, like a network whose packets are lost; heal() undoes both. limit_answers(n) ends each
     connection once n bytes of the server's side have passed, limit_requests(n) once n bytes of the
-    client's side have: what is more of them is not passed on.
+    client's side have: what is more of them is not passed on. half_close() tells the clients of now
+    that the server is done, and no more: what they say still passes, nothing is answered, and the
+    connections stay. read_slowly(n) takes n bytes a second from each client.
     """
 
     def __init__(self, target):
@@ -24,7 +27,8 @@ class Proxy:
         self._flow = threading.Event()
         self._flow.set()
         self._limit = self._request_limit = None
-        self._sockets = set()
+        self._pace = None
+        self._sockets, self._clients, self._half_closed = set(), set(), set()
         self._lock = threading.Lock()
         self._listener = None
         self._closed = False
@@ -53,6 +57,7 @@ class Proxy:
                 continue
             with self._lock:
                 self._sockets |= {client, server}
+                self._clients.add(client)
             for origin, goal, answers in ((client, server, False), (server, client, True)):
                 threading.Thread(target=self._pump, args=(origin, goal, answers),
                                  daemon=True).start()
@@ -61,10 +66,15 @@ class Proxy:
         passed = 0
         try:
             while True:
-                data = origin.recv(65536)
+                paced = self._pace and not answers
+                data = origin.recv(4096 if paced else 65536)
                 if not data:
                     break
                 self._flow.wait()
+                if paced:
+                    time.sleep(len(data) / self._pace)
+                if goal in self._half_closed:
+                    continue
                 limit = None if answers else self._request_limit
                 goal.sendall(data if limit is None else data[:max(0, limit - passed)])
                 passed += len(data)
@@ -78,7 +88,8 @@ class Proxy:
 
     def _end(self, *sockets):
         with self._lock:
-            self._sockets -= set(sockets)
+            for known in (self._sockets, self._clients, self._half_closed):
+                known -= set(sockets)
         for item in sockets:
             try:
                 item.shutdown(socket.SHUT_RDWR)
@@ -99,6 +110,16 @@ class Proxy:
         self._open = False
         self.drop()
 
+    def half_close(self):
+        with self._lock:
+            clients = list(self._clients - self._half_closed)
+            self._half_closed.update(clients)
+        for client in clients:
+            client.shutdown(socket.SHUT_WR)
+
+    def read_slowly(self, bytes_per_second):
+        self._pace = bytes_per_second
+
     def freeze(self):
         self._flow.clear()
 
@@ -109,7 +130,7 @@ class Proxy:
         self._request_limit = size
 
     def heal(self):
-        self._limit = self._request_limit = None
+        self._limit = self._request_limit = self._pace = None
         self._flow.set()
         if not self._open:
             self._listen()
