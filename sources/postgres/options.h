@@ -8,6 +8,8 @@
 
 enum publication_mode { PUBLICATION_FILTERED, PUBLICATION_DISABLED };
 
+enum origin_filter { ORIGIN_ANY, ORIGIN_NONE };
+
 struct postgres_options {
     struct bytes hostname, service;
     int64_t port;
@@ -22,6 +24,7 @@ struct postgres_options {
     struct bytes start_lsn; /* "scan.startup.specific-offset.lsn" */
     int64_t connect_timeout_ms, heartbeat_ms, discovery_ms;
     int64_t fetch_rows; /* "scan.snapshot.fetch.size", accepted for compatibility */
+    int origin;         /* enum origin_filter */
     bool comments;
 };
 extern const struct setting postgres_settings[];

@@ -21,6 +21,7 @@ static const char *const start_modes[] = { "initial",  "latest-offset",   "commi
 const char *const postgres_tls_modes[] = { "disable",   "allow",       "prefer", "require",
                                            "verify-ca", "verify-full", NULL };
 static const char *const publication_modes[] = { "filtered", "disabled", NULL };
+static const char *const origin_filters[] = { "any", "none", NULL };
 
 #define FIELD(field) SETTING_FIELD(postgres_options, field)
 const struct setting postgres_settings[] = {
@@ -108,6 +109,13 @@ const struct setting postgres_settings[] = {
       .default_text = "filtered",
       .help = "filtered: made for the captured tables, and kept up to date; disabled: it is yours.",
       .choices = publication_modes },
+    { .name = "origin",
+      .type = SETTING_CHOICE,
+      .offset = FIELD(origin),
+      .default_text = "any",
+      .help = "none: of servers that replicate to each other, only what was written on this one "
+              "(PostgreSQL 16 and later); the snapshot holds all rows.",
+      .choices = origin_filters },
     { .name = "connect.timeout",
       .type = SETTING_DURATION,
       .offset = FIELD(connect_timeout_ms),

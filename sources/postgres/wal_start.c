@@ -20,6 +20,7 @@
 enum {
     VERSION_LEAST = 140000,
     FAILOVER_VERSION = 170000,
+    ORIGIN_VERSION = 160000,
     INVALID_VERSION = 170000,
     CONFLICT_VERSION = 160000,
     STATUS_LEAST_MS = 1000,
@@ -60,6 +61,8 @@ static bool check_server(struct wal_source *self, struct error *err)
     struct result result;
     if (session_version(self->metadata) < VERSION_LEAST)
         return error_set(err, ERROR_CONFIG, "PostgreSQL 14 or later is needed");
+    if (self->options->origin == ORIGIN_NONE && session_version(self->metadata) < ORIGIN_VERSION)
+        return error_set(err, ERROR_CONFIG, "origin: none needs PostgreSQL 16 or later");
     bool ok = session_query(
         self->metadata,
         BYTES_LITERAL(
@@ -354,8 +357,8 @@ static bool start_stream(struct wal_source *self, struct error *err)
     postgres_quote_identifier(&sql, self->options->slot);
     buf_printf(&sql,
                " LOGICAL " LSN_FORMAT " (proto_version '1', messages 'true', "
-               "publication_names ",
-               LSN_ARGS(self->lsn));
+               "%spublication_names ",
+               LSN_ARGS(self->lsn), self->options->origin == ORIGIN_NONE ? "origin 'none', " : "");
     postgres_quote_identifier(&list, self->options->publication);
     postgres_quote_text(&sql, buf_view(&list));
     buf_u8(&sql, ')');

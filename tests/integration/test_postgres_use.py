@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from support.process import wait_for
+
 
 def shop(pg, rows=100):
     pg.execute("CREATE TABLE t (id int PRIMARY KEY, v text)",
@@ -173,3 +175,25 @@ def test_a_flink_cdc_pipeline_file(pg):
     assert status == 0, text
     agent.start().wait_streaming()
     pg.wait_equal()
+
+
+def test_rows_of_other_servers_are_left_out(pg_for):
+    """Of servers that replicate to each other, by the origin of each transaction."""
+    pg = pg_for("postgres17")
+    pg.execute("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+    pg.agent({"origin": "none"}).start().wait_streaming()
+    pg.source.execute(
+        "SELECT pg_replication_origin_create('elsewhere')",
+        "SELECT pg_replication_origin_session_setup('elsewhere')",
+        f"INSERT INTO {pg.schema}.t VALUES (2)", "SELECT pg_replication_origin_session_reset()",
+        "SELECT pg_replication_origin_drop('elsewhere')",
+        f"INSERT INTO {pg.schema}.t VALUES (3)", database=pg.schema)
+    rows = f"SELECT groupArray(id) FROM (SELECT id FROM {pg.schema}.t FINAL ORDER BY id)"
+    wait_for(lambda: pg.clickhouse.value(rows) == "[1,3]", 30, "the row of this server alone")
+
+
+def test_origins_are_not_told_apart_before_16(pg):
+    pg.execute("CREATE TABLE t (id int PRIMARY KEY)")
+    agent = pg.agent({"origin": "none"}).start(wait=False)
+    assert agent.wait_end() == 2
+    assert "origin: none needs PostgreSQL 16 or later" in agent.log()
