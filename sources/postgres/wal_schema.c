@@ -166,6 +166,24 @@ static bool wrote_values(const struct table *before, const struct table *after)
     return false;
 }
 
+/* A column of a shape between has no number where the catalog was ahead by then: whether it went, or
+ * has another name now, or is another one of that name, nothing tells. */
+static bool lost_track(const struct table *before, const struct table *after)
+{
+    bool unknown_went = false, comes = false;
+    for (uint16_t i = 0; i < before->column_count; i++) {
+        const struct column *old = &before->columns[i];
+        const struct column *now = column_named(after, old->name);
+        if (!old->source_id && now && now->source_id)
+            return true;
+        unknown_went |= !old->source_id && !now;
+    }
+    for (uint16_t i = 0; i < after->column_count; i++)
+        comes |= !column_named(before, after->columns[i].name) &&
+                 !column_by_id(before, after->columns[i].source_id);
+    return unknown_went && comes;
+}
+
 /* ---- the shape of a message ---- */
 
 static struct bytes relation_schema(const struct pgoutput_relation *relation)
@@ -210,8 +228,11 @@ static struct table *derive(const struct pgoutput_relation *relation, const stru
     for (uint16_t i = 0; i < relation->column_count; i++) {
         const struct pgoutput_column *from = &relation->columns[i];
         const struct column *known = column_named(live, from->name);
-        known = known ? known : column_named(tracked, from->name);
+        const struct column *old = column_named(tracked, from->name);
+        bool unsure = known && old && known->source_id != old->source_id;
+        known = known ? known : old;
         columns[i] = known ? *known : (struct column){ .nullable = true };
+        columns[i].source_id = unsure ? 0 : columns[i].source_id;
         columns[i].name = from->name;
         columns[i].type = postgres_type(from->type, from->typmod, users);
     }
@@ -359,7 +380,7 @@ static void put_alter(struct meeting *m, const struct table *draft)
         circle |= column_named(before, change->renames[i].to) != NULL;
     if (circle)
         change->rename_count = 0;
-    change->rereads = circle || wrote_values(before, after);
+    change->rereads = circle || wrote_values(before, after) || lost_track(before, after);
     if (change->rereads)
         put_resync(self, m->batch, after);
     m->tracked = after;

@@ -205,3 +205,36 @@ def test_generated_columns(pg_for, version):
     assert ("b" in columns(pg, "t")) == (version == "postgres18")
     if version == "postgres18":
         assert pg.value("SELECT count() FROM {db}.t FINAL WHERE b != a * 2") == "0"
+
+
+def changes_in_flight(pg, agent):
+    """Statements that nobody has read yet, in transactions with rows; then kills between them."""
+    agent.stop()
+    connection = pg.connect()
+    connection.autocommit = False
+    cursor = connection.cursor()
+    for run in range(6):
+        cursor.execute(f"INSERT INTO t (id) VALUES ({1000 + run})")
+        cursor.execute(f"ALTER TABLE t ADD c{run} int DEFAULT {run}")
+        cursor.execute(f"UPDATE t SET c{run} = 9 WHERE id % 10 = {run}")
+        cursor.execute(f"ALTER TABLE t RENAME c{run} TO d{run}")
+        cursor.execute(f"INSERT INTO t (id, d{run}) VALUES ({2000 + run}, 5)")
+        connection.commit()
+    connection.close()
+    for _ in range(4):
+        agent.start()
+        agent.kill()
+    pg.execute("ALTER TABLE t ALTER b SET DEFAULT 'z'", "ALTER TABLE t DROP d0",
+               "INSERT INTO t (id) VALUES (3000)")
+    agent.start()
+    pg.wait_equal()
+    assert "d5" in columns(pg, "t") and "d0" not in columns(pg, "t")
+
+
+def test_a_new_column_that_has_another_name_before_it_is_read(pg):
+    """Its values of then are not those of a column that came with a default."""
+    pg.execute("CREATE TABLE t (id int PRIMARY KEY, a int, b text)",
+               "INSERT INTO t SELECT n, n, 'b' || n FROM generate_series(1, 100) n")
+    agent = pg.agent().start()
+    agent.wait_streaming()
+    changes_in_flight(pg, agent)
