@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "sources/postgres/ddl_trigger.h"
 #include "sources/postgres/publication.h"
 
 enum { VERSION_LEAST = 140000, NAMED_MAX = 8 };
@@ -135,6 +136,22 @@ static void check_publication(struct check *check, struct publication *publicati
             "it is FOR ALL TABLES: an UPDATE of a table without a key fails in the application");
 }
 
+static void check_triggers(struct check *check)
+{
+    struct error err;
+    bool exists = false;
+    if (check->options->detection != DETECT_TRIGGER)
+        return;
+    bool may = (ddl_trigger_exists(check->connection, &exists, &err) && exists) ||
+               bytes_is(ask(check, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"),
+                        "t");
+    finding_add(check->findings, may ? FINDING_OK : FINDING_FAIL,
+                may ? ""
+                    : "start once with a superuser's name, or set schema-change.detection: infer",
+                "event triggers of schema changes %s",
+                exists ? "are there" : may ? "will be made" : "cannot be made by this user");
+}
+
 static void check_tables(struct check *check, const struct table_filter *filter, bool generated)
 {
     struct error err;
@@ -184,6 +201,7 @@ bool postgres_check(const void *raw, const struct table_filter *filter, struct f
     check_rights(&check);
     check_slot(&check);
     check_publication(&check, &publication);
+    check_triggers(&check);
     check_tables(&check, filter, publication.generated);
     session_close(check.connection);
     arena_done(&check.arena);

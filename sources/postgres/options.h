@@ -6,6 +6,7 @@
 #include "config/setting.h"
 #include "engine/source.h"
 
+enum change_detection { DETECT_INFER, DETECT_TRIGGER };
 enum publication_mode { PUBLICATION_FILTERED, PUBLICATION_DISABLED };
 
 enum origin_filter { ORIGIN_ANY, ORIGIN_NONE };
@@ -26,6 +27,7 @@ struct postgres_options {
     int64_t fetch_rows; /* "scan.snapshot.fetch.size", accepted for compatibility */
     int origin;         /* enum origin_filter */
     bool comments;
+    int detection; /* enum change_detection */
 };
 extern const struct setting postgres_settings[];
 extern const char *const postgres_tls_modes[];

@@ -20,6 +20,7 @@ static const char *const start_modes[] = { "initial",  "latest-offset",   "commi
                                            "snapshot", "specific-offset", NULL };
 const char *const postgres_tls_modes[] = { "disable",   "allow",       "prefer", "require",
                                            "verify-ca", "verify-full", NULL };
+static const char *const detections[] = { "infer", "trigger", NULL };
 static const char *const publication_modes[] = { "filtered", "disabled", NULL };
 static const char *const origin_filters[] = { "any", "none", NULL };
 
@@ -138,6 +139,13 @@ const struct setting postgres_settings[] = {
               "never.",
       .minimum = 0,
       .maximum = 3600000 },
+    { .name = "schema-change.detection",
+      .type = SETTING_CHOICE,
+      .offset = FIELD(detection),
+      .default_text = "infer",
+      .help = "infer: from the rows that follow a change; trigger: at once, by event triggers in "
+              "the source, which a superuser makes.",
+      .choices = detections },
     { .name = "scan.startup.mode",
       .type = SETTING_CHOICE,
       .offset = FIELD(start_mode),

@@ -103,6 +103,7 @@ struct wal_source {
     int64_t pruned_us;
 
     int64_t discovered_us;
+    uint32_t rewritten; /* a table whose values a statement computed, which ends with a message */
     struct map asked; /* u32 oid -> what was asked of it by a message in the log */
 
     bool flows;                /* much is coming: wake up for large mouthfuls only */

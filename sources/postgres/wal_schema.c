@@ -19,6 +19,7 @@
 
 #include "engine/base/memory.h"
 #include "schema/diff.h"
+#include "sources/postgres/ddl_trigger.h"
 #include "sources/postgres/types.h"
 
 /* ---- putting events ---- */
@@ -166,8 +167,8 @@ static bool wrote_values(const struct table *before, const struct table *after)
     return false;
 }
 
-/* A column of a shape between has no number where the catalog was ahead by then: whether it went, or
- * has another name now, or is another one of that name, nothing tells. */
+/* A column of a shape between has no number where the catalog was ahead by then: whether it went,
+ * or has another name now, or is another one of that name, nothing tells. */
 static bool lost_track(const struct table *before, const struct table *after)
 {
     bool unknown_went = false, comes = false;
@@ -500,7 +501,30 @@ bool wal_truncate(struct wal_source *self, struct batch *batch, struct bytes mes
 
 /* ---- our own messages: see wal_discover.c ---- */
 
-static bool look(struct meeting *m, uint32_t oid, bool read, struct error *err)
+/* A statement of a table that is followed: the catalog is what it made, if the sums agree. */
+static bool look_at_shape(struct meeting *m, const struct table *live, struct bytes sum,
+                          struct error *err)
+{
+    struct wal_source *self = m->self;
+    struct bytes now;
+    bool rewritten = self->rewritten == live->source_id;
+    self->rewritten = 0;
+    if (!ddl_trigger_shape(self->metadata, live->source_id, &m->arena, &now, err))
+        return false;
+    if (!bytes_equal(now, sum))
+        return true;
+    bool changed = !same_name(live, m->tracked) || !same_columns(live, m->tracked) ||
+                   details_differ(m->tracked, live, &m->arena);
+    if (changed)
+        put_alter(m, live);
+    const struct event *last = m->batch->count ? &m->batch->events[m->batch->count - 1] : NULL;
+    if (rewritten && !(last && last->change->kind == CHANGE_RESYNC_TABLE))
+        put_resync(self, m->batch, m->tracked);
+    return true;
+}
+
+static bool look(struct meeting *m, uint32_t oid, const char *verb, struct bytes sum,
+                 struct error *err)
 {
     struct wal_source *self = m->self;
     m->tracked = wal_table_of(self, oid);
@@ -513,11 +537,33 @@ static bool look(struct meeting *m, uint32_t oid, bool read, struct error *err)
         put_drop(self, m->batch, m->tracked, live != NULL);
     else if (!m->tracked && follows)
         return put_create(self, m->batch, live, err) != NULL;
+    else if (m->tracked && sum.size > 0)
+        return look_at_shape(m, live, sum, err);
     else if (m->tracked && !same_name(live, m->tracked) && same_columns(live, m->tracked))
         put_alter(m, live);
-    else if (m->tracked && read && wal_raise_floor(self, err))
+    else if (m->tracked && strcmp(verb, "read") == 0 && wal_raise_floor(self, err))
         put_resync(self, m->batch, m->tracked);
     return true;
+}
+
+/* Message := verb ' ' OID [' ' sum of the shape]: wal_discover.c, ddl_trigger.c. */
+static bool obey(struct meeting *m, const char *text, struct error *err)
+{
+    struct wal_source *self = m->self;
+    unsigned long number = 0;
+    char verb[8] = "", sum[33] = "";
+    sscanf(text, "%7s %lu %32s", verb, &number, sum);
+    uint32_t oid = (uint32_t)number;
+    if (strcmp(verb, "rewrite") == 0) {
+        self->rewritten = oid;
+        return true;
+    }
+    if (sum[0] && !wal_table_of(self, oid)) {
+        self->discovered_us = 0; /* a table that was made: it may have to be published first */
+        return true;
+    }
+    map_remove(&self->asked, (struct bytes){ (const uint8_t *)&oid, sizeof oid });
+    return oid == 0 || look(m, oid, verb, bytes_from(sum), err);
 }
 
 bool wal_message(struct wal_source *self, struct batch *batch, struct bytes message, bool *again,
@@ -533,13 +579,7 @@ bool wal_message(struct wal_source *self, struct batch *batch, struct bytes mess
     if (*again)
         return true;
     struct meeting m = { .self = self, .batch = batch };
-    char *text = arena_text(&m.arena, parsed.content);
-    unsigned long oid = 0;
-    char verb[8] = "";
-    if (sscanf(text, "%7s %lu", verb, &oid) == 2)
-        map_remove(&self->asked,
-                   (struct bytes){ (const uint8_t *)&(uint32_t){ (uint32_t)oid }, 4 });
-    bool ok = oid == 0 || look(&m, (uint32_t)oid, strcmp(verb, "read") == 0, err);
+    bool ok = obey(&m, arena_text(&m.arena, parsed.content), err);
     arena_done(&m.arena);
     return ok;
 }

@@ -13,6 +13,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/base/parse.h"
+#include "sources/postgres/ddl_trigger.h"
 #include "sources/postgres/publication.h"
 #include "sources/postgres/start_mode.h"
 #include "sources/postgres/token.h"
@@ -417,7 +418,9 @@ bool wal_start(struct wal_source *self, const struct position *from, struct posi
     struct session *stream = NULL;
     wal_disconnect(self);
     reset(self);
+    bool triggers = self->options->detection == DETECT_TRIGGER;
     bool ok = connect_metadata(self, err) && check_server(self, err) &&
+              (!triggers || self->standby || ddl_trigger_prepare(self->metadata, err)) &&
               session_open(self->options, SESSION_REPLICATION, &self->interrupted, &stream, err);
     if (ok) {
         atomic_store(&self->stream_interruptible, stream);

@@ -207,6 +207,47 @@ def test_generated_columns(pg_for, version):
         assert pg.value("SELECT count() FROM {db}.t FINAL WHERE b != a * 2") == "0"
 
 
+@pytest.fixture
+def triggered(pg):
+    """An agent whose database tells of each statement; its user is no superuser any more."""
+    pg.execute("CREATE TABLE t (id int PRIMARY KEY, a int, b text)",
+               "INSERT INTO t SELECT n, n, 'b' || n FROM generate_series(1, 100) n",
+               "CREATE TABLE k (v int)", "ALTER TABLE k REPLICA IDENTITY FULL",
+               "INSERT INTO k VALUES (1), (1)")
+    agent = pg.agent(source={"schema-change.detection": "trigger", "discovery.interval": "1h"})
+    status, text = agent.command("check")
+    assert status == 2 and "cannot be made by this user" in text
+    agent.start(wait=False)
+    assert agent.wait_end() == 2 and "start once with a superuser's name" in agent.log()
+    pg.source.execute("ALTER ROLE millrace SUPERUSER")
+    try:
+        agent.start().wait_streaming()
+    finally:
+        pg.source.execute("ALTER ROLE millrace NOSUPERUSER")
+    agent.stop()
+    return agent.start()
+
+
+def test_triggers_tell_of_changes_without_rows(pg, triggered):
+    pg.execute("ALTER TABLE t ADD c int")
+    wait_for(lambda: "c" in columns(pg, "t"), 20, "the new column")
+    pg.execute("ALTER TABLE t RENAME a TO amount", "ALTER TABLE t DROP c")
+    wait_for(lambda: columns(pg, "t")[:3] == ["id", "amount", "b"] and "c" not in columns(pg, "t"),
+             20, "the new name")
+    assert f"{pg.schema}.t' is read again" not in triggered.log()
+    pg.execute("ALTER TABLE t ALTER amount TYPE bigint USING amount * 3",
+               "ALTER TABLE k ALTER v TYPE int USING v + 1")  # a rewrite that keeps the shape
+    wait_for(lambda: pg.value("SELECT sum(amount) FROM {db}.t FINAL") == str(5050 * 3), 20,
+             "the computed values")
+    pg.wait_equal()
+    pg.execute("ALTER TABLE t RENAME TO renamed", "CREATE TABLE fresh (id int PRIMARY KEY, v text)",
+               "INSERT INTO fresh VALUES (1, 'x')", "DROP TABLE k")
+    wait_for(lambda: sorted(pg.clickhouse.tables(pg.schema)) == ["fresh", "renamed"], 20,
+             "tables that came, went and have other names")
+    pg.execute("INSERT INTO fresh VALUES (2, 'y')", "DELETE FROM renamed WHERE id = 7")
+    pg.wait_equal()
+
+
 def changes_in_flight(pg, agent):
     """Statements that nobody has read yet, in transactions with rows; then kills between them."""
     agent.stop()
@@ -229,6 +270,10 @@ def changes_in_flight(pg, agent):
     agent.start()
     pg.wait_equal()
     assert "d5" in columns(pg, "t") and "d0" not in columns(pg, "t")
+
+
+def test_triggers_while_rows_flow(pg, triggered):
+    changes_in_flight(pg, triggered)
 
 
 def test_a_new_column_that_has_another_name_before_it_is_read(pg):
