@@ -9,7 +9,8 @@
  * takes what it finds when the sum is the same. Otherwise a later statement changed the table
  * again, whose message comes later; rows in between come with their own Relation message.
  *
- * The functions run as their owner with a fixed path, and do nothing but write the message. */
+ * The functions run as the one who changes the table, with a fixed path, and do nothing but write
+ * the message. Their schema belongs to a superuser: its owner could put others in their place. */
 #include "sources/postgres/ddl_trigger.h"
 
 static const char exists_sql[] = "SELECT count(*) FROM pg_event_trigger WHERE evtenabled IN ('O', "
@@ -19,6 +20,9 @@ static const char exists_sql[] = "SELECT count(*) FROM pg_event_trigger WHERE ev
 static const char create_sql[] =
     "BEGIN; SELECT pg_advisory_xact_lock(hashtext('millrace_ddl'));"
     "CREATE SCHEMA IF NOT EXISTS millrace;"
+    "DO $$ BEGIN IF EXISTS (SELECT FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner "
+    "WHERE n.nspname = 'millrace' AND NOT r.rolsuper) THEN RAISE EXCEPTION "
+    "'the schema millrace belongs to another user' USING ERRCODE = '42501'; END IF; END $$;"
     "GRANT USAGE ON SCHEMA millrace TO PUBLIC;"
     "CREATE OR REPLACE FUNCTION millrace.shape(oid) RETURNS text LANGUAGE sql STABLE "
     "SET search_path = pg_catalog AS $$ "
@@ -31,18 +35,18 @@ static const char create_sql[] =
     "i.indexrelid) FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique))) "
     "FROM pg_class c WHERE c.oid = $1 $$;"
     "CREATE OR REPLACE FUNCTION millrace.changed() RETURNS event_trigger LANGUAGE plpgsql "
-    "SECURITY DEFINER SET search_path = pg_catalog AS $$ BEGIN "
+    "SET search_path = pg_catalog AS $$ BEGIN "
     "PERFORM pg_logical_emit_message(true, 'millrace', format('shape %s %s', o.objid, "
     "millrace.shape(o.objid))) FROM (SELECT DISTINCT e.objid FROM "
     "pg_event_trigger_ddl_commands() e JOIN pg_class c ON c.oid = e.objid WHERE e.classid = "
     "'pg_class'::regclass AND c.relkind IN ('r', 'p') AND c.relpersistence = 'p') o; END $$;"
     "CREATE OR REPLACE FUNCTION millrace.dropped() RETURNS event_trigger LANGUAGE plpgsql "
-    "SECURITY DEFINER SET search_path = pg_catalog AS $$ BEGIN "
+    "SET search_path = pg_catalog AS $$ BEGIN "
     "PERFORM pg_logical_emit_message(true, 'millrace', format('table %s', e.objid)) "
     "FROM pg_event_trigger_dropped_objects() e WHERE e.classid = 'pg_class'::regclass AND "
     "e.objsubid = 0 AND e.object_type = 'table' AND NOT e.is_temporary; END $$;"
     "CREATE OR REPLACE FUNCTION millrace.rewritten() RETURNS event_trigger LANGUAGE plpgsql "
-    "SECURITY DEFINER SET search_path = pg_catalog AS $$ BEGIN "
+    "SET search_path = pg_catalog AS $$ BEGIN "
     "IF pg_event_trigger_table_rewrite_reason() & 6 > 0 THEN " /* a default, a column's type */
     "PERFORM pg_logical_emit_message(true, 'millrace', format('rewrite %s', "
     "pg_event_trigger_table_rewrite_oid())); END IF; END $$;"

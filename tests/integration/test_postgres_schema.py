@@ -221,6 +221,12 @@ def triggered(pg):
     assert agent.wait_end() == 2 and "start once with a superuser's name" in agent.log()
     pg.source.execute("ALTER ROLE millrace SUPERUSER")
     try:
+        # Its owner could change what others run.
+        pg.source.execute("CREATE SCHEMA millrace AUTHORIZATION pg_monitor", database=pg.schema)
+        agent.start(wait=False)
+        assert agent.wait_end() == 2
+        assert "the schema millrace belongs to another user" in agent.log()
+        pg.source.execute("DROP SCHEMA millrace", database=pg.schema)
         agent.start().wait_streaming()
     finally:
         pg.source.execute("ALTER ROLE millrace NOSUPERUSER")
