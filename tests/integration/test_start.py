@@ -210,6 +210,23 @@ def test_tables_that_are_excluded(maria):
     assert set(maria.clickhouse.tables(maria.schema)) == {"a"}
 
 
+def test_tables_that_are_chosen_later(sync):
+    """The config matches more at a restart: a view among it is none of ours, the table is read."""
+    sync.execute("CREATE TABLE a (id INT PRIMARY KEY)", "CREATE TABLE b (id INT PRIMARY KEY)",
+                 "INSERT INTO a VALUES (1)", "INSERT INTO b VALUES (2)",
+                 "CREATE VIEW looked AS SELECT * FROM a")
+    agent = sync.agent(source={"tables": f"{sync.schema}.a"}).start()
+    sync.wait_equal(tables=["a"])
+    agent.stop()
+    agent.configuration["source"]["tables"] = rf"{sync.schema}.\.*"
+    for row in (3, 4):  # once with a table that is new, once without
+        agent.start()
+        sync.execute(f"INSERT INTO b VALUES ({row})")
+        sync.wait_equal(tables=["a", "b"])
+        agent.stop()
+    assert set(sync.clickhouse.tables(sync.schema)) == {"a", "b"}
+
+
 def test_two_databases(maria):
     other = maria.schema + "_b"
     maria.schemas.append(other)
