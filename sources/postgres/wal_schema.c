@@ -17,9 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/memory.h"
 #include "schema/diff.h"
 #include "sources/postgres/ddl_trigger.h"
+#include "sources/postgres/token.h"
 #include "sources/postgres/types.h"
 
 /* ---- putting events ---- */
@@ -546,6 +548,25 @@ static bool look(struct meeting *m, uint32_t oid, const char *verb, struct bytes
     return true;
 }
 
+/* A commit is in the log before other sessions see it: what is looked up must not be older. One
+ * that waits for a synchronous standby is not waited for: rows or the next look tell it later. */
+static bool wait_visible(struct wal_source *self, struct error *err)
+{
+    enum { TICK_US = 2000, TICKS_MAX = 1000 };
+    bool ok = true, seen = false;
+    for (int tick = 0; ok && !seen && tick < TICKS_MAX; tick++) {
+        struct arena arena = { 0 };
+        struct bytes text;
+        struct snapshot_text snapshot;
+        if (tick > 0)
+            clock_sleep_us(TICK_US);
+        ok = session_value(self->metadata, "SELECT pg_current_snapshot()", &arena, &text, err);
+        seen = ok && snapshot_parse(text, &arena, &snapshot) && snapshot_sees(&snapshot, self->xid);
+        arena_done(&arena);
+    }
+    return ok;
+}
+
 /* Message := verb ' ' OID [' ' sum of the shape]: wal_discover.c, ddl_trigger.c. */
 static bool obey(struct meeting *m, const char *text, struct error *err)
 {
@@ -579,7 +600,7 @@ bool wal_message(struct wal_source *self, struct batch *batch, struct bytes mess
     if (*again)
         return true;
     struct meeting m = { .self = self, .batch = batch };
-    bool ok = obey(&m, arena_text(&m.arena, parsed.content), err);
+    bool ok = wait_visible(self, err) && obey(&m, arena_text(&m.arena, parsed.content), err);
     arena_done(&m.arena);
     return ok;
 }
