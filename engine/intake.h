@@ -57,6 +57,7 @@ struct intake {
     struct forgotten {
         uint32_t table_id;
         uint64_t mark;
+        const struct target *target;
         struct forgotten *next;
     } * forgotten;
     pthread_mutex_t confirm_lock; /* of the two below */

@@ -105,6 +105,22 @@ bool intake_store_ranges(struct intake *intake, struct tracked *tracked, struct 
     return commit_record(intake, tracked, write, err);
 }
 
+/* The record that a target is parked may be this table's: those that share it keep the trace. No
+ * load of the dropped one comes any more. */
+static bool hand_down(struct intake *intake, const struct forgotten *forgotten, struct error *err)
+{
+    struct snapshot *snapshot = intake->snapshot;
+    bool ok = true;
+    pthread_mutex_lock(&snapshot->lock);
+    for (uint32_t i = 0; ok && i < snapshot->table_capacity; i++) {
+        struct tracked *tracked = snapshot->tables[i];
+        if (tracked && tracked->target == forgotten->target && is_parked(tracked))
+            ok = put_record(intake, tracked, err);
+    }
+    pthread_mutex_unlock(&snapshot->lock);
+    return ok;
+}
+
 bool intake_forget_tables(struct intake *intake, uint64_t durable_mark, struct error *err)
 {
     struct forgotten **link = &intake->forgotten;
@@ -114,6 +130,8 @@ bool intake_forget_tables(struct intake *intake, uint64_t durable_mark, struct e
             link = &forgotten->next;
             continue;
         }
+        if (!hand_down(intake, forgotten, err))
+            return false;
         *link = forgotten->next;
         if (intake->checkpoint) {
             struct checkpoint_write *write = checkpoint_begin(intake->checkpoint);
@@ -334,11 +352,32 @@ static bool store_drop(struct intake *intake, const struct table *table, uint64_
     return checkpoint_commit(write, false, err);
 }
 
-static void forget_from(struct intake *intake, uint32_t table_id, uint64_t mark)
+static void forget_from(struct intake *intake, uint32_t table_id, uint64_t mark,
+                        const struct target *target)
 {
     struct forgotten *forgotten = memory_zalloc(1, sizeof *forgotten);
-    *forgotten = (struct forgotten){ table_id, mark, intake->forgotten };
+    *forgotten = (struct forgotten){ table_id, mark, target, intake->forgotten };
     intake->forgotten = forgotten;
+}
+
+static bool store_begun(struct intake *intake, const struct target *target, struct error *err)
+{
+    const struct snapshot *snapshot = intake->snapshot;
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < snapshot->table_capacity; i++) {
+        struct tracked *tracked = snapshot->tables[i];
+        if (tracked && tracked->target == target && tracked->overflowed)
+            ok = put_record(intake, tracked, err);
+    }
+    return ok;
+}
+
+static void begin_sharers(struct intake *intake, const struct target *target)
+{
+    struct snapshot *snapshot = intake->snapshot;
+    for (uint32_t i = 0; i < snapshot->table_capacity; i++)
+        if (snapshot->tables[i] && snapshot->tables[i]->target == target)
+            snapshot->tables[i]->overflowed = intake->resync_due = true;
 }
 
 static void schema_drop(struct intake *intake, struct event *event, struct tracked *tracked)
@@ -347,8 +386,11 @@ static void schema_drop(struct intake *intake, struct event *event, struct track
     event->dropped = event->change->left || event->shared;
     if (event->shared && !event->change->left)
         keep_shared(event, "dropped");
-    forget_from(intake, tracked->id, event->mark);
+    forget_from(intake, tracked->id, event->mark, tracked->target);
+    bool half = event->shared && tracked->scan == SCAN_GO;
     snapshot_remove(intake->snapshot, tracked->id);
+    if (half) /* a part of it is out, whose rows may be the others' too */
+        begin_sharers(intake, event->target);
 }
 
 /* The target is renamed along where it is this table's alone on both sides; else the rows are read
@@ -440,7 +482,8 @@ bool intake_schema(struct intake *intake, struct batch *batch, struct error *err
     for (uint32_t i = 0; i < batch->count && ok; i++) {
         struct event *event = &batch->events[i];
         if (event->change->kind == CHANGE_DROP_TABLE && event->target)
-            ok = store_drop(intake, event->change->before, event->mark, err);
+            ok = store_begun(intake, event->target, err) &&
+                 store_drop(intake, event->change->before, event->mark, err);
         struct tracked *tracked = event->table ? snapshot_find(snapshot, event->table->id) : NULL;
         if (tracked && !record_stands(tracked))
             ok = ok && put_record(intake, tracked, err);
@@ -645,13 +688,18 @@ static bool store_older(struct intake *intake, struct error *err)
     return checkpoint_commit(write, true, err);
 }
 
-static void restore_version(struct intake *intake, const struct table *saved)
+static void restore_version(struct intake *intake, const struct table *saved,
+                            const struct checkpoint_image *image)
 {
     const struct table *table = catalog_restore(&intake->catalog, saved);
     if (saved->version != TABLE_DROPPED_VERSION)
         return;
+    const struct table_record *record = checkpoint_record_of(image, table->id);
+    struct target *target = target_of(intake, table);
+    target->emptied |= record && (record->state == TABLE_PARKED || record->state == TABLE_RESYNC ||
+                                  record->state == TABLE_WAITING);
     catalog_drop(&intake->catalog, table);
-    forget_from(intake, table->id, 0);
+    forget_from(intake, table->id, 0, target);
 }
 
 /* Is a version part of what the position stands for? Without one a start begins afresh. */
@@ -722,7 +770,7 @@ bool intake_restore(struct intake *intake, const struct checkpoint_image *image,
     intake->older = image->older;
     for (size_t i = 0; i < image->table_count; i++)
         if (holds_at(image->tables[i], &image->position))
-            restore_version(intake, image->tables[i]);
+            restore_version(intake, image->tables[i], image);
     catalog_settle(&intake->catalog);
     if (!forget_later_tables(intake, image, err))
         return false;

@@ -153,19 +153,35 @@ uint32_t history_log_end(int64_t now_us)
 
 /* ---- making one ---- */
 
+static void add_ghost(struct sim_table *left, const struct sim_row *row)
+{
+    if (left->row_count < ROWS_MAX)
+        left->rows[left->row_count++] = *row;
+}
+
+/* While a target is parked changes pass it by; what it shows of a table that is dropped then may be
+ * any state of each row. */
 static void leave_ghosts(uint32_t index)
 {
     struct sim_table *left = &ghosts[index];
-    for (uint32_t i = 0; i < head[index].row_count && left->row_count < ROWS_MAX; i++)
-        left->rows[left->row_count++] = head[index].rows[i];
+    bool keyed = history.kinds[index] != KIND_KEYLESS;
+    for (uint32_t i = 0; i < head[index].row_count; i++)
+        add_ghost(left, &head[index].rows[i]);
+    for (uint32_t i = history.change_count; history.parks && keyed && i-- > 0;) {
+        const struct sim_change *change = &history.changes[i];
+        if (change->table == index && change->op == SIM_CREATE)
+            break;
+        if (change->table == index && (change->op == SIM_UPDATE || change->op == SIM_DELETE))
+            add_ghost(left, &change->before);
+    }
 }
 
 /* A row of the new table takes the place of one of that key. */
 static void lay_ghost(uint32_t index, const struct sim_row *row)
 {
     enum table_kind kind = history.kinds[index];
-    struct sim_row *ghost = kind == KIND_KEYLESS ? NULL : row_find(&ghosts[index], kind, row);
-    if (ghost)
+    struct sim_row *ghost;
+    while (kind != KIND_KEYLESS && (ghost = row_find(&ghosts[index], kind, row)))
         row_remove(&ghosts[index], ghost);
 }
 
@@ -238,10 +254,7 @@ static bool change_schema(struct chance *chance, uint32_t index)
                                            SIM_RESYNC };
         op = ops[chance_below(chance, history.transaction_count % 4 ? 4 : 5)];
         bool shared = history.shard_group[index] > 0;
-        bool keyless = history.kinds[index] == KIND_KEYLESS;
-        bool stays = keyless || history.parks; /* else what is known of the target goes along */
-        if ((shared && (op == SIM_ALTER || op == SIM_RESYNC || (op == SIM_DROP && stays))) ||
-            (op == SIM_ALTER && table->wide) ||
+        if ((shared && (op == SIM_ALTER || op == SIM_RESYNC)) || (op == SIM_ALTER && table->wide) ||
             (op == SIM_DROP && history.purges))
             return false;
         history.resyncs |= op == SIM_RESYNC;
