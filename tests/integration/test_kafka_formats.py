@@ -7,6 +7,7 @@ import pytest
 
 from support import kafka_rows
 from support.process import wait_for
+from support.quickstart_kafka import flink_sql
 
 
 def write_rows(feed):
@@ -77,6 +78,24 @@ def test_flink_reads_each_format(maria_feed, form):
     assert found.keys() == wanted.keys()
     for key, there in wanted.items():
         assert found[key] == there, key
+
+
+def test_flink_runs_what_the_quickstart_prints(maria_feed, tmp_path):
+    """The very statements, with Flink's own planner and Kafka connector."""
+    feed = maria_feed
+    feed.execute("CREATE TABLE settings (name VARCHAR(64) PRIMARY KEY, value LONGTEXT)",
+                 "INSERT INTO settings VALUES ('key.1', 'one'), ('key.2', 'two')")
+    feed.start(sink={"topic": "shop.${table}"})
+    wait_for(lambda: len(feed.kafka.messages("shop.settings")) == 2, 60, "two messages")
+    flink = kafka_rows.FlinkSql(tmp_path / "flink", flink_sql(feed.kafka.address))
+    try:
+        flink.wait_rows([("key.1", "one"), ("key.2", "two")])
+        feed.execute("UPDATE settings SET value = NULL WHERE name = 'key.1'",
+                     "INSERT INTO settings VALUES ('key.3', 'three')",
+                     "DELETE FROM settings WHERE name = 'key.2'")
+        flink.wait_rows([("key.1", "null"), ("key.3", "three")])
+    finally:
+        flink.end()
 
 
 def test_the_schema_in_each_message(maria_feed):

@@ -24,6 +24,7 @@ APICURIO = "3.0.9"
 DEBEZIUM = "3.5.0.Final"
 APICURIO_CONVERTER = "2.6.13.Final"  # the newest whose parts are all published
 FLINK = "1.20.3"
+FLINK_KAFKA = "3.4.0-1.20"
 FASTAVRO = "fastavro==1.13.1"
 CONFLUENT = "confluent-kafka==2.16.1"
 KAFKA = "4.4.0"
@@ -273,6 +274,16 @@ def flink_jars():
               ("flink-json", "flink-table-api-java-bridge", "flink-table-runtime",
                "flink-streaming-java")] + [("org.slf4j", "slf4j-nop", "1.7.36")]
     return maven_jars(f"flink-{FLINK}", _pom("flink-formats", wanted))
+
+
+def flink_sql_jars():
+    """Flink SQL with its Kafka connector, to run statements in one process."""
+    wanted = [("org.apache.flink", name, FLINK) for name in
+              ("flink-table-planner-loader", "flink-table-runtime", "flink-table-api-java-bridge",
+               "flink-json", "flink-clients", "flink-connector-base")] + [
+        ("org.apache.flink", "flink-connector-kafka", FLINK_KAFKA),
+        ("org.slf4j", "slf4j-nop", "1.7.36")]
+    return maven_jars(f"flink-sql-{FLINK}", _pom("flink-sql", wanted))
 
 
 def debezium_jars():

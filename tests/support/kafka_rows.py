@@ -10,7 +10,8 @@ import struct
 import subprocess
 import sys
 
-from .downloads import FASTAVRO, flink_jars, python_packages
+from .downloads import FASTAVRO, flink_jars, flink_sql_jars, python_packages
+from .process import Process, StartError, wait_for
 
 EPOCH = datetime.date(1970, 1, 1)
 
@@ -291,3 +292,41 @@ def fold_by_flink(form, messages):
                 name: None if value is None else readers.get(name, _same)(value)
                 for name, value in zip(names, values)}
     return rows
+
+
+class FlinkSql:
+    """Runs a script of Flink SQL whose last statement is a SELECT without an end."""
+
+    def __init__(self, folder, script):
+        os.makedirs(folder, exist_ok=True)
+        path = os.path.join(folder, "script.sql")
+        with open(path, "w") as file:
+            file.write(script)
+        program = os.path.join(os.path.dirname(__file__), "flink", "FlinkSql.java")
+        self.process = Process(
+            ["sh", "-c", 'exec java -Xmx400m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$1" "$2"'
+             ' <"$3"', "flink", os.path.join(flink_sql_jars(), "*"), program, path],
+            os.path.join(folder, "flink.log"))
+        self.process.start()
+
+    def rows(self):
+        """The rows that the SELECT stands at, as tuples."""
+        if not self.process.alive():
+            raise StartError(f"Flink SQL ended:\n{self.process.log(30)}")
+        rows = []
+        for line in self.process.log().splitlines():
+            kind, *fields = line.split("\t")
+            if kind in ("+I", "+U"):
+                rows.append(tuple(fields))
+            elif kind in ("-U", "-D"):
+                rows.remove(tuple(fields))
+        return sorted(rows)
+
+    def wait_rows(self, wanted, timeout=120):
+        try:
+            wait_for(lambda: self.rows() == sorted(wanted), timeout, "Flink SQL's rows", interval=0.5)
+        except TimeoutError as error:
+            raise AssertionError(f"{error}: {self.rows()}\n{self.process.log(20)}") from None
+
+    def end(self):
+        self.process.kill()

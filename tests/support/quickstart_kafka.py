@@ -15,6 +15,10 @@ WITH ('connector' = 'kafka', 'topic' = 'shop.settings', 'format' = 'debezium-jso
 SELECT * FROM settings;"""
 
 
+def flink_sql(address):
+    return _FLINK_SQL.format(address=address)
+
+
 class KafkaTarget:
     """What the quickstart's lab has instead of ClickHouse."""
 
@@ -37,7 +41,7 @@ class KafkaTarget:
 
     def how_to_look(self):
         address = self.kafka.address
-        sql = "\n".join(f"    {line}" for line in _FLINK_SQL.format(address=address).split("\n"))
+        sql = "\n".join(f"    {line}" for line in flink_sql(address).split("\n"))
         return f"""\
   kcat -b {address} -L
   kcat -b {address} -C -t shop.customers -o -3 -e -X isolation.level=read_committed
