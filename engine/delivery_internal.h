@@ -53,7 +53,9 @@ struct worker {
     struct group_facts facts; /* of what is visible */
     uint64_t known;           /* what the checkpoint knows to be visible */
     bool asked;               /* they were read after the restart */
-    bool ahead;               /* what is visible goes beyond the checkpoint, and is skipped */
+    struct group_facts old[SINK_WORKERS_MAX]; /* likewise of those who shared the targets before */
+    uint32_t old_workers;                     /* how many they were */
+    bool told[2];             /* that the checkpoint is older: exactly known, or not */
     bool doubted;             /* a table is being read, or parked, or was so a moment ago */
     uint64_t doubt_until;     /* the batch with which that is over */
     struct retry retry;
@@ -66,6 +68,7 @@ struct worker {
 /* load.c */
 struct delivery_target *load_state(struct worker *worker, struct target *target);
 void load_new_label(struct worker *worker, char label[LOAD_LABEL_SIZE]);
+void load_worker_label(struct worker *worker, uint32_t index, char label[LOAD_LABEL_SIZE]);
 void load_open(struct worker *worker, struct delivery_target *state, const struct table *table);
 /* Everything of the target at or below is durable once its open load is. */
 void load_close(struct worker *worker, struct delivery_target *state); /* forgets the chunks */
@@ -97,6 +100,8 @@ void load_count(struct worker *worker, const struct delivery_target *state); /* 
 void load_group_label(struct worker *worker); /* gives all open loads one new label */
 /* After a restart, once: what does the sink hold of this worker's targets? */
 bool load_group_learn(struct worker *worker, struct error *err);
+/* Changes of the target at or below are visible, as far as that goes beyond the checkpoint. */
+uint64_t load_group_visible(struct worker *worker, const struct target *target);
 bool load_group_send(struct worker *worker, struct error *err);
 
 /* delivery.c: makes the sink ready for the event's table, opens a load and appends the event. */

@@ -62,7 +62,8 @@ struct target *intake_target(struct intake *intake, struct bytes database, struc
     if (!target) {
         target = arena_zalloc(&intake->arena, sizeof *target);
         target->id = intake->target_count++;
-        target->worker = (uint32_t)(bytes_hash(key) % intake->options->sink_parallelism);
+        target->hash = bytes_hash(key);
+        target->worker = (uint32_t)(target->hash % intake->options->sink_parallelism);
         target->database = arena_copy(&intake->arena, database);
         target->name = arena_copy(&intake->arena, name);
         uint32_t changes = intake->options->schema_changes;

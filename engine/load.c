@@ -28,12 +28,17 @@ struct delivery_target *load_state(struct worker *worker, struct target *target)
     return target->engine_data;
 }
 
-void load_new_label(struct worker *worker, char label[LOAD_LABEL_SIZE])
+void load_worker_label(struct worker *worker, uint32_t index, char label[LOAD_LABEL_SIZE])
 {
     snprintf(label, LOAD_LABEL_SIZE, "%.48s-%llu-%u-%llu",
              (const char *)worker->shared->options->name.data,
-             (unsigned long long)worker->shared->epoch, worker->index,
+             (unsigned long long)worker->shared->epoch, index,
              (unsigned long long)++worker->load_number);
+}
+
+void load_new_label(struct worker *worker, char label[LOAD_LABEL_SIZE])
+{
+    load_worker_label(worker, worker->index, label);
 }
 
 static void load_label(struct worker *worker, struct delivery_target *state)
@@ -217,9 +222,10 @@ static bool look_at(struct worker *worker, struct target *target, struct error *
 static void put_ahead(struct worker *worker, struct target *target, struct checkpoint_write *write)
 {
     struct delivery_target *state = load_state(worker, target);
-    if (!worker->ahead || worker->facts.mark <= state->seen)
+    uint64_t mark = load_group_visible(worker, target);
+    if (mark <= state->seen)
         return;
-    state->seen = target->applied = worker->facts.mark;
+    state->seen = target->applied = mark;
     checkpoint_put_target(write, &(struct target_record){ .database = target->database,
                                                           .name = target->name,
                                                           .applied = state->seen });
@@ -257,8 +263,9 @@ bool load_learn(struct worker *worker, struct delivery_target *state, const stru
     if (shared->driver->visible) {
         if (!load_group_learn(worker, err))
             return false;
-        if (worker->ahead && worker->facts.mark > state->seen)
-            state->seen = target->applied = worker->facts.mark;
+        uint64_t mark = load_group_visible(worker, target);
+        if (mark > state->seen)
+            state->seen = target->applied = mark;
         state->learned = true;
         return true;
     }

@@ -44,8 +44,11 @@ static struct group_facts group_facts(struct worker *worker)
     return facts;
 }
 
-static void tell_ahead(const struct worker *worker, bool exact)
+static void tell_ahead(struct worker *worker, bool exact, bool moved)
 {
+    if (worker->told[exact])
+        return;
+    worker->told[exact] = true;
     if (exact)
         log_warn(
             "the checkpoint is older than what the sink holds of this worker's tables: changes "
@@ -55,37 +58,79 @@ static void tell_ahead(const struct worker *worker, bool exact)
             "the checkpoint is older than what the sink holds of this worker's tables, and %s: "
             "what was sent since is sent again. If readers cannot take that, stop the agent and "
             "start it from a newer checkpoint or savepoint",
-            worker->facts.workers == worker->shared->options->sink_parallelism
-                ? "tables were read or parked since"
-                : "sink.parallelism was another then");
+            moved ? "sink.parallelism was another then" : "tables were read or parked since");
 }
 
-bool load_group_learn(struct worker *worker, struct error *err)
+static bool ask(struct worker *worker, uint32_t index, struct group_facts *out, struct error *err)
 {
-    const struct delivery_shared *shared = worker->shared;
     char label[LOAD_LABEL_SIZE];
-    if (worker->asked || !shared->restored || !shared->driver->visible)
-        return true;
-    load_new_label(worker, label);
-    fault_point("delivery.before_learn");
-    while (!shared->driver->visible(worker->sink, label, &worker->facts, err)) {
+    bool own = index == worker->index;
+    load_worker_label(worker, index, label);
+    while (!worker->shared->driver->visible(worker->sink, label, own, out, err)) {
         if (err->kind != ERROR_RETRY && err->kind != ERROR_UNKNOWN)
             return false;
         if (!load_back_off(worker, "asking what is visible", err))
             return false;
     }
     load_recovered(worker);
-    worker->asked = true;
-    if (worker->facts.workers == 0)
+    return true;
+}
+
+/* The targets may have had other workers: what those made visible is theirs to tell. The one who
+ * went on farthest knows how many they were in the end. */
+static bool ask_others(struct worker *worker, struct error *err)
+{
+    uint64_t newest = 0;
+    for (uint32_t i = 0; i < SINK_WORKERS_MAX; i++) {
+        struct group_facts *old = &worker->old[i];
+        if (i == worker->index)
+            *old = worker->facts;
+        else if (!ask(worker, i, old, err))
+            return false;
+        if (old->workers == 0 || old->workers > SINK_WORKERS_MAX || old->mark < newest)
+            continue;
+        newest = old->mark;
+        worker->old_workers = old->workers;
+    }
+    return true;
+}
+
+bool load_group_learn(struct worker *worker, struct error *err)
+{
+    const struct delivery_shared *shared = worker->shared;
+    uint32_t workers = shared->options->sink_parallelism;
+    if (worker->asked || !shared->restored || !shared->driver->visible)
         return true;
-    bool same = worker->facts.workers == shared->options->sink_parallelism;
+    fault_point("delivery.before_learn");
+    if (!ask(worker, worker->index, &worker->facts, err))
+        return false;
+    worker->asked = true;
+    worker->old_workers = workers;
+    worker->old[worker->index] = worker->facts;
+    bool same = worker->facts.workers == workers;
     bool exact = same && shared->stored_mark >= worker->facts.since;
     bool older = worker->facts.mark > worker->known;
-    worker->doubted = !same || (older && !exact);
-    worker->ahead = older && exact;
-    if (older)
-        tell_ahead(worker, exact);
-    return true;
+    if (worker->facts.workers > 0)
+        worker->doubted = !same || (older && !exact);
+    return same || ask_others(worker, err);
+}
+
+uint64_t load_group_visible(struct worker *worker, const struct target *target)
+{
+    uint32_t workers = worker->old_workers;
+    if (!worker->asked || workers == 0)
+        return 0;
+    const struct group_facts *facts = &worker->old[target->hash % workers];
+    bool known = facts->workers == workers;
+    bool exact = known && worker->shared->stored_mark >= facts->since;
+    uint64_t newest = facts->mark;
+    for (uint32_t i = 0; !known && i < SINK_WORKERS_MAX; i++)
+        if (worker->old[i].mark > newest)
+            newest = worker->old[i].mark;
+    if (newest <= worker->known)
+        return 0;
+    tell_ahead(worker, exact, !known);
+    return exact ? facts->mark : 0;
 }
 
 /* ---- sending ---- */

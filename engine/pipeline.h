@@ -48,7 +48,7 @@ struct pipeline_options {
     uint32_t snapshot_parallelism;
     uint32_t chunk_rows;
     int64_t memory_bytes; /* budget of batches and loads */
-    uint32_t sink_parallelism;
+    uint32_t sink_parallelism; /* at most SINK_WORKERS_MAX */
     int64_t flush_rows, flush_bytes, flush_interval_ms; /* of a load */
     struct retry_policy retry;
     bool until_snapshot_done; /* backfill: ends once what the log held when the snapshot ended is

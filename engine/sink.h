@@ -20,6 +20,7 @@ struct sink {
 struct target {
     uint32_t id; /* index in the pipeline's list */
     uint32_t worker;
+    uint64_t hash; /* of its name: the worker is its remainder by the number of workers */
     uint32_t sources; /* intake: tables that are routed to it */
     struct bytes database, name;
     /* The user's policy: never made, never given a column. Rows leave out what it lacks. */
@@ -34,7 +35,7 @@ struct target {
     void *engine_data;   /* the delivery's */
 };
 
-enum { LOAD_LABEL_SIZE = 96 };
+enum { LOAD_LABEL_SIZE = 96, SINK_WORKERS_MAX = 8 };
 
 /* Rows on their way to one target under one label. `parts` are the driver's encoded columns or
  * body: as many as prepare() asked for. */
@@ -109,8 +110,9 @@ struct sink_driver {
     bool (*commit)(struct sink *sink, const char *label, const struct group_facts *facts,
                    struct target **refused, struct error *err);
     /* The facts of the newest group that became visible under a label of the same worker; asked for
-     * before a restart begins its first group, whose facts replace them. NULL where begin() is. */
-    bool (*visible)(struct sink *sink, const char *label, struct group_facts *out,
+     * before a restart begins its first group, whose facts replace them. `own` false: a label of
+     * another worker, who may be at work; all is left as it is. NULL where begin() is. */
+    bool (*visible)(struct sink *sink, const char *label, bool own, struct group_facts *out,
                     struct error *err);
 
     /* Is the load of this label (marks first..last) visible in the target? Asked after a restart

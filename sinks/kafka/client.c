@@ -99,7 +99,8 @@ static bool set_all(rd_kafka_conf_t *conf, const struct kafka_options *options,
     if (role->group)
         set_default(conf, "group.id", role->group);
     if (role->group)
-        set_default(conf, "isolation.level", "read_committed");
+        set_default(conf, "isolation.level",
+                    role->settled ? "read_committed" : "read_uncommitted");
     if (role->idempotent)
         set_default(conf, "enable.idempotence", "true");
     if (role->transactional_id)

@@ -23,6 +23,7 @@ struct kafka_client {
 /* What a handle is for; all may be NULL. */
 struct client_role {
     const char *group; /* a consumer that only reads what this group has committed */
+    bool settled;      /* and waits for a commit that is being written */
     const char *transactional_id;
     bool idempotent;
     void (*on_delivery)(rd_kafka_t *handle, const rd_kafka_message_t *message, void *context);

@@ -51,13 +51,13 @@ static rd_kafka_resp_err_t complaint(rd_kafka_t *handle)
     return code;
 }
 
-bool group_read(const struct kafka_options *options, const char *group, struct group_mark *out,
-                struct error *err)
+bool group_read(const struct kafka_options *options, const char *group, bool settled,
+                struct group_mark *out, struct error *err)
 {
     *out = (struct group_mark){ .found = false };
     struct kafka_client client;
     client_init(&client, options);
-    if (!client_open(&client, &(struct client_role){ .group = group }, err)) {
+    if (!client_open(&client, &(struct client_role){ .group = group, .settled = settled }, err)) {
         client_done(&client);
         return false;
     }
@@ -65,7 +65,6 @@ bool group_read(const struct kafka_options *options, const char *group, struct g
     rd_kafka_topic_partition_t *item =
         rd_kafka_topic_partition_list_add(list, (const char *)options->transaction_topic.data, 0);
     rd_kafka_resp_err_t refused;
-    /* Waits for a commit that is being written, as isolation.level=read_committed asks for. */
     rd_kafka_resp_err_t code =
         rd_kafka_committed(client.handle, list, (int)options->request_timeout_ms);
     code = code ? code : item->err;

@@ -20,6 +20,6 @@ struct group_mark {
 rd_kafka_topic_partition_list_t *group_mark_make(const struct kafka_options *options,
                                                  const char *label, uint64_t owner,
                                                  const struct group_facts *facts);
-/* Committed offsets only: what an open transaction holds is waited for, not read. */
-bool group_read(const struct kafka_options *options, const char *group, struct group_mark *out,
-                struct error *err);
+/* Committed offsets only. `settled`: the end of an open transaction is waited for. */
+bool group_read(const struct kafka_options *options, const char *group, bool settled,
+                struct group_mark *out, struct error *err);

@@ -273,13 +273,15 @@ static bool kafka_resolve(struct sink *sink, struct target *target, const char *
     return true;
 }
 
-static bool kafka_visible(struct sink *sink, const char *label, struct group_facts *out,
+static bool kafka_visible(struct sink *sink, const char *label, bool own, struct group_facts *out,
                           struct error *err)
 {
     struct producer *producer = &kafka_of(sink)->producer;
     *out = (struct group_facts){ 0 };
     if (!producer->transactional)
         return true;
+    if (!own)
+        return producer_facts_of(producer, label, out, err);
     if (!producer_ready(producer, label, err))
         return false;
     *out = producer->facts;

@@ -106,14 +106,10 @@ static bool is_fenced(int code)
 
 /* An id that was ours may have gone to a newer agent, which marks the group first of all. True: it
  * is still ours, and what took it was the broker, because a transaction was open for too long. */
-static bool check_owner(struct producer *producer, struct error *err)
+static bool check_owner(struct producer *producer, const struct group_mark *mark, struct error *err)
 {
-    struct group_mark mark;
-    if (strcmp(producer->owned, producer->id) != 0)
-        return true;
-    if (!group_read(producer->options, producer->id, &mark, err))
-        return false;
-    return !mark.found || mark.owner == process_number ||
+    return strcmp(producer->owned, producer->id) != 0 || !mark->found ||
+           mark->owner == process_number ||
            error_set(err, ERROR_CONFIG,
                      "Kafka: another agent took over the transactional id '%s': this one stops",
                      producer->id);
@@ -238,13 +234,17 @@ static bool mark(struct producer *producer, struct error *err)
 static bool take_id(struct producer *producer, struct error *err)
 {
     struct group_mark found;
-    if (!check_owner(producer, err))
+    /* Before, so that a newer agent is left in peace. A transaction of ours may be open still, and
+     * only taking the id ends it: it is not waited for, but looked at again behind that. */
+    if (!group_read(producer->options, producer->id, false, &found, err) ||
+        !check_owner(producer, &found, err))
         return false;
     rd_kafka_error_t *error = rd_kafka_init_transactions(
         producer->client.handle, (int)producer->options->request_timeout_ms);
     if (error)
         return fail(producer, error, "taking the transactional id", err);
-    if (!group_read(producer->options, producer->id, &found, err))
+    if (!group_read(producer->options, producer->id, true, &found, err) ||
+        !check_owner(producer, &found, err))
         return false;
     producer->marked = found.found;
     snprintf(producer->committed, sizeof producer->committed, "%s",
@@ -280,6 +280,18 @@ bool producer_ready(struct producer *producer, const char *label, struct error *
             err->kind = ERROR_RETRY; /* of a mark only */
     }
     return ok;
+}
+
+bool producer_facts_of(const struct producer *producer, const char *label,
+                       struct group_facts *out, struct error *err)
+{
+    char id[sizeof producer->id];
+    struct group_mark found;
+    id_of(producer->options, label, id, sizeof id);
+    if (!group_read(producer->options, id, true, &found, err))
+        return false;
+    *out = found.facts;
+    return true;
 }
 
 /* ---- a transaction ---- */

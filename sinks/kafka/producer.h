@@ -43,6 +43,9 @@ void producer_init(struct producer *producer, const struct kafka_options *option
 /* The handle of this label's worker. When it is new, its id is taken, which ends what a former
  * owner left open, and `committed` is read. */
 bool producer_ready(struct producer *producer, const char *label, struct error *err);
+/* What the group of another worker tells; its id is left alone. */
+bool producer_facts_of(const struct producer *producer, const char *label, struct group_facts *out,
+                       struct error *err);
 bool producer_begin(struct producer *producer, struct error *err);
 /* Takes a message of `topic` in, whose memory stays until the outcome is known. Waits while the
  * queue is full. */

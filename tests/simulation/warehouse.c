@@ -62,13 +62,12 @@ struct label {
     uint32_t count;
 };
 
-enum { WORKERS_MAX = 4 };
 static struct {
     struct stored *targets[TARGETS_MAX];
     uint32_t target_count;
     struct label labels[LABELS_MAX];
     uint32_t label_count;
-    struct group_facts facts[WORKERS_MAX]; /* of the groups */
+    struct group_facts facts[SINK_WORKERS_MAX]; /* of the groups */
     /* An older checkpoint was started, of which rows may come again: of tables with a key, where
      * the mark decides; or of all, in a log. */
     bool repeats_keyed, repeats;
@@ -388,15 +387,15 @@ static struct group_facts *facts_of(const char *text)
 {
     unsigned long long epoch;
     unsigned worker;
-    if (sscanf(text, "sim-%llu-%u-", &epoch, &worker) != 2 || worker >= WORKERS_MAX)
+    if (sscanf(text, "sim-%llu-%u-", &epoch, &worker) != 2 || worker >= SINK_WORKERS_MAX)
         abort();
     return &house.facts[worker];
 }
 
-static bool group_visible(struct sink *base, const char *text, struct group_facts *out,
+static bool group_visible(struct sink *base, const char *text, bool own, struct group_facts *out,
                           struct error *err)
 {
-    (void)base;
+    (void)base, (void)own;
     pthread_mutex_lock(&lock);
     bool fails = fault_now(faults.sink);
     *out = *facts_of(text);
@@ -471,7 +470,7 @@ static bool change(struct sink *sink, struct target *target, struct target *rena
  * engine need not know of one whose groups do not say so. */
 static void groups_forget(void)
 {
-    for (uint32_t i = 0; i < WORKERS_MAX; i++)
+    for (uint32_t i = 0; i < SINK_WORKERS_MAX; i++)
         house.facts[i].since = house.facts[i].mark;
 }
 
@@ -569,7 +568,7 @@ void warehouse_expect(uint64_t mark, bool grouped)
     pthread_mutex_lock(&lock);
     apply_late_loads(INT64_MAX); /* going back takes longer than a load that is under way */
     house.repeats_keyed |= !grouped;
-    for (uint32_t i = 0; i < WORKERS_MAX; i++)
+    for (uint32_t i = 0; i < SINK_WORKERS_MAX; i++)
         house.repeats |= house.facts[i].mark > mark && house.facts[i].since > mark;
     pthread_mutex_unlock(&lock);
 }

@@ -324,7 +324,8 @@ class FlinkSql:
 
     def wait_rows(self, wanted, timeout=120):
         try:
-            wait_for(lambda: self.rows() == sorted(wanted), timeout, "Flink SQL's rows", interval=0.5)
+            wait_for(lambda: self.rows() == sorted(wanted), timeout, "Flink SQL's rows",
+                     interval=0.5)
         except TimeoutError as error:
             raise AssertionError(f"{error}: {self.rows()}\n{self.process.log(20)}") from None
 

@@ -16,7 +16,8 @@ class Proxy:
     connection once n bytes of the server's side have passed, limit_requests(n) once n bytes of the
     client's side have: what is more of them is not passed on. half_close() tells the clients of now
     that the server is done, and no more: what they say still passes, nothing is answered, and the
-    connections stay. read_slowly(n) takes n bytes a second from each client.
+    connections stay. read_slowly(n) takes n bytes a second from each client. `asked`, a function,
+    sees what clients send once it has been passed on.
     """
 
     def __init__(self, target):
@@ -27,7 +28,7 @@ class Proxy:
         self._flow = threading.Event()
         self._flow.set()
         self._limit = self._request_limit = None
-        self._pace = None
+        self._pace = self.asked = None
         self._sockets, self._clients, self._half_closed = set(), set(), set()
         self._lock = threading.Lock()
         self._listener = None
@@ -78,6 +79,8 @@ class Proxy:
                 limit = None if answers else self._request_limit
                 goal.sendall(data if limit is None else data[:max(0, limit - passed)])
                 passed += len(data)
+                if self.asked and not answers:
+                    self.asked(data)
                 if answers and self._limit is not None and passed >= self._limit:
                     break
                 if limit is not None and passed >= limit:
