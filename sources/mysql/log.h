@@ -70,6 +70,7 @@ struct log_source {
     bool place_known; /* an event or a heartbeat has told file and offset */
     uint64_t commit;  /* transactions so far */
     uint32_t row;     /* in the one under way */
+    uint32_t told;    /* schema events among the last ones: see log_keep_marks() */
     bool inside, announced, skipping;
     bool bounded;       /* the group has an end of its own: XID, COMMIT, XA PREPARE */
     bool alter_pending; /* MariaDB: an ALTER that has only begun, or that failed */
@@ -151,6 +152,10 @@ void log_note_event(struct log_source *self, const struct event_header *header, 
 /* Gives the events from `from` on, all of the event under way, their marks and their origin. Which
  * transaction they belong to has been announced. */
 void log_stamp(struct log_source *self, struct batch *batch, uint32_t from);
+/* At a TABLE_MAP: schema changes since the last row, and those that the map itself tells, take as
+ * many marks in all, told or not, so that the rows behind have the same ones when a replay finds
+ * the catalog changed already. */
+void log_keep_marks(struct log_source *self);
 
 /* log_rows.c */
 bool log_table_map(struct log_source *self, struct batch *batch, struct bytes body, int64_t time_us,

@@ -104,7 +104,7 @@ void log_begin_group(struct log_source *self, const struct event_header *header,
     log_trim_tables(self);
     self->group_mark = mark_make(self->commit, MARK_ROW_LAST);
     self->commit++;
-    self->row = 0;
+    self->row = self->told = 0;
     self->inside = true;
     self->announced = false;
     self->bounded = false;
@@ -445,6 +445,8 @@ static bool on_table_map(struct log_source *self, struct batch *batch,
     if (!log_table_map(self, batch, body, (int64_t)header->time * 1000000, again, err))
         return false;
     enter(self, batch, before);
+    if (!*again)
+        log_keep_marks(self);
     return true;
 }
 

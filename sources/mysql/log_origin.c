@@ -3,6 +3,8 @@
  * Marks and origins of events: in which order they came, and where in the log they stand. */
 #include "sources/mysql/log.h"
 
+enum { MARKS_KEPT = 8 };
+
 /* Where the event under way stands, for the origins of its rows. */
 void log_note_event(struct log_source *self, const struct event_header *header, bool inner)
 {
@@ -29,6 +31,15 @@ static const struct event_origin *make_origin(struct log_source *self, struct ba
     return origin;
 }
 
+/* A transaction this long goes on under the next number. */
+static void wrap(struct log_source *self)
+{
+    if (self->row <= MARK_ROW_LAST)
+        return;
+    self->commit++;
+    self->row = 0;
+}
+
 void log_stamp(struct log_source *self, struct batch *batch, uint32_t from)
 {
     if (from == batch->count)
@@ -37,11 +48,17 @@ void log_stamp(struct log_source *self, struct batch *batch, uint32_t from)
         self->event_first_mark = mark_make(self->commit, self->row);
     const struct event_origin *origin = make_origin(self, batch);
     for (uint32_t i = from; i < batch->count; i++) {
-        if (self->row > MARK_ROW_LAST) {
-            self->commit++; /* a transaction this long goes on under the next number */
-            self->row = 0;
-        }
+        wrap(self);
+        self->told = batch->events[i].op == EVENT_SCHEMA ? self->told + 1 : 0;
         batch->events[i].mark = mark_make(self->commit, self->row++);
         batch->events[i].origin = origin;
     }
+}
+
+void log_keep_marks(struct log_source *self)
+{
+    if (self->told < MARKS_KEPT)
+        self->row += MARKS_KEPT - self->told;
+    self->told = 0;
+    wrap(self);
 }
