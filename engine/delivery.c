@@ -396,12 +396,18 @@ static void worker_free_loads(struct worker *worker)
     spare_done(&worker->spare);
 }
 
-void worker_join(struct worker *worker)
+void worker_end(struct worker *worker)
 {
     if (!worker)
         return;
     queue_close(&worker->inbox);
     pthread_join(worker->thread, NULL);
+}
+
+void worker_free(struct worker *worker)
+{
+    if (!worker)
+        return;
     worker_free_loads(worker);
     worker->shared->driver->close(worker->sink);
     queue_done(&worker->inbox);

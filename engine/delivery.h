@@ -30,7 +30,7 @@ struct delivery_shared {
     struct gate gate;
     uint64_t epoch;
     bool restored; /* something was delivered before this start: targets may be ahead of us */
-    uint64_t stored_mark;                   /* of the position that the checkpoint holds */
+    uint64_t stored_mark;      /* of the position that the checkpoint holds */
     uint64_t held;             /* of the image that is older; 0: it is not */
     const struct map *targets; /* the intake's: those of the image, until the workers are ready */
     uint64_t applied[INFLIGHT_WORKERS_MAX]; /* the highest of each worker's targets, there too */
@@ -59,7 +59,9 @@ bool worker_start(struct delivery_shared *shared, uint32_t index, struct pending
 /* Hands a batch on; the worker releases it. False: the worker has ended. */
 bool worker_push(struct worker *worker, struct batch *batch);
 void worker_interrupt(struct worker *worker); /* a write under way fails soon */
-void worker_join(struct worker *worker);      /* no more batches come; flushes, ends, frees */
+void worker_end(
+    struct worker *worker); /* no more batches come: it flushes and ends; NULL is fine */
+void worker_free(struct worker *worker); /* one that has ended; NULL is fine */
 
 /* Waits until the pending intents of all workers are decided; false when one failed. */
 bool worker_wait_ready(struct worker *worker);

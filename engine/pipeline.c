@@ -35,9 +35,16 @@ struct pipeline {
     uint32_t pending_count[INFLIGHT_WORKERS_MAX];
     size_t pending_capacity[INFLIGHT_WORKERS_MAX];
     atomic_bool stopping;
-    pthread_mutex_t lock; /* of running */
-    bool running;
+    pthread_mutex_t lock; /* of the rest */
+    bool running;         /* the source may be interrupted */
+    bool delivering;      /* the workers may be */
+    bool broken_off;
+    int64_t stop_us; /* when it was asked to stop; 0: it was not */
 };
+
+/* What is under way when it is asked to stop may come to its end, unless the sink does not answer:
+ * Docker kills after 10 s. */
+enum { STOP_PATIENCE_US = 8 * 1000000 };
 
 static bool captures(void *context, struct bytes database, struct bytes schema, struct bytes name)
 {
@@ -81,8 +88,24 @@ void pipeline_close(struct pipeline *pipeline)
 
 struct pipeline_metrics *pipeline_metrics(struct pipeline *pipeline) { return &pipeline->metrics; }
 
+static void break_off(struct pipeline *pipeline)
+{
+    pthread_mutex_lock(&pipeline->lock);
+    bool late = pipeline->stop_us && clock_now_us() - pipeline->stop_us >= STOP_PATIENCE_US;
+    if (late && pipeline->delivering && !pipeline->broken_off) {
+        pipeline->broken_off = true;
+        log_warn("the sink does not answer: stopping without it, the next start asks what became "
+                 "of the load sink=%s",
+                 pipeline->metrics.sink);
+        for (uint32_t i = 0; i < pipeline->options.sink_parallelism; i++)
+            worker_interrupt(pipeline->workers[i]);
+    }
+    pthread_mutex_unlock(&pipeline->lock);
+}
+
 void pipeline_watch(struct pipeline *pipeline)
 {
+    break_off(pipeline);
     char what[300];
     for (uint32_t i = 0; i < pipeline->options.sink_parallelism; i++)
         if (flush_is_slow(&pipeline->metrics.flushes[i], pipeline->options.checkpoint_timeout_ms,
@@ -196,10 +219,10 @@ static void intents_apply(struct pipeline *pipeline, struct checkpoint_image *im
         }
 }
 
-static void set_running(struct pipeline *pipeline, bool running)
+static void set_flag(struct pipeline *pipeline, bool *flag, bool value)
 {
     pthread_mutex_lock(&pipeline->lock);
-    pipeline->running = running;
+    *flag = value;
     pthread_mutex_unlock(&pipeline->lock);
 }
 
@@ -234,7 +257,8 @@ static bool workers_start(struct pipeline *pipeline, struct checkpoint_image *im
     for (uint32_t i = 0; i < count; i++)
         if (!worker_start_patiently(pipeline, i, err))
             return false;
-    set_running(pipeline, true);
+    set_flag(pipeline, &pipeline->running, true);
+    set_flag(pipeline, &pipeline->delivering, true);
     for (uint32_t i = 0; i < count; i++)
         if (!worker_wait_ready(pipeline->workers[i]))
             return error_set(err, ERROR_STOP, "a sink worker has ended");
@@ -244,9 +268,12 @@ static bool workers_start(struct pipeline *pipeline, struct checkpoint_image *im
 
 static void workers_join(struct pipeline *pipeline)
 {
-    set_running(pipeline, false);
+    set_flag(pipeline, &pipeline->running, false);
+    for (uint32_t i = 0; i < pipeline->options.sink_parallelism; i++)
+        worker_end(pipeline->workers[i]);
+    set_flag(pipeline, &pipeline->delivering, false);
     for (uint32_t i = 0; i < pipeline->options.sink_parallelism; i++) {
-        worker_join(pipeline->workers[i]);
+        worker_free(pipeline->workers[i]);
         pipeline->workers[i] = NULL;
         free(pipeline->pending[i]);
         pipeline->pending[i] = NULL;
@@ -373,6 +400,8 @@ void pipeline_stop(struct pipeline *pipeline)
 {
     atomic_store(&pipeline->stopping, true);
     pthread_mutex_lock(&pipeline->lock);
+    if (!pipeline->stop_us)
+        pipeline->stop_us = clock_now_us();
     if (pipeline->running) {
         atomic_store(&pipeline->delivery.stopping, true);
         if (atomic_load(&pipeline->intake.opened))

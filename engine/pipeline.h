@@ -47,8 +47,8 @@ struct pipeline_options {
                                       never */
     uint32_t snapshot_parallelism;
     uint32_t chunk_rows;
-    int64_t memory_bytes; /* budget of batches and loads */
-    uint32_t sink_parallelism; /* at most SINK_WORKERS_MAX */
+    int64_t memory_bytes;                               /* budget of batches and loads */
+    uint32_t sink_parallelism;                          /* at most SINK_WORKERS_MAX */
     int64_t flush_rows, flush_bytes, flush_interval_ms; /* of a load */
     struct retry_policy retry;
     bool until_snapshot_done; /* backfill: ends once what the log held when the snapshot ended is
@@ -79,6 +79,7 @@ bool pipeline_discard(struct pipeline *pipeline, struct error *err);
 bool pipeline_run(struct pipeline *pipeline, uint32_t *parked_tables, struct error *err);
 void pipeline_stop(
     struct pipeline *pipeline); /* any thread, more than once is fine; async-signal: no */
-void pipeline_watch(struct pipeline *pipeline); /* any thread, now and then: tells what is slow */
+/* Any thread, now and then: tells what is slow, and breaks off what keeps a stop waiting. */
+void pipeline_watch(struct pipeline *pipeline);
 struct pipeline_metrics *pipeline_metrics(struct pipeline *pipeline);
 void pipeline_close(struct pipeline *pipeline); /* NULL is fine */

@@ -61,6 +61,23 @@ def test_a_server_that_is_paused(maria, full, side):
     maria.wait_equal()
 
 
+def test_a_stop_while_the_sink_is_paused(maria):
+    """It does not wait for an answer that may take minutes: the next start decides the load."""
+    agent, load, _ = loaded(maria)
+    pause(maria.clickhouse.process.pid)
+    try:
+        time.sleep(1)
+        begun = time.monotonic()
+        agent.stop(timeout=20)
+        assert time.monotonic() - begun > 4, "it was not waiting for the sink"
+        assert "stopping without it" in agent.log()
+    finally:
+        os.kill(maria.clickhouse.process.pid, signal.SIGCONT)
+    agent.start()
+    load.stop()
+    maria.wait_equal()
+
+
 def test_clocks_that_jump(maria, tmp_path):
     """Back by days and ahead by years, while it runs and between two starts."""
     wall = os.path.join(tmp_path, "wall")
