@@ -153,8 +153,13 @@ uint32_t history_log_end(int64_t now_us)
 
 /* ---- making one ---- */
 
-static void add_ghost(struct sim_table *left, const struct sim_row *row)
+static void add_ghost(uint32_t index, const struct sim_row *row)
 {
+    struct sim_table *left = &ghosts[index];
+    bool keyed = history.kinds[index] != KIND_KEYLESS;
+    for (uint32_t i = 0; keyed && i < left->row_count; i++)
+        if (memcmp(&left->rows[i], row, sizeof *row) == 0)
+            return;
     if (left->row_count < ROWS_MAX)
         left->rows[left->row_count++] = *row;
 }
@@ -163,25 +168,25 @@ static void add_ghost(struct sim_table *left, const struct sim_row *row)
  * any state of each row. */
 static void leave_ghosts(uint32_t index)
 {
-    struct sim_table *left = &ghosts[index];
     bool keyed = history.kinds[index] != KIND_KEYLESS;
     for (uint32_t i = 0; i < head[index].row_count; i++)
-        add_ghost(left, &head[index].rows[i]);
+        add_ghost(index, &head[index].rows[i]);
     for (uint32_t i = history.change_count; history.parks && keyed && i-- > 0;) {
         const struct sim_change *change = &history.changes[i];
         if (change->table == index && change->op == SIM_CREATE)
             break;
         if (change->table == index && (change->op == SIM_UPDATE || change->op == SIM_DELETE))
-            add_ghost(left, &change->before);
+            add_ghost(index, &change->before);
     }
 }
 
-/* A row of the new table takes the place of one of that key. */
+/* A row of the new table takes the place of one of that key, unless its target may be parked. */
 static void lay_ghost(uint32_t index, const struct sim_row *row)
 {
-    enum table_kind kind = history.kinds[index];
     struct sim_row *ghost;
-    while (kind != KIND_KEYLESS && (ghost = row_find(&ghosts[index], kind, row)))
+    if (history.kinds[index] == KIND_KEYLESS || history.parks)
+        return;
+    while ((ghost = row_find(&ghosts[index], history.kinds[index], row)))
         row_remove(&ghosts[index], ghost);
 }
 
