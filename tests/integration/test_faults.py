@@ -144,7 +144,7 @@ def test_a_disk_that_fails(maria, phase, call):
     if phase == "stream":
         agent.wait_streaming()
     else:
-        wait_for(lambda: log_files(agent), 30, "the checkpoint", interval=0.01)
+        wait_for(lambda: agent.sink_status()["tables"], 30, "the reading to begin", interval=0.01)
     disk = FailingDisk(agent.process.pid, call, log_files(agent) if call == "write" else ())
     try:
         maria.execute("INSERT INTO keyed (v) VALUES (1)", "INSERT INTO keyless VALUES (1), (1)",
