@@ -362,6 +362,11 @@ def measure_snapshot(bench, repeat):
 
 
 def measure_start(bench, _repeat):
+    """Twice: MariaDB looks for a GTID from its file's beginning, in its time, not ours."""
+    agent, seconds, _ = bench.following()
+    agent.stop()
+    print(f"\nStart with a checkpoint, far into the server's file: {seconds * 1000:.0f} ms")
+    bench.source.execute("FLUSH BINARY LOGS")
     agent, seconds, cpu = bench.following()
     bench.latencies(2)
     times = bench.latencies(20)
@@ -369,7 +374,7 @@ def measure_start(bench, _repeat):
     time.sleep(IDLE_SECONDS)
     idle = agent.cpu_seconds() - before
     agent.stop()
-    print(f"\nStart with a checkpoint: {seconds * 1000:.0f} ms, {cpu * 1000:.0f} ms of CPU")
+    print(f"Start with a checkpoint: {seconds * 1000:.0f} ms, {cpu * 1000:.0f} ms of CPU")
     print(f"Committed to seen in ClickHouse, flushed each 100 ms: median "
           f"{times[len(times) // 2] * 1000:.0f} ms, longest {times[-1] * 1000:.0f} ms")
     print(f"Idle: {idle / IDLE_SECONDS * 100:.2f} % of a core", flush=True)
