@@ -87,6 +87,9 @@ static void put_type(struct json_writer *json, const struct type *type)
     json_key(json, BYTES_LITERAL("type"));
     json_object(json);
     json_member_string(json, "kind", bytes_from(type_kind_name(type->kind)));
+    if (type->kind == TYPE_ARRAY)
+        json_member_string(json, "element",
+                           bytes_from(type_kind_name((enum type_kind)type->element)));
     json_member_uint(json, "bits", type->bits);
     json_member_uint(json, "precision", type->precision);
     json_member_uint(json, "scale", type->scale);

@@ -138,6 +138,8 @@ static const char *state_name(int state) { return table_state_name((enum table_s
 static void read_type(struct fields *in, struct type *type)
 {
     type->kind = (enum type_kind)take_name(in, "kind", TYPE_KIND_COUNT, kind_name);
+    if (type->kind == TYPE_ARRAY)
+        type->element = (uint8_t)take_name(in, "element", TYPE_KIND_COUNT, kind_name);
     type->bits = (uint8_t)take_number(in, "bits", UINT8_MAX);
     type->precision = (uint8_t)take_number(in, "precision", UINT8_MAX);
     type->scale = (uint8_t)take_number(in, "scale", UINT8_MAX);

@@ -5,7 +5,8 @@
  *   comment, key_name (each sized), u8 flags (1: system versioned), u32 source_id, u16 columns,
  * then a column each: name, charset, collation, source_type, default, comment (sized), u8 kind, u8
  * bits, u8 precision, u8 scale, u32 length, u8 flags, u8 generated, u16 key_order, u32 source_id,
- *   u16 members, labels. Format 1 had no source_id. */
+ *   u16 members, labels. Format 1 had no source_id. The kind of an array is that of its elements
+ * with the highest bit set. */
 #include "schema/table.h"
 
 #include "engine/base/assert.h"
@@ -22,6 +23,7 @@ enum {
     FLAG_AUTO_INCREMENT = 16,
     FLAG_EXPRESSION = 32
 };
+enum { FLAG_ARRAY = 0x80 }; /* of a kind */
 
 static uint8_t fold(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c; }
 
@@ -117,7 +119,8 @@ static void column_encode(const struct column *column, struct buf *out)
     buf_sized(out, column->default_text);
     buf_sized(out, column->comment);
     const struct type *type = &column->type;
-    buf_u8(out, (uint8_t)type->kind);
+    buf_u8(out, type->kind == TYPE_ARRAY ? (uint8_t)(FLAG_ARRAY | type->element)
+                                         : (uint8_t)type->kind);
     buf_u8(out, type->bits);
     buf_u8(out, type->precision);
     buf_u8(out, type->scale);
@@ -188,8 +191,12 @@ static void column_decode(struct reader *in, uint8_t format, struct arena *arena
     column->comment = take_sized(in, arena);
     struct type *type = &column->type;
     uint8_t kind = reader_u8(in);
+    bool array = kind & FLAG_ARRAY;
+    kind &= (uint8_t)~FLAG_ARRAY;
     in->failed |= kind >= TYPE_KIND_COUNT || !column->name.data;
-    type->kind = in->failed ? TYPE_INT : (enum type_kind)kind;
+    kind = in->failed ? TYPE_INT : kind;
+    type->kind = array ? TYPE_ARRAY : (enum type_kind)kind;
+    type->element = array ? kind : 0;
     type->bits = reader_u8(in);
     type->precision = reader_u8(in);
     type->scale = reader_u8(in);

@@ -15,6 +15,7 @@ const char *type_kind_name(enum type_kind kind)
         [TYPE_BYTES] = "bytes",       [TYPE_JSON] = "json",           [TYPE_ENUM] = "enum",
         [TYPE_SET] = "set",           [TYPE_GEOMETRY] = "geometry",   [TYPE_VECTOR] = "vector",
         [TYPE_UUID] = "uuid",         [TYPE_INET4] = "inet4",         [TYPE_INET6] = "inet6",
+        [TYPE_ARRAY] = "array",
     };
     ASSERT(kind < TYPE_KIND_COUNT);
     return names[kind];
@@ -24,7 +25,7 @@ bool type_equal(const struct type *a, const struct type *b)
 {
     if (a->kind != b->kind || a->bits != b->bits || a->precision != b->precision ||
         a->scale != b->scale || a->fixed != b->fixed || a->boolean != b->boolean ||
-        a->length != b->length || a->member_count != b->member_count)
+        a->length != b->length || a->element != b->element || a->member_count != b->member_count)
         return false;
     for (uint16_t i = 0; i < a->member_count; i++)
         if (!bytes_equal(a->members[i], b->members[i]))

@@ -28,6 +28,7 @@ enum type_kind {
     TYPE_UUID,      /* 16 bytes in text order                                                    */
     TYPE_INET4,     /* 4 bytes, network order                                                    */
     TYPE_INET6,     /* 16 bytes, network order                                                   */
+    TYPE_ARRAY,    /* of elements of kind `element`, which the other members describe          */
     TYPE_KIND_COUNT
 };
 
@@ -35,6 +36,7 @@ struct type {
     enum type_kind kind;
     uint8_t bits;             /* integers */
     uint8_t precision, scale; /* decimal; scale = fraction digits of TIME, DATETIME, TIMESTAMP */
+    uint8_t element;          /* of an ARRAY: its elements' enum type_kind */
     bool fixed;               /* CHAR, BINARY */
     bool boolean;             /* integer that its source declares as a boolean: TINYINT(1) */
     uint32_t length;

@@ -19,7 +19,8 @@
  *   ENUM                        VALUE_TEXT, the label; "" for the error value 0
  *   SET                         VALUE_TEXT, labels joined by commas, as MySQL prints it
  *   BYTES, GEOMETRY, VECTOR, UUID, INET4, INET6   VALUE_TEXT, the raw bytes
- */
+
+ *   ARRAY                       VALUE_TEXT, see schema/array.h */
 #pragma once
 
 #include "engine/base/bytes.h"

@@ -11,6 +11,7 @@
 
 #include "config/setting.h"
 #include "engine/base/json_write.h"
+#include "schema/array.h"
 #include "sinks/drivers.h"
 #include "sinks/value_text.h"
 
@@ -76,11 +77,28 @@ static bool value_print(const struct type *type, const struct value *value, stru
 }
 
 static void value_json(struct stdout_sink *self, struct json_writer *json, const struct type *type,
+                       const struct value *value);
+
+static void array_json(struct stdout_sink *self, struct json_writer *json, const struct type *type,
+                       const struct value *value)
+{
+    struct type element = array_element(type);
+    struct bytes rest = value_bytes(value);
+    struct value item;
+    json_array(json);
+    while (array_next(&rest, &item))
+        value_json(self, json, &element, &item);
+    json_array_end(json);
+}
+
+static void value_json(struct stdout_sink *self, struct json_writer *json, const struct type *type,
                        const struct value *value)
 {
     buf_reset(&self->text);
     if (value->tag == VALUE_NULL)
         json_null(json);
+    else if (type->kind == TYPE_ARRAY && array_is_list(value))
+        array_json(self, json, type, value);
     else if (value_print(type, value, &self->text))
         json_string(json, buf_view(&self->text));
     else if (value->tag == VALUE_INT)

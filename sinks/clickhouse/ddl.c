@@ -27,7 +27,8 @@ static void alter_table(const struct ddl *ddl, struct buf *sql)
 struct clickhouse_type ddl_type(const struct ddl *ddl, const struct column *column)
 {
     struct clickhouse_type type = clickhouse_type_of(&column->type, ddl->abilities);
-    type.nullable = column->nullable && column->key_order == 0 && type.family != FAMILY_FLOATS;
+    if (!clickhouse_type_is_array(&type))
+        type.nullable = column->nullable && column->key_order == 0;
     return type;
 }
 
@@ -154,7 +155,7 @@ static bool may_order(const struct ddl *ddl, const struct table *table, const st
     if (table->key_count > 0)
         return column->key_order > 0;
     return !column->nullable && column->type.kind != TYPE_VECTOR &&
-           ddl_type(ddl, column).family != FAMILY_OTHER;
+           column->type.kind != TYPE_ARRAY && ddl_type(ddl, column).family != FAMILY_OTHER;
 }
 
 static bool is_ordered_first(const struct ddl *ddl, struct bytes name)

@@ -7,10 +7,12 @@
  *   string := varuint size, bytes
  *   data   := the values one after another, little endian; a Nullable first has a byte a row, 1 for
  *             NULL, then a value for each row all the same; an Array first has the end of each row
- *             (u64, counted in elements), then the elements
+ *             (u64, counted in elements), then the elements, those of Array(Nullable) as the data
+ *             of a Nullable
  *
  * A load has one buf for a plain column (name, type, values), two for a Nullable one (name, type,
- * nulls; values) and for an array (name, type, ends; elements): written one after another they are
+ * nulls; values) and for an array (name, type, ends; elements), three for one of Nullable elements
+ * (name, type, ends; nulls; elements): written one after another they are
  * the block behind its first two numbers. So a load describes itself, and is sent as it was encoded
  * even when the target was altered meanwhile; the server converts to the column's type. Columns 0
  * and 1 are the version and the flag: `_is_deleted` of a table with a key, `_sign` of one without.
@@ -22,6 +24,7 @@
 
 #include "engine/base/assert.h"
 #include "engine/base/reader.h"
+#include "schema/array.h"
 #include "sinks/clickhouse/wide.h"
 #include "sinks/value_text.h"
 
@@ -41,6 +44,7 @@ struct native_column {
     int64_t divisor;          /* microseconds in a tick */
     int64_t minimum, maximum; /* of dates: days or microseconds */
     const struct column *column;
+    const struct native_column *element; /* of an array of Nullable elements */
     struct bytes header; /* name and type, as the block has them */
 };
 
@@ -328,9 +332,40 @@ static bool column_put_default(const struct native_column *column, struct buf *o
     return true;
 }
 
+/* The nulls of its elements lie in the buf before that of the elements: a byte each. */
+static enum cell put_array(struct native_encoder *encoder, const struct native_column *column,
+                           const struct value *value, struct buf *out, struct error *err)
+{
+    struct bytes rest = value_bytes(value);
+    struct buf *nulls = out - 1;
+    if (!array_is_list(value)) {
+        error_set(err, ERROR_DATA,
+                  "column '%.*s': %.*s has more than one dimension or another lower bound than 1, "
+                  "which no Array holds: with array.mode: text at the source every array arrives",
+                  BYTES_ARGS(column->column->name), (int)(rest.size < 60 ? rest.size : 60),
+                  (const char *)rest.data);
+        return CELL_FAILED;
+    }
+    struct value item;
+    while (array_next(&rest, &item)) {
+        enum cell cell = item.tag == VALUE_NULL
+                             ? CELL_NULL
+                             : column->element->put(encoder, column->element, &item, out, err);
+        if (cell == CELL_FAILED)
+            return cell;
+        if (cell == CELL_NULL && !column_put_default(column->element, out))
+            return cell_fail(column, "the load is too large", err);
+        buf_u8(nulls, cell == CELL_NULL);
+    }
+    if (rest.size > 0)
+        return cell_wrong(column, err);
+    return nulls->failed ? cell_fail(column, "the load is too large", err) : CELL_DONE;
+}
+
 static bool column_put_end(const struct native_column *column, struct buf *parts)
 {
-    uint64_t end = parts[column->data].size / sizeof(float);
+    const struct buf *data = &parts[column->data];
+    uint64_t end = column->element ? data[-1].size : data->size / sizeof(float);
     buf_put(&parts[column->part], &end, sizeof end);
     return !parts[column->part].failed;
 }
@@ -359,6 +394,11 @@ static bool column_put(struct native_encoder *encoder, const struct native_colum
     enum cell cell = value->tag == VALUE_NULL
                          ? CELL_NULL
                          : column->put(encoder, column, value, &parts[column->data], err);
+    if (cell == CELL_NULL && column->element && encoder->options->array_null == ARRAY_NULL_PARK)
+        return error_set(err, ERROR_DATA,
+                         "column '%.*s' is NULL here, and an Array takes no NULL: array.null: "
+                         "empty makes it an empty one, array.mode: text at the source keeps it",
+                         BYTES_ARGS(column->column->name));
     if (cell == CELL_NULL)
         return column_put_null(column, parts, false, err);
     if (cell == CELL_FAILED)
@@ -630,6 +670,21 @@ static void choose(struct native_column *column, const struct clickhouse_type *t
     }
 }
 
+static void choose_array(struct native_column *column, const struct clickhouse_type *type,
+                         const struct clickhouse_abilities *abilities, struct arena *arena)
+{
+    struct clickhouse_type carrier = clickhouse_element(type);
+    struct native_column *element = arena_zalloc(arena, sizeof *element);
+    struct column *source = arena_zalloc(arena, sizeof *source);
+    *source = array_element_column(column->column);
+    element->column = source;
+    element->nullable = true;
+    choose(element, &carrier, abilities);
+    column->array = true;
+    column->element = element;
+    column->put = put_array;
+}
+
 struct native_layout *native_layout_make(const struct table *table,
                                          const struct native_field *fields, uint16_t count_fields,
                                          const struct clickhouse_abilities *abilities,
@@ -649,11 +704,14 @@ struct native_layout *native_layout_make(const struct table *table,
         column->source = fields[i].source;
         column->in_key = fields[i].in_key;
         struct clickhouse_type type = clickhouse_type_of(&column->column->type, abilities);
-        type.nullable = fields[i].nullable && type.family != FAMILY_FLOATS;
-        column->nullable = type.nullable;
-        choose(column, &type, abilities);
+        if (!clickhouse_type_is_array(&type))
+            column->nullable = type.nullable = fields[i].nullable;
+        if (type.family == FAMILY_ARRAY)
+            choose_array(column, &type, abilities, arena);
+        else
+            choose(column, &type, abilities);
         column->part = layout->parts;
-        column->data = column->part + (column->nullable || column->array);
+        column->data = column->part + (column->nullable || column->array) + (column->element != 0);
         layout->parts = column->data + 1;
         column->header =
             header_make(fields[i].name, clickhouse_type_name(&type, false, arena), arena);
@@ -684,8 +742,9 @@ bool native_next_column(const struct load *load, uint32_t *part, struct bytes *n
     *name = reader_take(&in, take_varuint(&in));
     struct bytes type = reader_take(&in, take_varuint(&in));
     ASSERT(!in.failed && type.size > 0);
-    bool two = type.size > 6 &&
-               (memcmp(type.data, "Nullab", 6) == 0 || memcmp(type.data, "Array(", 6) == 0);
-    *part += two ? 2 : 1;
+    bool array = type.size > 6 && memcmp(type.data, "Array(", 6) == 0;
+    struct bytes inner = { type.data + (array ? 6 : 0), type.size - (array ? 6u : 0u) };
+    bool nullable = inner.size > 6 && memcmp(inner.data, "Nullab", 6) == 0;
+    *part += 1u + array + nullable;
     return true;
 }

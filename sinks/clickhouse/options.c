@@ -8,6 +8,7 @@
 static const char *const compressions[] = { "lz4", "zstd", "none", NULL };
 static const char *const verifications[] = { "full", "none", NULL };
 static const char *const zero_date_modes[] = { "null", "epoch", "fail", NULL };
+static const char *const array_null_modes[] = { "park", "empty", NULL };
 static const char *const out_of_range_modes[] = { "clamp", "null", "fail", NULL };
 
 const struct setting clickhouse_settings[] = {
@@ -118,6 +119,13 @@ const struct setting clickhouse_settings[] = {
       .choices = out_of_range_modes,
       .help = "A date that the server cannot hold: clamp to the nearest, null, or fail. Counted; a "
               "date of a key always fails." },
+    { .name = "array.null",
+      .type = SETTING_CHOICE,
+      .offset = FIELD(array_null),
+      .default_text = "park",
+      .choices = array_null_modes,
+      .help = "A NULL in place of a whole array, which ClickHouse's Array cannot be (array.mode: "
+              "array of a PostgreSQL source): park the table, or empty, an empty array." },
     { .name = NULL },
 };
 

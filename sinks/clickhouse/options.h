@@ -9,6 +9,7 @@
 enum clickhouse_compression { COMPRESSION_LZ4, COMPRESSION_ZSTD, COMPRESSION_NONE };
 enum clickhouse_verify { VERIFY_FULL, VERIFY_NONE };
 enum zero_date_mode { ZERO_DATE_NULL, ZERO_DATE_EPOCH, ZERO_DATE_FAIL };
+enum array_null_mode { ARRAY_NULL_PARK, ARRAY_NULL_EMPTY };
 enum out_of_range_mode { OUT_OF_RANGE_CLAMP, OUT_OF_RANGE_NULL, OUT_OF_RANGE_FAIL };
 
 struct clickhouse_options {
@@ -27,6 +28,7 @@ struct clickhouse_options {
     int64_t connect_timeout_ms, request_timeout_ms;
     int zero_date;
     int out_of_range;
+    int array_null;
 };
 
 extern const struct setting clickhouse_settings[];

@@ -167,11 +167,14 @@ static bool column_check(const struct clickhouse_column *target, const struct co
     if (!clickhouse_type_holds(&target->type, &type, &source->type))
         return error_set(
             err, ERROR_DATA,
-            "column '%.*s' %.*s of the target cannot hold every %s of the source (%.*s)",
+            "column '%.*s' %.*s of the target cannot hold every %s of the source (%.*s)%s",
             BYTES_ARGS(target->name), BYTES_ARGS(target->type_text),
-            type_kind_name(source->type.kind), BYTES_ARGS(source->source_type));
-    /* An array cannot be Nullable: an empty one stands for NULL. */
-    if (source->nullable && !target->type.nullable && type.family != FAMILY_FLOATS)
+            type_kind_name(source->type.kind), BYTES_ARGS(source->source_type),
+            clickhouse_type_is_array(&target->type) != clickhouse_type_is_array(&type)
+                ? ": drop the column and resync the table, or put array.mode back"
+                : "");
+    /* An array cannot be Nullable: native.c decides what becomes of its NULL. */
+    if (source->nullable && !target->type.nullable && !clickhouse_type_is_array(&type))
         return error_set(err, ERROR_DATA,
                          "column '%.*s' may be NULL at the source, and the target's takes no NULL: "
                          "make it Nullable(%.*s)",

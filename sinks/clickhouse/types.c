@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Types: integers and decimals exactly, dates in the 64-bit forms, bytes as they are in String
- * (ClickHouse's strings hold any bytes), arrays of floats for vectors. A column is Nullable only
- * where the source's is; an array cannot be, and an empty one stands for NULL, which is no vector
- * in any source. */
+ * (ClickHouse's strings hold any bytes), arrays of floats for vectors, of Nullable elements for
+ * arrays. A column is Nullable only where the source's is; an array cannot be: an empty one stands
+ * for the NULL of a vector, which is empty in no source, and for that of an array when the user
+ * says so. */
 #include "sinks/clickhouse/types.h"
 
 #include <stdio.h>
 
 #include "engine/base/assert.h"
+#include "schema/array.h"
 
 enum { DECIMAL_PRECISION_MAX = 76, MICRO_DIGITS = 6 };
 
@@ -90,7 +92,22 @@ static void parse_arguments(struct bytes text, struct clickhouse_type *out)
     }
 }
 
-struct clickhouse_type clickhouse_type_parse(struct bytes text)
+struct clickhouse_type clickhouse_element(const struct clickhouse_type *array)
+{
+    struct clickhouse_type element = *array;
+    element.family = array->element;
+    element.element = FAMILY_OTHER;
+    return element;
+}
+
+static struct clickhouse_type array_of(struct clickhouse_type element)
+{
+    element.element = element.family;
+    element.family = FAMILY_ARRAY;
+    return element;
+}
+
+static struct clickhouse_type scalar_parse(struct bytes text)
 {
     static const struct {
         const char *name;
@@ -100,7 +117,7 @@ struct clickhouse_type clickhouse_type_parse(struct bytes text)
         { "Date32", FAMILY_DATE32 }, { "DateTime", FAMILY_DATETIME },
         { "UUID", FAMILY_UUID },     { "String", FAMILY_STRING },
         { "IPv4", FAMILY_IPV4 },     { "IPv6", FAMILY_IPV6 },
-        { "JSON", FAMILY_JSON },     { "Array(Float32)", FAMILY_FLOATS },
+        { "JSON", FAMILY_JSON },
     };
     struct clickhouse_type type = { .utc = true };
     type.low_cardinality = take_wrapper(&text, "LowCardinality(");
@@ -111,6 +128,13 @@ struct clickhouse_type clickhouse_type_parse(struct bytes text)
     if (type.family == FAMILY_OTHER)
         parse_arguments(text, &type);
     return type;
+}
+
+struct clickhouse_type clickhouse_type_parse(struct bytes text)
+{
+    if (bytes_is(text, "Array(Float32)"))
+        return (struct clickhouse_type){ .family = FAMILY_FLOATS, .utc = true };
+    return take_wrapper(&text, "Array(") ? array_of(scalar_parse(text)) : scalar_parse(text);
 }
 
 /* ---- the mapping ---- */
@@ -164,6 +188,12 @@ struct clickhouse_type clickhouse_type_of(const struct type *type,
                                           const struct clickhouse_abilities *abilities)
 {
     ASSERT(type->kind < TYPE_KIND_COUNT);
+    if (type->kind == TYPE_ARRAY) {
+        struct type element = array_element(type);
+        struct clickhouse_type carrier = clickhouse_type_of(&element, abilities);
+        carrier.nullable = true;
+        return array_of(carrier);
+    }
     struct clickhouse_type out = { .family = families[type->kind], .utc = true };
     if (type->kind == TYPE_INT && type->boolean)
         out.family = FAMILY_BOOL;
@@ -223,11 +253,13 @@ struct bytes clickhouse_type_name(const struct clickhouse_type *type, bool creat
                                   struct arena *arena)
 {
     char base[64];
-    base_name(type, base, sizeof base);
+    bool array = type->family == FAMILY_ARRAY;
+    struct clickhouse_type inner = array ? clickhouse_element(type) : *type;
+    base_name(&inner, base, sizeof base);
     bool low = created && type->low_cardinality;
-    return arena_printf(arena, "%s%s%s%s%s", low ? "LowCardinality(" : "",
-                        type->nullable ? "Nullable(" : "", base, type->nullable ? ")" : "",
-                        low ? ")" : "");
+    return arena_printf(arena, "%s%s%s%s%s%s%s", array ? "Array(" : "",
+                        low ? "LowCardinality(" : "", type->nullable ? "Nullable(" : "", base,
+                        type->nullable ? ")" : "", low ? ")" : "", array ? ")" : "");
 }
 
 /* ---- what holds what ---- */
@@ -268,11 +300,21 @@ static bool string_holds(const struct clickhouse_type *to, const struct type *so
     }
 }
 
+static bool array_holds(const struct clickhouse_type *to, const struct clickhouse_type *from,
+                        const struct type *source)
+{
+    struct clickhouse_type to_element = clickhouse_element(to);
+    struct clickhouse_type from_element = clickhouse_element(from);
+    struct type element = array_element(source);
+    return to->family == FAMILY_ARRAY && to->nullable &&
+           clickhouse_type_holds(&to_element, &from_element, &element);
+}
+
 bool clickhouse_type_holds(const struct clickhouse_type *to, const struct clickhouse_type *from,
                            const struct type *source)
 {
     if (to->family == FAMILY_STRING)
-        return from->family != FAMILY_FLOATS;
+        return !clickhouse_type_is_array(from);
     switch (from->family) {
     case FAMILY_INT:
     case FAMILY_UINT:
@@ -287,6 +329,8 @@ bool clickhouse_type_holds(const struct clickhouse_type *to, const struct clickh
         return to->family == FAMILY_TIME64 && to->scale >= from->scale;
     case FAMILY_STRING:
         return string_holds(to, source);
+    case FAMILY_ARRAY:
+        return array_holds(to, from, source);
     case FAMILY_OTHER:
         return false;
     default:
@@ -301,7 +345,7 @@ bool clickhouse_type_converts(const struct clickhouse_type *from, const struct c
                from->family == FAMILY_STRING || from->family == FAMILY_DATE32 ||
                from->family == FAMILY_DATETIME64 || from->family == FAMILY_TIME64 ||
                from->family == FAMILY_UUID;
-    struct type any = { .kind = TYPE_DATETIME };
+    struct type any = { .kind = TYPE_DATETIME, .element = TYPE_DATETIME };
     bool integers = (from->family == FAMILY_INT || from->family == FAMILY_UINT) &&
                     (to->family == FAMILY_INT || to->family == FAMILY_UINT);
     if (integers)

@@ -33,15 +33,24 @@ enum family {
     FAMILY_IPV4,
     FAMILY_IPV6,
     FAMILY_FLOATS, /* Array(Float32) */
+    FAMILY_ARRAY,  /* of `element`, which the other members describe */
 };
 
 struct clickhouse_type {
-    enum family family;
+    enum family family, element;
     uint32_t bits;
     uint8_t precision, scale;
-    bool nullable, low_cardinality;
+    bool nullable, low_cardinality; /* of an array: its elements */
     bool utc; /* date and time: no other zone is named */
 };
+
+static inline bool clickhouse_type_is_array(const struct clickhouse_type *type)
+{
+    return type->family == FAMILY_FLOATS || type->family == FAMILY_ARRAY;
+}
+
+/* The type of an array's elements. */
+struct clickhouse_type clickhouse_element(const struct clickhouse_type *array);
 
 /* Parses a type as system.columns prints it. What it does not know is FAMILY_OTHER. */
 struct clickhouse_type clickhouse_type_parse(struct bytes text);

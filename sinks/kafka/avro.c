@@ -11,6 +11,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/reader.h"
+#include "schema/array.h"
 #include "sinks/kafka/avro_schema.h"
 #include "sinks/kafka/registry.h"
 #include "sinks/kafka/row_key.h"
@@ -269,6 +270,29 @@ static bool avro_vector(const struct json_column *column, const struct value *va
     return value->size % 4 == 0;
 }
 
+static bool put_cell(const struct avro_column *column, const struct value *value, struct buf *out);
+
+/* One block with all elements, each a branch and a value; then an empty block. */
+static bool avro_array(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    const struct avro_column *element = (const void *)column->element; /* its first member */
+    struct bytes rest = value_bytes(value);
+    struct value item;
+    int64_t count = 0;
+    bool ok = array_is_list(value);
+    while (ok && array_next(&rest, &item))
+        count++;
+    if (!ok || rest.size > 0)
+        return false;
+    if (count > 0)
+        put_long(out, count);
+    rest = value_bytes(value);
+    while (ok && array_next(&rest, &item))
+        ok = put_cell(element, &item, out);
+    put_long(out, 0);
+    return ok;
+}
+
 /* ---- columns ---- */
 
 static json_put form_of(json_put json, const char *type)
@@ -299,6 +323,7 @@ static json_put form_of(json_put json, const char *type)
         { put_geometry, avro_geometry },
         { put_point, avro_point },
         { put_vector, avro_vector },
+        { put_array, avro_array },
         { put_uuid, avro_uuid },
         { put_address, avro_address },
     };
@@ -337,6 +362,12 @@ static struct avro_column avro_column(const struct format_context *context,
         out.json.zero = bytes_is(json.zero, "null")
                             ? (struct bytes){ null_branch, 1 }
                             : encoded(context->arena, out.nullable, out.put, &json, &epoch);
+    }
+    if (kind == TYPE_ARRAY) {
+        struct column element = array_element_column(column);
+        struct avro_column *inner = arena_zalloc(context->arena, sizeof *inner);
+        *inner = avro_column(context, &element, false);
+        out.json.element = &inner->json;
     }
     if (json.absent.data && out.put) {
         struct value placeholder = value_text(context->options->placeholder);

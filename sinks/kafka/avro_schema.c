@@ -117,6 +117,21 @@ static void put_struct(struct avro_writer *writer, const struct connect_schema *
                                 "\"connect.name\":\"io.debezium.data.geometry.Geometry\"}"));
 }
 
+static void put_type(struct avro_writer *writer, const struct connect_schema *schema);
+
+static void put_items(struct avro_writer *writer, const struct connect_schema *items)
+{
+    struct json_writer *json = &writer->json;
+    json_object(json);
+    json_member_string(json, "type", bytes_from("array"));
+    json_key(json, bytes_from("items"));
+    json_array(json);
+    json_string(json, bytes_from("null"));
+    put_type(writer, items);
+    json_array_end(json);
+    json_object_end(json);
+}
+
 static void put_type(struct avro_writer *writer, const struct connect_schema *schema)
 {
     struct json_writer *json = &writer->json;
@@ -124,6 +139,10 @@ static void put_type(struct avro_writer *writer, const struct connect_schema *sc
     bool int16 = strcmp(schema->type, "int16") == 0;
     if (strcmp(schema->type, "struct") == 0) {
         put_struct(writer, schema);
+        return;
+    }
+    if (schema->items) {
+        put_items(writer, schema->items);
         return;
     }
     if (!schema->name && !int16) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sinks/kafka/debezium_type.h"
 
+#include "schema/array.h"
+
 /* One line a type: what the Connect schema is, and which function writes a value. */
 struct carrier {
     const char *type, *name;
@@ -91,6 +93,7 @@ static struct carrier carrier_of(const struct column *column, const struct kafka
         [TYPE_UUID] = { "string", NULL, put_uuid, 0 },
         [TYPE_INET4] = { "string", NULL, put_address, 0 },
         [TYPE_INET6] = { "string", NULL, put_address, 0 },
+        [TYPE_ARRAY] = { "array", NULL, put_array, 0 },
     };
     switch (type->kind) {
     case TYPE_INT:
@@ -157,6 +160,11 @@ struct connect_schema debezium_schema(const struct format_context *context,
         schema.parameters[1] = arena_printf(context->arena, "%u", decimal ? type->scale : 0u);
         schema.parameters[2] = bytes_from("connect.decimal.precision");
         schema.parameters[3] = arena_printf(context->arena, "%u", decimal ? type->precision : 20u);
+    } else if (type->kind == TYPE_ARRAY) {
+        struct column element = array_element_column(column);
+        struct connect_schema *items = arena_zalloc(context->arena, sizeof *items);
+        *items = debezium_schema(context, &element);
+        schema.items = items;
     }
     return schema;
 }
@@ -194,10 +202,9 @@ void connect_schema_json(const struct connect_schema *schema, bool optional,
         geometry_json(schema, json);
     if (strcmp(schema->type, "array") == 0) {
         json_key(json, bytes_from("items"));
+        static const struct connect_schema floats = { .type = "float" };
         json_object(json);
-        json_member_string(json, "type", bytes_from("float"));
-        json_key(json, bytes_from("optional"));
-        json_bool(json, false);
+        connect_schema_json(schema->items ? schema->items : &floats, schema->items != NULL, json);
         json_object_end(json);
     }
     json_key(json, bytes_from("optional"));
@@ -265,6 +272,12 @@ struct json_column debezium_column(const struct format_context *context,
         .width = (column->type.length + 7) / 8,
         .scale = column->type.scale,
     };
+    if (column->type.kind == TYPE_ARRAY) {
+        struct column element = array_element_column(column);
+        struct json_column *inner = arena_zalloc(context->arena, sizeof *inner);
+        *inner = debezium_column(context, &element, key);
+        out.element = inner;
+    }
     if (!key) {
         out.zero = zero_date(column, &carrier, context->options);
         out.absent = absent_value(context, column, &carrier);

@@ -12,6 +12,7 @@
 struct connect_schema {
     const char *type;           /* "int64", "string", "bytes", "struct", "array" */
     const char *name;           /* NULL: none */
+    const struct connect_schema *items; /* of an array; NULL: floats */
     struct bytes parameters[4]; /* key, value, key, value; NULL ends them */
 };
 

@@ -2,6 +2,7 @@
 #include "sinks/kafka/flat.h"
 
 #include "engine/base/clock.h"
+#include "schema/array.h"
 
 struct json_column flat_column(const struct format_context *context, const struct column *column,
                                const json_put forms[FLAT_KINDS])
@@ -10,11 +11,18 @@ struct json_column flat_column(const struct format_context *context, const struc
     int kind = type->kind == TYPE_INT && type->boolean       ? FLAT_BOOLEAN
                : type->kind == TYPE_BIT && type->length <= 1 ? FLAT_ONE_BIT
                                                              : (int)type->kind;
-    return (struct json_column){ .put = forms[kind],
-                                 .lead = json_lead(context->arena, column->name),
-                                 .zeros = &context->counters->zero_dates,
-                                 .width = (type->length + 7) / 8,
-                                 .scale = type->scale };
+    struct json_column out = { .put = forms[kind],
+                               .lead = json_lead(context->arena, column->name),
+                               .zeros = &context->counters->zero_dates,
+                               .width = (type->length + 7) / 8,
+                               .scale = type->scale };
+    if (type->kind == TYPE_ARRAY) {
+        struct column element = array_element_column(column);
+        struct json_column *inner = arena_zalloc(context->arena, sizeof *inner);
+        *inner = flat_column(context, &element, forms);
+        out.element = inner;
+    }
+    return out;
 }
 
 struct flat_plan *flat_plan_make(const struct format_context *context, const struct key_form *form,

@@ -6,6 +6,7 @@
 
 #include "engine/base/json_write.h"
 #include "engine/base/reader.h"
+#include "schema/array.h"
 #include "sinks/kafka/unscaled.h"
 #include "sinks/value_text.h"
 
@@ -357,6 +358,25 @@ bool put_vector(const struct json_column *column, const struct value *value, str
     }
     buf_u8(out, ']');
     return value->size % 4 == 0;
+}
+
+bool put_array(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    struct bytes rest = value_bytes(value);
+    struct value item;
+    bool ok = array_is_list(value), comma = false;
+    buf_u8(out, '[');
+    while (ok && array_next(&rest, &item)) {
+        if (comma)
+            buf_u8(out, ',');
+        comma = true;
+        if (item.tag == VALUE_NULL)
+            buf_text(out, "null");
+        else
+            ok = column->element->put(column->element, &item, out);
+    }
+    buf_u8(out, ']');
+    return ok && rest.size == 0;
 }
 
 bool put_uuid(const struct json_column *column, const struct value *value, struct buf *out)

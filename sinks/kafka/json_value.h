@@ -25,6 +25,7 @@ struct json_column {
     int64_t divisor;      /* of microseconds */
     uint32_t width;       /* of a bit field, in bytes */
     uint8_t scale;
+    const struct json_column *element; /* of an array */
 };
 
 /* ERROR_DATA with the first column for whose type the format has no form. */
@@ -77,5 +78,6 @@ bool put_hex(const struct json_column *column, const struct value *value, struct
 bool put_geometry(const struct json_column *column, const struct value *value, struct buf *out);
 bool put_point(const struct json_column *column, const struct value *value, struct buf *out);
 bool put_vector(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_array(const struct json_column *column, const struct value *value, struct buf *out);
 bool put_uuid(const struct json_column *column, const struct value *value, struct buf *out);
 bool put_address(const struct json_column *column, const struct value *value, struct buf *out);

@@ -35,6 +35,7 @@ static const json_put forms[FLAT_KINDS] = {
     [TYPE_UUID] = put_uuid,
     [TYPE_INET4] = put_address,
     [TYPE_INET6] = put_address,
+    [TYPE_ARRAY] = put_array,
     [FLAT_BOOLEAN] = put_int,
     [FLAT_ONE_BIT] = put_uint,
 };

@@ -278,6 +278,7 @@ static bool choose(struct cell *cell, uint8_t wire)
     case TYPE_INET6:
         cell->decode = decode_inet;
         return text;
+    case TYPE_ARRAY: /* PostgreSQL's */
     case TYPE_KIND_COUNT:
         break;
     }

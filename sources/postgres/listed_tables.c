@@ -204,14 +204,17 @@ static void draft_table(const struct listing *listing, uint32_t row, uint32_t *c
     struct candidate key = choose_key(&listing->keys, *key_at, keys_end, out->identity);
     *key_at = keys_end;
     mark_key(&listing->keys, &key, table, columns);
+    for (uint16_t i = 0; i < table->column_count; i++)
+        postgres_key_type(&columns[i]);
     table->columns = columns;
     table_index_keys(arena, table);
     out->table = table;
     out->replicable = out->identity == 'f' || (out->identity != 'n' && table->key_count > 0);
 }
 
-static bool details_read(struct session *connection, const uint32_t *oids, size_t count,
-                         struct arena *arena, struct listing *out, struct error *err)
+static bool details_read(struct session *connection, const struct postgres_options *options,
+                         const uint32_t *oids, size_t count, struct arena *arena,
+                         struct listing *out, struct error *err)
 {
     struct buf list, sql;
     buf_init(&list, SQL_LIMIT);
@@ -236,7 +239,8 @@ static bool details_read(struct session *connection, const uint32_t *oids, size_
     uint32_t *types = arena_array(arena, out->columns.row_count + 1u, sizeof *types);
     for (uint32_t i = 0; i < out->columns.row_count; i++)
         types[i] = oid_of(out->columns.cells[i * C_COUNT + C_TYPE]);
-    return user_types_read(connection, types, out->columns.row_count, arena, &out->users, err);
+    return user_types_read(connection, options, types, out->columns.row_count, arena, &out->users,
+                           err);
 }
 
 /* Keeps the rows of listing->tables that the filter wants. */
@@ -261,7 +265,7 @@ static bool drafts_make(struct session *connection, const struct postgres_option
     *out = arena_array(arena, kept + 1u, sizeof **out);
     if (kept == 0)
         return true;
-    if (!details_read(connection, oids, kept, arena, listing, err))
+    if (!details_read(connection, options, oids, kept, arena, listing, err))
         return false;
     uint32_t column_at = 0, key_at = 0;
     for (uint32_t i = 0; i < kept; i++)

@@ -9,6 +9,7 @@
 enum change_detection { DETECT_INFER, DETECT_TRIGGER };
 enum publication_mode { PUBLICATION_FILTERED, PUBLICATION_DISABLED };
 
+enum array_mode { ARRAYS_AS_TEXT, ARRAYS_AS_ARRAYS };
 enum origin_filter { ORIGIN_ANY, ORIGIN_NONE };
 
 struct postgres_options {
@@ -26,6 +27,7 @@ struct postgres_options {
     int64_t connect_timeout_ms, heartbeat_ms, discovery_ms;
     int64_t fetch_rows; /* "scan.snapshot.fetch.size", accepted for compatibility */
     int origin;         /* enum origin_filter */
+    int arrays;         /* enum array_mode */
     bool comments;
     int detection; /* enum change_detection */
 };

@@ -22,6 +22,7 @@ const char *const postgres_tls_modes[] = { "disable",   "allow",       "prefer",
                                            "verify-ca", "verify-full", NULL };
 static const char *const detections[] = { "infer", "trigger", NULL };
 static const char *const publication_modes[] = { "filtered", "disabled", NULL };
+static const char *const array_modes[] = { "text", "array", NULL };
 static const char *const origin_filters[] = { "any", "none", NULL };
 
 #define FIELD(field) SETTING_FIELD(postgres_options, field)
@@ -165,6 +166,13 @@ const struct setting postgres_settings[] = {
       .help = "Accepted for compatibility: rows are streamed.",
       .minimum = 1,
       .maximum = INT64_MAX },
+    { .name = "array.mode",
+      .type = SETTING_CHOICE,
+      .offset = FIELD(arrays),
+      .default_text = "text",
+      .help = "text: arrays arrive as PostgreSQL prints them, whatever they hold; array: as arrays "
+              "of one dimension, and a value that is none parks its table.",
+      .choices = array_modes },
     { .name = "include-comments.enabled",
       .type = SETTING_BOOL,
       .offset = FIELD(comments),

@@ -12,6 +12,7 @@
 #include "engine/base/assert.h"
 #include "engine/base/parse.h"
 #include "engine/base/reader.h"
+#include "sources/postgres/array_text.h"
 
 #define DECODER(name)                                                                              \
     static bool name(struct bytes text, const struct type *type, struct arena *arena,              \
@@ -412,6 +413,8 @@ DECODER(decode_text)
     return true;
 }
 
+DECODER(decode_array) { return array_text_decode(text, type, arena, out); }
+
 struct text_decoder text_decoder_of(const struct type *type)
 {
     static const struct text_decoder decoders[TYPE_KIND_COUNT] = {
@@ -420,7 +423,7 @@ struct text_decoder text_decoder_of(const struct type *type)
         [TYPE_DECIMAL] = { decode_decimal },  [TYPE_DATE] = { decode_date },
         [TYPE_TIME] = { decode_time },        [TYPE_DATETIME] = { decode_moment },
         [TYPE_TIMESTAMP] = { decode_moment }, [TYPE_BYTES] = { decode_bytes },
-        [TYPE_UUID] = { decode_uuid },
+        [TYPE_UUID] = { decode_uuid },          [TYPE_ARRAY] = { decode_array },
     };
     ASSERT(type->kind < TYPE_KIND_COUNT);
     if (type->kind == TYPE_INT && type->boolean)

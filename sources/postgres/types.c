@@ -37,6 +37,16 @@ static const struct builtin {
 };
 enum { OID_NUMERIC = 1700 };
 
+/* Arrays whose elements have a form of their own, or are texts. */
+static const struct array_oid {
+    uint32_t array, element;
+} arrays[] = {
+    { 1000, 16 },   { 1001, 17 },   { 1003, 19 },   { 1005, 21 },   { 1007, 23 },   { 1009, 25 },
+    { 1011, 28 },   { 1012, 29 },   { 1014, 1042 }, { 1015, 1043 }, { 1016, 20 },   { 1021, 700 },
+    { 1022, 701 },  { 1028, 26 },   { 1115, 1114 }, { 1182, 1082 }, { 1183, 1083 }, { 1185, 1184 },
+    { 1231, 1700 }, { 199, 114 },   { 271, 5069 },  { 2951, 2950 }, { 3807, 3802 },
+};
+
 /* numeric(p,s): the scale is 11 bits, signed, since 15. A scale that is negative gives whole
  * numbers of more digits; one beyond the precision gives more digits behind the point. */
 static struct type numeric(int32_t typmod)
@@ -66,13 +76,8 @@ static const struct user_type *user_type_find(const struct user_types *users, ui
     return NULL;
 }
 
-struct type postgres_type(uint32_t oid, int32_t typmod, const struct user_types *users)
+static struct type plain_type(uint32_t oid, int32_t typmod, const struct user_type *user)
 {
-    const struct user_type *user = oid >= FIRST_USER_OID ? user_type_find(users, oid) : NULL;
-    if (user && user->base != oid) {
-        typmod = user->typmod >= 0 ? user->typmod : typmod;
-        oid = user->base;
-    }
     if (oid == OID_NUMERIC)
         return numeric(typmod);
     for (size_t i = 0; i < sizeof builtins / sizeof *builtins; i++) {
@@ -92,6 +97,44 @@ struct type postgres_type(uint32_t oid, int32_t typmod, const struct user_types 
     return (struct type){ .kind = TYPE_TEXT };
 }
 
+static struct type array_type(struct type element)
+{
+    if (element.kind == TYPE_ENUM) {
+        element.kind = TYPE_TEXT;
+        element.members = NULL;
+        element.member_count = 0;
+    }
+    element.element = (uint8_t)element.kind;
+    element.kind = TYPE_ARRAY;
+    return element;
+}
+
+struct type postgres_type(uint32_t oid, int32_t typmod, const struct user_types *users)
+{
+    const struct user_type *user = oid >= FIRST_USER_OID ? user_type_find(users, oid) : NULL;
+    bool array = user && user->array;
+    if (user && user->base != oid) {
+        typmod = user->typmod >= 0 ? user->typmod : typmod;
+        oid = user->base;
+    }
+    for (size_t i = 0; !array && i < sizeof arrays / sizeof *arrays; i++) {
+        if (arrays[i].array != oid)
+            continue;
+        array = true;
+        oid = arrays[i].element;
+    }
+    if (array && !users->arrays)
+        return (struct type){ .kind = TYPE_TEXT };
+    struct type type = plain_type(oid, typmod, user);
+    return array ? array_type(type) : type;
+}
+
+void postgres_key_type(struct column *column)
+{
+    if (column->key_order > 0 && column->type.kind == TYPE_ARRAY)
+        column->type = (struct type){ .kind = TYPE_TEXT };
+}
+
 /* ---- types that are not built in ---- */
 
 static void put_oids(struct buf *out, const uint32_t *oids, size_t count)
@@ -103,16 +146,20 @@ static void put_oids(struct buf *out, const uint32_t *oids, size_t count)
     buf_text(out, "}'");
 }
 
-/* Walks from each type down its domains; the last row of each walk is the bottom. */
+/* Walks from each type down its domains, and once from an array to its elements; the last row of
+ * each walk is the bottom. */
 static const char walk_head[] =
-    "WITH RECURSIVE walk AS (SELECT t.oid AS origin, t.oid, t.typtype, t.typbasetype, "
-    "-1 AS typmod, 0 AS depth FROM pg_type t WHERE t.oid = ANY (";
+    "WITH RECURSIVE walk AS (SELECT t.oid AS origin, t.oid, t.typtype, -1 AS typmod, 0 AS depth, "
+    "false AS list FROM pg_type t WHERE t.oid = ANY (";
 static const char walk_tail[] =
-    "::oid[]) UNION ALL SELECT w.origin, t.oid, t.typtype, t.typbasetype, d.typtypmod, w.depth + 1 "
-    "FROM walk w JOIN pg_type d ON d.oid = w.oid JOIN pg_type t ON t.oid = d.typbasetype "
-    "WHERE w.typtype = 'd') SELECT DISTINCT ON (origin) origin, oid, typtype, typmod, "
-    "(SELECT count(*) FROM pg_enum e WHERE e.enumtypid = oid) FROM walk ORDER BY origin, depth "
-    "DESC";
+    "::oid[]) UNION ALL SELECT w.origin, t.oid, t.typtype, "
+    "CASE WHEN w.typtype = 'd' AND d.typtypmod >= 0 THEN d.typtypmod ELSE w.typmod END, "
+    "w.depth + 1, w.list OR w.typtype <> 'd' FROM walk w JOIN pg_type d ON d.oid = w.oid "
+    "JOIN pg_type t ON (w.typtype = 'd' AND t.oid = d.typbasetype) OR "
+    "(w.typtype <> 'd' AND NOT w.list AND t.oid = d.typelem AND t.typarray = d.oid "
+    "AND t.typdelim = ',')) "
+    "SELECT DISTINCT ON (origin) origin, oid, typtype, typmod, list FROM walk "
+    "ORDER BY origin, depth DESC";
 
 static long number_of(struct bytes text)
 {
@@ -134,13 +181,14 @@ static bool labels_read(struct session *connection, struct bytes oid, struct are
     return true;
 }
 
-bool user_types_read(struct session *connection, const uint32_t *oids, size_t count,
-                     struct arena *arena, struct user_types *out, struct error *err)
+bool user_types_read(struct session *connection, const struct postgres_options *options,
+                     const uint32_t *oids, size_t count, struct arena *arena,
+                     struct user_types *out, struct error *err)
 {
     size_t wanted = 0;
     for (size_t i = 0; i < count; i++)
         wanted += oids[i] >= FIRST_USER_OID;
-    *out = (struct user_types){ 0 };
+    *out = (struct user_types){ .arrays = options->arrays == ARRAYS_AS_ARRAYS };
     if (wanted == 0)
         return true;
     struct buf sql;
@@ -157,10 +205,11 @@ bool user_types_read(struct session *connection, const uint32_t *oids, size_t co
         bool is_enum = bytes_is(cells[2], "e");
         items[i] = (struct user_type){ .oid = (uint32_t)number_of(cells[0]),
                                        .base = is_enum ? OID_ENUM : (uint32_t)number_of(cells[1]),
-                                       .typmod = (int32_t)number_of(cells[3]) };
+                                       .typmod = (int32_t)number_of(cells[3]),
+                                       .array = bytes_is(cells[4], "t") };
         ok = !is_enum || labels_read(connection, cells[1], arena, &items[i], err);
     }
     if (ok)
-        *out = (struct user_types){ items, result.row_count };
+        *out = (struct user_types){ items, result.row_count, out->arrays };
     return ok;
 }

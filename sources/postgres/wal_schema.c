@@ -158,6 +158,7 @@ static bool wrote_values(const struct table *before, const struct table *after)
         const struct column *old = column_by_id(before, column->source_id);
         old = old ? old : column->source_id ? NULL : column_named(before, column->name);
         if (!old && (column->default_is_expression || column->auto_increment ||
+                     column->type.kind == TYPE_ARRAY ||
                      column->generated != COLUMN_STORED_PLAIN ||
                      (!column->nullable && !column->default_text.data)))
             return true;
@@ -201,7 +202,8 @@ static bool relation_types(struct wal_source *self, const struct pgoutput_relati
     uint32_t *oids = arena_array(arena, relation->column_count + 1u, sizeof *oids);
     for (uint16_t i = 0; i < relation->column_count; i++)
         oids[i] = relation->columns[i].type;
-    return user_types_read(self->metadata, oids, relation->column_count, arena, out, err);
+    return user_types_read(self->metadata, self->options, oids, relation->column_count, arena, out,
+                           err);
 }
 
 /* The key as the message tells it, where neither of the others can: the flags of its columns. */
@@ -240,6 +242,8 @@ static struct table *derive(const struct pgoutput_relation *relation, const stru
         columns[i].type = postgres_type(from->type, from->typmod, users);
     }
     derive_key(relation, live && relation->identity != 'n' ? live : model, columns);
+    for (uint16_t i = 0; i < relation->column_count; i++)
+        postgres_key_type(&columns[i]);
     table->database = database;
     table->schema = relation_schema(relation);
     table->name = relation->name;

@@ -10,6 +10,7 @@
 
 #include "engine/base/assert.h"
 #include "engine/source.h"
+#include "schema/array.h"
 #include "sources/postgres/copy_text.h"
 #include "sources/postgres/session_errors.h"
 #include "sources/postgres/text_value.h"
@@ -223,12 +224,87 @@ static void test_types(void **state)
         { 20001, -1, { .kind = TYPE_DECIMAL, .precision = 10, .scale = 2 } },
     };
     const struct user_type domain = { .oid = 20001, .base = 1700, .typmod = (10 << 16 | 2) + 4 };
-    const struct user_types users = { &domain, 1 };
+    const struct user_types users = { &domain, 1, false };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct type type = postgres_type(cases[i].oid, cases[i].typmod, &users);
         print_message("oid %u, typmod %d\n", cases[i].oid, cases[i].typmod);
         assert_true(type_equal(&type, &cases[i].type));
     }
+}
+
+/* A list as it was walked: <a><NULL>; a text that is none as it stands. */
+static void list_text(const struct value *array, struct buf *out)
+{
+    struct bytes rest = value_bytes(array);
+    struct value item;
+    if (!array_is_list(array))
+        buf_bytes(out, rest);
+    while (array_is_list(array) && array_next(&rest, &item))
+        if (item.tag == VALUE_TEXT)
+            buf_printf(out, "<%.*s>", BYTES_ARGS(value_bytes(&item)));
+        else
+            buf_text(out, item.tag == VALUE_NULL ? "<NULL>" : "<number>");
+}
+
+static void test_arrays(void **state)
+{
+    (void)state;
+    static const struct type texts = { .kind = TYPE_ARRAY, .element = TYPE_TEXT };
+    static const struct type ints = { .kind = TYPE_ARRAY, .element = TYPE_INT, .bits = 32 };
+    static const struct {
+        const struct type *type;
+        const char *text, *list; /* NULL: refused */
+    } cases[] = {
+        { &texts, "{}", "" },
+        { &texts, "{a,NULL,\"NULL\",\"\",\"a,b\",\"{}\"}", "<a><NULL><NULL><><a,b><{}>" },
+        { &texts, "{\"q\\\"\",\"b\\\\s\"}", "<q\"><b\\s>" },
+        { &texts, "{{a},{b}}", "{{a},{b}}" },
+        { &texts, "[0:1]={a,b}", "[0:1]={a,b}" },
+        { &ints, "{1,NULL,-3}", "<number><NULL><number>" },
+        { &ints, "{1,x}", NULL },
+        { &texts, "", NULL },
+        { &texts, "{", NULL },
+        { &texts, "{a", NULL },
+        { &texts, "{a,", NULL },
+        { &texts, "{a,}", NULL },
+        { &texts, "{\"a}", NULL },
+        { &texts, "{\"a\\", NULL },
+        { &texts, "{a}b", NULL },
+        { &texts, "{a{b}", NULL },
+        { &texts, "a}", NULL },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct arena arena = { 0 };
+        struct value value;
+        struct buf list;
+        print_message("%s\n", cases[i].text);
+        buf_init(&list, 1000);
+        bool ok = text_decoder_of(cases[i].type)
+                      .decode(bytes_from(cases[i].text), cases[i].type, &arena, &value);
+        assert_true(ok == (cases[i].list != NULL));
+        if (ok)
+            list_text(&value, &list);
+        assert_true(!ok || bytes_is(buf_view(&list), cases[i].list));
+        buf_done(&list);
+        arena_done(&arena);
+    }
+}
+
+static void test_types_of_arrays(void **state)
+{
+    (void)state;
+    const struct user_types users = { NULL, 0, true };
+    struct type type = postgres_type(1231, (10 << 16 | 2) + 4, &users);
+    const struct type decimals = {
+        .kind = TYPE_ARRAY, .element = TYPE_DECIMAL, .precision = 10, .scale = 2
+    };
+    assert_true(type_equal(&type, &decimals));
+    struct column column = { .type = type };
+    postgres_key_type(&column);
+    assert_int_equal(column.type.kind, TYPE_ARRAY);
+    column.key_order = 1;
+    postgres_key_type(&column);
+    assert_int_equal(column.type.kind, TYPE_TEXT);
 }
 
 static bool sees(const char *text, uint32_t xid)
@@ -387,6 +463,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers),   cmocka_unit_test(test_doubles),
         cmocka_unit_test(test_texts),     cmocka_unit_test(test_types),
+        cmocka_unit_test(test_arrays),
+        cmocka_unit_test(test_types_of_arrays),
         cmocka_unit_test(test_snapshots), cmocka_unit_test(test_gates),
         cmocka_unit_test(test_positions), cmocka_unit_test(test_lines_of_copy),
         cmocka_unit_test(test_errors),
