@@ -332,6 +332,18 @@ static bool column_put_default(const struct native_column *column, struct buf *o
     return true;
 }
 
+/* As much of a text as an error needs, whole characters. */
+static struct bytes shown(struct bytes text)
+{
+    enum { SHOWN = 60 };
+    if (text.size <= SHOWN)
+        return text;
+    text.size = SHOWN;
+    while (text.size > 0 && (text.data[text.size] & 0xc0) == 0x80)
+        text.size--;
+    return text;
+}
+
 /* The nulls of its elements lie in the buf before that of the elements: a byte each. */
 static enum cell put_array(struct native_encoder *encoder, const struct native_column *column,
                            const struct value *value, struct buf *out, struct error *err)
@@ -342,8 +354,7 @@ static enum cell put_array(struct native_encoder *encoder, const struct native_c
         error_set(err, ERROR_DATA,
                   "column '%.*s': %.*s has more than one dimension or another lower bound than 1, "
                   "which no Array holds: with array.mode: text at the source every array arrives",
-                  BYTES_ARGS(column->column->name), (int)(rest.size < 60 ? rest.size : 60),
-                  (const char *)rest.data);
+                  BYTES_ARGS(column->column->name), BYTES_ARGS(shown(rest)));
         return CELL_FAILED;
     }
     struct value item;

@@ -399,8 +399,8 @@ static bool refuse_column(const struct column *column, struct error *err)
     return error_set(err, ERROR_DATA,
                      "column '%.*s': a value that Avro cannot carry as the "
                      "settings ask (bigint.unsigned.handling.mode: precise carries every BIGINT "
-                     "UNSIGNED; binlog_row_image=FULL logs every value)",
-                     BYTES_ARGS(column->name));
+                     "UNSIGNED; binlog_row_image=FULL logs every value)%s",
+                     BYTES_ARGS(column->name), json_refusal_cure(column));
 }
 
 /* ---- plans ---- */

@@ -10,6 +10,21 @@
 #include "sinks/kafka/unscaled.h"
 #include "sinks/value_text.h"
 
+const char *json_refusal_cure(const struct column *column)
+{
+    return column->type.kind == TYPE_ARRAY
+               ? ": an array of more dimensions, of another lower bound than 1, or of such an "
+                 "element; array.mode: text at the source carries it"
+               : "";
+}
+
+static bool refuse(const struct column *column, struct error *err)
+{
+    return error_set(err, ERROR_DATA,
+                     "column '%.*s': a value that this format or its settings cannot carry%s",
+                     BYTES_ARGS(column->name), json_refusal_cure(column));
+}
+
 bool json_columns_check(const struct json_column *columns, const struct table *table,
                         struct error *err)
 {
@@ -52,10 +67,7 @@ bool json_put_row(const struct json_column *columns, const struct table *table,
     uint16_t refused;
     buf_u8(out, '{');
     if (!json_put_members(columns, NULL, table->column_count, row, out, &refused))
-        return error_set(err, ERROR_DATA,
-                         "column '%.*s': a value that this format or its settings "
-                         "cannot carry",
-                         BYTES_ARGS(table->columns[refused].name));
+        return refuse(&table->columns[refused], err);
     buf_u8(out, '}');
     return true;
 }
@@ -74,10 +86,7 @@ bool json_put_changed(const struct json_column *columns, const struct table *tab
             buf_u8(out, ',');
         comma = true;
         if (!json_put_members(&columns[i], NULL, 1, before, out, &refused))
-            return error_set(err, ERROR_DATA,
-                             "column '%.*s': a value that this format or its "
-                             "settings cannot carry",
-                             BYTES_ARGS(table->columns[i].name));
+            return refuse(&table->columns[i], err);
     }
     buf_u8(out, '}');
     return true;

@@ -28,6 +28,9 @@ struct json_column {
     const struct json_column *element; /* of an array */
 };
 
+/* What a refusal of one of the column's values ends with: the cure, where there is one. */
+const char *json_refusal_cure(const struct column *column);
+
 /* ERROR_DATA with the first column for whose type the format has no form. */
 bool json_columns_check(const struct json_column *columns, const struct table *table,
                         struct error *err);

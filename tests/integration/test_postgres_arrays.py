@@ -162,3 +162,17 @@ def test_arrays_in_messages(pg_for, kafka, registry, form):
                              "optional": True, "field": "v"}
     assert images == [{"id": 1, "v": [1, None, 3], "w": ["a", None, "NULL"], "n": []},
                       {"id": 2, "v": None, "w": [], "n": [7]}]
+
+
+@pytest.mark.parametrize("form", ["debezium-json", "canal-json", "avro-confluent"])
+def test_a_message_cannot_hold_an_array_of_arrays(pg_for, kafka, registry, form):
+    pg = pg_for()
+    pg.clickhouse = kafka  # the sink of its agent
+    pg.execute("CREATE TABLE t (id int PRIMARY KEY, v int[])",
+               "INSERT INTO t VALUES (1, '{{1},{2}}')")
+    options = {"value.format": form}
+    if form == "avro-confluent":
+        options["schema.registry.url"] = registry.url
+    agent = pg.agent({"array.mode": "array"}, options).start()
+    agent.wait_log(r"t' is parked.*'v': a value that.*an array of more dimensions.*"
+                   "array.mode: text")
