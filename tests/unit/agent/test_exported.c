@@ -80,6 +80,8 @@ static const struct column columns[] = {
       .default_text = TEXT(""),
       .default_is_expression = true,
       .comment = TEXT("\x01\x02") },
+    { .name = TEXT("list"),
+      .type = { .kind = TYPE_ARRAY, .element = TYPE_DECIMAL, .precision = 10, .scale = 2 } },
 };
 static const struct table tables[] = {
     { .id = 7, .version = 1, .valid_from = 3, .database = TEXT("db"), .name = TEXT("t") },
@@ -90,7 +92,7 @@ static const struct table tables[] = {
       .schema = TEXT("s"),
       .name = TEXT("t\xff"),
       .columns = columns,
-      .column_count = 2,
+      .column_count = 3,
       .key_name = TEXT("PRIMARY"),
       .charset = TEXT("utf8mb4"),
       .collation = TEXT("utf8mb4_bin"),

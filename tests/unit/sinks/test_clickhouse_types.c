@@ -30,6 +30,8 @@ static void test_names(void **state)
         { SCALED_TYPE(TIME, 2), "Nullable(Time64(2))", "Nullable(Time64(2))" },
         { SCALED_TYPE(DATETIME, 3), "Nullable(DateTime64(3, 'UTC'))",
           "Nullable(DateTime64(3, 'UTC'))" },
+        { { .kind = TYPE_ARRAY, .element = TYPE_DECIMAL, .precision = 10, .scale = 2 },
+          "Array(Nullable(Decimal(10, 2)))", "Array(Nullable(Decimal(10, 2)))" },
     };
     struct arena arena = { 0 };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -60,6 +62,14 @@ static void test_holds(void **state)
         { "Int32", INT_TYPE(24), true },
         { "Int16", INT_TYPE(24), false },
         { "Int256", INT_TYPE(64), true },
+        { "Array(Nullable(Int64))",
+          { .kind = TYPE_ARRAY, .element = TYPE_INT, .bits = 32 }, true },
+        { "Array(Nullable(Int16))",
+          { .kind = TYPE_ARRAY, .element = TYPE_INT, .bits = 32 }, false },
+        { "Array(Int32)", { .kind = TYPE_ARRAY, .element = TYPE_INT, .bits = 32 }, false },
+        { "Nullable(Int32)", { .kind = TYPE_ARRAY, .element = TYPE_INT, .bits = 32 }, false },
+        { "String", { .kind = TYPE_ARRAY, .element = TYPE_TEXT }, false },
+        { "Array(Float32)", { .kind = TYPE_ARRAY, .element = TYPE_FLOAT }, false },
         { "UInt64", INT_TYPE(8), false },
         { "Int64", UINT_TYPE(32), true },
         { "Int64", UINT_TYPE(64), false },
