@@ -101,8 +101,10 @@ static bool set_all(rd_kafka_conf_t *conf, const struct kafka_options *options,
     if (role->group)
         set_default(conf, "isolation.level",
                     role->settled ? "read_committed" : "read_uncommitted");
-    if (role->idempotent)
+    if (role->idempotent) {
         set_default(conf, "enable.idempotence", "true");
+        set_default(conf, "delivery.report.only.error", "true");
+    }
     if (role->transactional_id)
         set_default(conf, "transactional.id", role->transactional_id);
     return true;

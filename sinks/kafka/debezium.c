@@ -10,6 +10,7 @@
  * that names the other; a tombstone follows each DELETE. All that is alike for the rows of a table
  * version is written once, when the plan is made. */
 #include "engine/base/clock.h"
+#include "engine/base/digits.h"
 #include "sinks/kafka/debezium_change.h"
 #include "sinks/kafka/debezium_schema.h"
 #include "sinks/kafka/debezium_source.h"
@@ -67,15 +68,18 @@ static void plan_connector(struct debezium_plan *plan, const char *connector)
 
 /* ---- messages ---- */
 
-static void put_times(int64_t time_us, const char *ms, const char *us, const char *ns,
-                      struct buf *out)
+/* The three units differ in what is cut off or added: one conversion does for all. */
+static void put_times(int64_t time_us, struct buf *out)
 {
-    buf_text(out, ms);
-    json_put_int(out, time_us / 1000);
-    buf_text(out, us);
-    json_put_int(out, time_us);
-    buf_text(out, ns);
-    json_put_int(out, time_us);
+    uint8_t digits[DIGITS_MAX];
+    uint64_t us = time_us < 1000 ? 1000 : (uint64_t)time_us; /* a clock that stands at 1970 */
+    size_t count = (size_t)(digits_write(digits, us, digits_count(us)) - digits);
+    buf_text(out, "\",\"ts_ms\":");
+    buf_put(out, digits, count - 3);
+    buf_text(out, ",\"ts_us\":");
+    buf_put(out, digits, count);
+    buf_text(out, ",\"ts_ns\":");
+    buf_put(out, digits, count);
     buf_put(out, "000", 3);
 }
 
@@ -102,7 +106,7 @@ static bool put_value(const struct debezium_plan *plan, const struct event *even
     debezium_source_put(plan->source, event, now_us, out);
     buf_text(out, ",\"transaction\":null,\"op\":\"");
     buf_u8(out, (uint8_t)change->op);
-    put_times(now_us, "\",\"ts_ms\":", ",\"ts_us\":", ",\"ts_ns\":", out);
+    put_times(now_us, out);
     buf_bytes(out, plan->tail);
     return true;
 }

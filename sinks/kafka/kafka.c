@@ -216,7 +216,7 @@ static bool kafka_write(struct sink *sink, const struct load *load, struct error
             !producer_send(&self->producer, topic->handle, &message, err))
             return false;
     }
-    return true;
+    return producer_push(&self->producer, err); /* a refusal is of this load's target */
 }
 
 /* Whose message was refused. */

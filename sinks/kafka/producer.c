@@ -32,7 +32,6 @@ static void on_delivery(rd_kafka_t *handle, const rd_kafka_message_t *message, v
     (void)context;
     struct kafka_client *client = rd_kafka_opaque(handle);
     struct producer *producer = (struct producer *)client; /* its first member */
-    producer->waiting--;
     if (!message->err || producer->failed)
         return;
     producer->failed = message->err;
@@ -61,7 +60,7 @@ static void close_handle(struct producer *producer)
     producer->topics = (struct map){ 0 };
     client_close(&producer->client);
     producer->open = producer->committing = false;
-    producer->waiting = 0;
+    producer->batch.count = 0;
 }
 
 void producer_done(struct producer *producer)
@@ -115,12 +114,21 @@ static bool check_owner(struct producer *producer, const struct group_mark *mark
                      producer->id);
 }
 
+/* Whether messages are under way. Only bad reports are asked for: good ones would cost as much as
+ * the sending does. */
+static bool is_waiting(struct producer *producer)
+{
+    rd_kafka_poll(producer->client.handle, 0); /* what else is told counts too, until it is heard */
+    return rd_kafka_outq_len(producer->client.handle) > 0;
+}
+
 void producer_abandon(struct producer *producer)
 {
+    producer->batch.count = 0;
     if (!producer->client.handle)
         return;
     rd_kafka_error_t *error = NULL;
-    bool spent = producer->committing || (!producer->transactional && producer->waiting > 0);
+    bool spent = producer->committing || (!producer->transactional && is_waiting(producer));
     if (!spent && producer->open) {
         error = rd_kafka_abort_transaction(producer->client.handle, ABORT_WAIT_MS);
         spent = error != NULL;
@@ -128,7 +136,7 @@ void producer_abandon(struct producer *producer)
     if (error)
         rd_kafka_error_destroy(error);
     int64_t until_us = clock_now_us() + (int64_t)ABORT_WAIT_MS * 1000;
-    while (!spent && producer->waiting > 0) {
+    while (!spent && is_waiting(producer)) {
         rd_kafka_poll(producer->client.handle, POLL_MS);
         spent = clock_now_us() > until_us;
     }
@@ -282,8 +290,8 @@ bool producer_ready(struct producer *producer, const char *label, struct error *
     return ok;
 }
 
-bool producer_facts_of(const struct producer *producer, const char *label,
-                       struct group_facts *out, struct error *err)
+bool producer_facts_of(const struct producer *producer, const char *label, struct group_facts *out,
+                       struct error *err)
 {
     char id[sizeof producer->id];
     struct group_mark found;
@@ -330,64 +338,100 @@ static rd_kafka_headers_t *headers_of(struct bytes list, struct bytes custom)
     return headers;
 }
 
-static rd_kafka_resp_err_t produce(struct producer *producer, rd_kafka_topic_t *topic,
-                                   const struct frame_view *message)
+static rd_kafka_message_t message_of(const struct frame_view *view)
 {
-    void *value = message->frame.null_value ? NULL : (void *)(uintptr_t)message->value.data;
-    const void *key = message->frame.null_key ? NULL : message->key.data;
-    void *context = (void *)(uintptr_t)message->start;
-    struct bytes custom = producer->options->custom_header;
-    if (message->headers.size == 0 && custom.size == 0)
-        return rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, 0, value,
-                                value ? message->value.size : 0, key, key ? message->key.size : 0,
-                                context) == 0
-                   ? RD_KAFKA_RESP_ERR_NO_ERROR
-                   : rd_kafka_last_error();
-    rd_kafka_headers_t *headers = headers_of(message->headers, custom);
-    rd_kafka_resp_err_t code =
-        rd_kafka_producev(producer->client.handle, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_MSGFLAGS(0),
-                          RD_KAFKA_V_VALUE(value, value ? message->value.size : 0),
-                          RD_KAFKA_V_KEY(key, key ? message->key.size : 0),
-                          RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(context), RD_KAFKA_V_END);
-    if (code)
-        rd_kafka_headers_destroy(headers);
-    return code;
+    rd_kafka_message_t message = { ._private = (void *)(uintptr_t)view->start };
+    if (!view->frame.null_value) {
+        message.payload = (void *)(uintptr_t)view->value.data;
+        message.len = view->value.size;
+    }
+    if (!view->frame.null_key) {
+        message.key = (void *)(uintptr_t)view->key.data;
+        message.key_len = view->key.size;
+    }
+    return message;
 }
 
-bool producer_send(struct producer *producer, rd_kafka_topic_t *topic,
-                   const struct frame_view *message, struct error *err)
+static void produce_with_headers(struct producer *producer, struct producer_batch *batch)
 {
-    rd_kafka_resp_err_t code = produce(producer, topic, message);
-    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-        int64_t until_us = clock_now_us() + producer->options->request_timeout_ms * 1000;
-        do
-            rd_kafka_poll(producer->client.handle, POLL_MS);
-        while ((code = produce(producer, topic, message)) == RD_KAFKA_RESP_ERR__QUEUE_FULL &&
-               clock_now_us() < until_us);
-    }
-    if (!code) {
-        producer->waiting++;
-        return true;
-    }
+    rd_kafka_message_t *message = &batch->messages[0];
+    rd_kafka_headers_t *headers = headers_of(batch->headers, producer->options->custom_header);
+    message->err = rd_kafka_producev(
+        producer->client.handle, RD_KAFKA_V_RKT(batch->topic), RD_KAFKA_V_MSGFLAGS(0),
+        RD_KAFKA_V_VALUE(message->payload, message->len),
+        RD_KAFKA_V_KEY(message->key, message->key_len), RD_KAFKA_V_HEADERS(headers),
+        RD_KAFKA_V_OPAQUE(message->_private), RD_KAFKA_V_END);
+    if (message->err)
+        rd_kafka_headers_destroy(headers);
+}
+
+/* Moves *sent behind those that were taken in; gives the error of the next one. */
+static rd_kafka_resp_err_t produce(struct producer *producer, struct producer_batch *batch,
+                                   uint32_t *sent)
+{
+    if (batch->with_headers)
+        produce_with_headers(producer, batch);
+    else
+        rd_kafka_produce_batch(batch->topic, RD_KAFKA_PARTITION_UA, 0, batch->messages + *sent,
+                               (int)(batch->count - *sent));
+    while (*sent < batch->count && !batch->messages[*sent].err)
+        ++*sent;
+    return *sent < batch->count ? batch->messages[*sent].err : RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static bool refuse(struct producer *producer, const rd_kafka_message_t *message, struct error *err)
+{
     char text[256];
+    rd_kafka_resp_err_t code = message->err;
     if (code == RD_KAFKA_RESP_ERR__FATAL)
         code = rd_kafka_fatal_error(producer->client.handle, text, sizeof text);
     if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
         error_code(err, ERROR_DATA, (int)code,
                    "a message of %zu bytes is larger than properties.message.max.bytes allows",
-                   message->key.size + message->value.size);
+                   message->key_len + message->len);
     else
         client_fail(&producer->client, code, "sending", rd_kafka_err2str(code), err);
     return give_up(producer, err);
 }
 
-/* Waits until every message has its report. */
+bool producer_push(struct producer *producer, struct error *err)
+{
+    struct producer_batch *batch = &producer->batch;
+    int64_t until_us = clock_now_us() + producer->options->request_timeout_ms * 1000;
+    rd_kafka_resp_err_t code;
+    uint32_t sent = 0;
+    while (sent < batch->count && (code = produce(producer, batch, &sent))) {
+        if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL || clock_now_us() > until_us)
+            return refuse(producer, &batch->messages[sent], err);
+        rd_kafka_poll(producer->client.handle, POLL_MS);
+    }
+    batch->count = 0;
+    return true;
+}
+
+bool producer_send(struct producer *producer, rd_kafka_topic_t *topic,
+                   const struct frame_view *message, struct error *err)
+{
+    struct producer_batch *batch = &producer->batch;
+    bool with_headers = message->headers.size > 0 || producer->options->custom_header.size > 0;
+    bool full = batch->count == ARRAY_SIZE(batch->messages) || batch->topic != topic ||
+                batch->with_headers || with_headers;
+    if (batch->count > 0 && full && !producer_push(producer, err))
+        return false;
+    batch->topic = topic;
+    batch->with_headers = with_headers;
+    batch->headers = message->headers;
+    batch->messages[batch->count++] = message_of(message);
+    return true;
+}
+
+/* Waits until none is under way. */
 static bool flush(struct producer *producer, const uint8_t **failed, struct error *err)
 {
     int64_t until_us = clock_now_us() + producer->options->request_timeout_ms * 1000;
-    while (producer->waiting > 0 && !producer->failed && clock_now_us() < until_us)
+    while (is_waiting(producer) && !producer->failed && clock_now_us() < until_us)
         rd_kafka_flush(producer->client.handle, POLL_MS);
-    if (producer->waiting == 0 && !producer->failed)
+    if (!producer->failed && !is_waiting(producer))
         return true;
     rd_kafka_resp_err_t code = producer->failed ? producer->failed : RD_KAFKA_RESP_ERR__TIMED_OUT;
     *failed = producer->failed_frame;
@@ -411,6 +455,7 @@ bool producer_commit(struct producer *producer, const char *label, const struct 
                      const uint8_t **failed, struct error *err)
 {
     *failed = NULL;
+    ASSERT(producer->batch.count == 0);
     return flush(producer, failed, err) &&
            (!producer->transactional || commit_label(producer, label, facts, err));
 }

@@ -18,6 +18,16 @@
 #include "sinks/kafka/client.h"
 #include "sinks/kafka/frame.h"
 
+/* Messages of one topic that go into librdkafka together, which costs its locks and its clock once;
+ * one that has headers goes alone. */
+struct producer_batch {
+    rd_kafka_topic_t *topic;
+    rd_kafka_message_t messages[64];
+    uint32_t count;
+    bool with_headers;
+    struct bytes headers;
+};
+
 struct producer {
     struct kafka_client client;
     struct kafka_client *admin; /* for topics and for looking */
@@ -33,8 +43,8 @@ struct producer {
     int64_t marked_us;               /* when the group was last committed to */
     uint64_t generation;             /* of the handle */
     struct map topics;               /* name -> rd_kafka_topic_t, of the handle */
-    uint64_t waiting;                /* messages without a report */
-    rd_kafka_resp_err_t failed;      /* the first bad report, or 0 */
+    struct producer_batch batch;
+    rd_kafka_resp_err_t failed; /* the first bad report, or 0 */
     const uint8_t *failed_frame;
 };
 
@@ -47,10 +57,12 @@ bool producer_ready(struct producer *producer, const char *label, struct error *
 bool producer_facts_of(const struct producer *producer, const char *label, struct group_facts *out,
                        struct error *err);
 bool producer_begin(struct producer *producer, struct error *err);
-/* Takes a message of `topic` in, whose memory stays until the outcome is known. Waits while the
- * queue is full. */
+/* Takes a message of `topic` in, whose memory stays until the outcome is known; it may be gathered
+ * until the next call. Waits while the queue is full. */
 bool producer_send(struct producer *producer, rd_kafka_topic_t *topic,
                    const struct frame_view *message, struct error *err);
+/* Hands over what is gathered: needed behind the last message of each load. */
+bool producer_push(struct producer *producer, struct error *err);
 /* True: all that was sent since begin is visible. ERROR_UNKNOWN: producer_ready() again, then
  * `committed` tells. After other errors nothing of it is, and *failed is the frame that was
  * refused, or NULL. */
