@@ -96,11 +96,11 @@ static bool set_all(rd_kafka_conf_t *conf, const struct kafka_options *options,
             return false;
     set_default(conf, "sticky.partitioning.linger.ms",
                 "0"); /* messages without a key go by table */
-    if (role->group)
+    if (role->group) {
         set_default(conf, "group.id", role->group);
-    if (role->group)
-        set_default(conf, "isolation.level",
-                    role->settled ? "read_committed" : "read_uncommitted");
+        set_default(conf, "isolation.level", role->settled ? "read_committed" : "read_uncommitted");
+        set_default(conf, "retry.backoff.ms", "5"); /* a marker takes a few */
+    }
     if (role->idempotent) {
         set_default(conf, "enable.idempotence", "true");
         set_default(conf, "delivery.report.only.error", "true");

@@ -43,36 +43,29 @@ static bool mark_parse(struct bytes metadata, struct group_mark *out)
 static rd_kafka_resp_err_t complaint(rd_kafka_t *handle)
 {
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
-    for (rd_kafka_message_t *message; !code && (message = rd_kafka_consumer_poll(handle, 0));) {
-        if (client_error_kind(message->err) == ERROR_CONFIG)
+    for (rd_kafka_message_t *message; (message = rd_kafka_consumer_poll(handle, 0));) {
+        if (!code && client_error_kind(message->err) == ERROR_CONFIG)
             code = message->err;
         rd_kafka_message_destroy(message);
     }
     return code;
 }
 
-bool group_read(const struct kafka_options *options, const char *group, bool settled,
-                struct group_mark *out, struct error *err)
+bool group_ask(struct kafka_client *client, const char *group, int timeout_ms,
+               struct group_mark *out, struct error *err)
 {
     *out = (struct group_mark){ .found = false };
-    struct kafka_client client;
-    client_init(&client, options);
-    if (!client_open(&client, &(struct client_role){ .group = group, .settled = settled }, err)) {
-        client_done(&client);
-        return false;
-    }
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_t *item =
-        rd_kafka_topic_partition_list_add(list, (const char *)options->transaction_topic.data, 0);
-    rd_kafka_resp_err_t refused;
-    rd_kafka_resp_err_t code =
-        rd_kafka_committed(client.handle, list, (int)options->request_timeout_ms);
+    rd_kafka_topic_partition_t *item = rd_kafka_topic_partition_list_add(
+        list, (const char *)client->options->transaction_topic.data, 0);
+    rd_kafka_resp_err_t code = rd_kafka_committed(client->handle, list, timeout_ms);
     code = code ? code : item->err;
-    if (code == RD_KAFKA_RESP_ERR__TIMED_OUT && (refused = complaint(client.handle)))
+    rd_kafka_resp_err_t refused = complaint(client->handle);
+    if (code == RD_KAFKA_RESP_ERR__TIMED_OUT && refused)
         code = refused;
     bool ok = true;
     if (code)
-        ok = client_fail(&client, code, "reading the group's offset", rd_kafka_err2str(code), err);
+        ok = client_fail(client, code, "reading the group's offset", rd_kafka_err2str(code), err);
     else if (item->offset >= 0 &&
              !mark_parse((struct bytes){ item->metadata, item->metadata_size }, out))
         ok = error_set(err, ERROR_CONFIG,
@@ -80,6 +73,17 @@ bool group_read(const struct kafka_options *options, const char *group, bool set
                        "wrote: set another sink.transactional-id-prefix",
                        group);
     rd_kafka_topic_partition_list_destroy(list);
+    return ok;
+}
+
+bool group_read(const struct kafka_options *options, const char *group, bool settled,
+                struct group_mark *out, struct error *err)
+{
+    struct kafka_client client;
+    client_init(&client, options);
+    bool ok =
+        client_open(&client, &(struct client_role){ .group = group, .settled = settled }, err) &&
+        group_ask(&client, group, (int)options->request_timeout_ms, out, err);
     client_done(&client);
     return ok;
 }

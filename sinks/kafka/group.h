@@ -20,6 +20,10 @@ struct group_mark {
 rd_kafka_topic_partition_list_t *group_mark_make(const struct kafka_options *options,
                                                  const char *label, uint64_t owner,
                                                  const struct group_facts *facts);
-/* Committed offsets only. `settled`: the end of an open transaction is waited for. */
+/* Of a client whose role is this group. Committed offsets only; where the role is `settled`, the
+ * end of an open transaction is waited for. */
+bool group_ask(struct kafka_client *client, const char *group, int timeout_ms,
+               struct group_mark *out, struct error *err);
+/* The same with a client of its own. */
 bool group_read(const struct kafka_options *options, const char *group, bool settled,
                 struct group_mark *out, struct error *err);

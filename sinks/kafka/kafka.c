@@ -262,7 +262,7 @@ static bool kafka_resolve(struct sink *sink, struct target *target, const char *
     producer_abandon(producer);
     if (!producer_ready(producer, label, err))
         return false;
-    if (strcmp(producer->committed, label) == 0)
+    if (producer_holds(producer, label))
         *out = LOAD_VISIBLE;
     else if (!producer->marked)
         return error_set(err, ERROR_CONFIG,

@@ -14,10 +14,11 @@
 #include "engine/base/assert.h"
 #include "engine/base/clock.h"
 #include "engine/base/fault.h"
+#include "engine/base/log.h"
 #include "sinks/kafka/group.h"
 #include "sinks/kafka/topic.h"
 
-enum { POLL_MS = 100, ABORT_WAIT_MS = 10000 };
+enum { POLL_MS = 100, ABORT_WAIT_MS = 10000, SETTLE_MS = 10000 };
 static const int64_t REMARK_US = (int64_t)3600 * 1000000; /* brokers forget idle groups in days */
 
 static uint64_t process_number;
@@ -48,6 +49,7 @@ void producer_init(struct producer *producer, const struct kafka_options *option
                            .admin = admin,
                            .transactional = options->delivery_guarantee == DELIVERY_EXACTLY_ONCE };
     client_init(&producer->client, options);
+    client_init(&producer->looker, options);
 }
 
 /* ---- handles ---- */
@@ -59,6 +61,7 @@ static void close_handle(struct producer *producer)
     map_done(&producer->topics);
     producer->topics = (struct map){ 0 };
     client_close(&producer->client);
+    client_close(&producer->looker);
     producer->open = producer->committing = false;
     producer->batch.count = 0;
 }
@@ -67,6 +70,7 @@ void producer_done(struct producer *producer)
 {
     close_handle(producer);
     client_done(&producer->client);
+    client_done(&producer->looker);
 }
 
 static int32_t partition_of(const rd_kafka_topic_t *topic, const void *key, size_t key_size,
@@ -194,6 +198,29 @@ static void id_of(const struct kafka_options *options, const char *label, char *
              label, (int)(dash[0] - dash[1]), dash[1]);
 }
 
+static bool look(struct producer *producer, struct group_mark *found, struct error *err)
+{
+    int64_t timeout_ms = producer->options->request_timeout_ms;
+    struct client_role role = { .group = producer->id, .settled = true };
+    return (producer->looker.handle || client_open(&producer->looker, &role, err)) &&
+           group_ask(&producer->looker, producer->id,
+                     (int)(timeout_ms < SETTLE_MS ? timeout_ms : SETTLE_MS), found, err);
+}
+
+/* The commit was acknowledged: its label must become visible. */
+static bool confirm(struct producer *producer, const char *label, struct error *err)
+{
+    struct group_mark found;
+    if (look(producer, &found, err) && check_owner(producer, &found, err)) {
+        if (strcmp(found.label, label) == 0)
+            return true;
+        error_set(err, ERROR_UNKNOWN,
+                  "Kafka: the commit of '%s' was acknowledged, but the group '%s' holds '%s'",
+                  label, producer->id, found.label);
+    }
+    return give_up(producer, err);
+}
+
 static bool commit_label(struct producer *producer, const char *label,
                          const struct group_facts *facts, struct error *err)
 {
@@ -214,6 +241,8 @@ static bool commit_label(struct producer *producer, const char *label,
     if (error)
         return fail(producer, error, "committing a transaction", err);
     fault_point("kafka.after_commit");
+    if (!confirm(producer, label, err))
+        return false;
     producer->open = producer->committing = false;
     snprintf(producer->committed, sizeof producer->committed, "%s", label);
     producer->facts = *facts;
@@ -239,6 +268,28 @@ static bool mark(struct producer *producer, struct error *err)
     return begin(producer, err) && commit_label(producer, label, &facts, err);
 }
 
+/* Behind the taking of the id nothing is open: a group that still waits for a marker waits for
+ * ever, and is freed by the next mark. */
+static bool read_settled(struct producer *producer, struct group_mark *found, struct error *err)
+{
+    if (look(producer, found, err))
+        return check_owner(producer, found, err);
+    if (err->code != RD_KAFKA_RESP_ERR__TIMED_OUT ||
+        !group_read(producer->options, producer->id, false, found, err) ||
+        !check_owner(producer, found, err))
+        return false;
+    struct group_mark again; /* it may have been the group's coordinator that was not ready */
+    if (look(producer, &again, err)) {
+        *found = again;
+        return true;
+    }
+    log_warn("Kafka: the brokers have ended the last transaction of '%s' without writing its "
+             "markers (KAFKA-20734): its rows are sent again",
+             producer->id);
+    producer->undecided = true;
+    return true;
+}
+
 static bool take_id(struct producer *producer, struct error *err)
 {
     struct group_mark found;
@@ -251,8 +302,7 @@ static bool take_id(struct producer *producer, struct error *err)
         producer->client.handle, (int)producer->options->request_timeout_ms);
     if (error)
         return fail(producer, error, "taking the transactional id", err);
-    if (!group_read(producer->options, producer->id, true, &found, err) ||
-        !check_owner(producer, &found, err))
+    if (!read_settled(producer, &found, err))
         return false;
     producer->marked = found.found;
     snprintf(producer->committed, sizeof producer->committed, "%s",
@@ -288,6 +338,13 @@ bool producer_ready(struct producer *producer, const char *label, struct error *
             err->kind = ERROR_RETRY; /* of a mark only */
     }
     return ok;
+}
+
+bool producer_holds(struct producer *producer, const char *label)
+{
+    bool holds = strcmp(producer->committed, label) == 0;
+    producer->purging |= !holds && producer->undecided;
+    return holds;
 }
 
 bool producer_facts_of(const struct producer *producer, const char *label, struct group_facts *out,
@@ -451,11 +508,21 @@ static bool flush(struct producer *producer, const uint8_t **failed, struct erro
     return give_up(producer, err);
 }
 
+static bool purge(struct producer *producer, struct error *err)
+{
+    producer_abandon(producer);
+    producer->purging = producer->undecided = false;
+    return error_set(err, ERROR_RETRY, "Kafka: rows that the brokers left undecided are dropped");
+}
+
 bool producer_commit(struct producer *producer, const char *label, const struct group_facts *facts,
                      const uint8_t **failed, struct error *err)
 {
     *failed = NULL;
     ASSERT(producer->batch.count == 0);
-    return flush(producer, failed, err) &&
-           (!producer->transactional || commit_label(producer, label, facts, err));
+    if (!flush(producer, failed, err))
+        return false;
+    if (producer->purging)
+        return purge(producer, err);
+    return !producer->transactional || commit_label(producer, label, facts, err);
 }

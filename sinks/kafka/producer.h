@@ -9,6 +9,13 @@
  * again (after a restart or a failure) makes the broker end what its former owner left, so the
  * group's metadata is final from then on.
  *
+ * That a broker acknowledged a commit is not enough: one that dies before the markers are written,
+ * and comes back while partitions have no leader yet, takes these for deleted and never writes them
+ * (Kafka 4, KAFKA-20734). Such rows are undecided, until the next marker of ours in their partition
+ * decides. So a transaction is done when the group, read settled, shows its label, and until then
+ * its loads are kept. Where it never does they are sent again and aborted, by which both copies go,
+ * and then sent again for good.
+ *
  * Beside the label stands a number of this process. Who finds another's there was replaced by a
  * newer agent, and stops instead of taking the id back. */
 #pragma once
@@ -38,11 +45,14 @@ struct producer {
     char id[200];    /* transactional id, and name of the group */
     char owned[200]; /* an id that this process has marked */
     char committed[LOAD_LABEL_SIZE]; /* label that the group holds; "-" before the first */
-    struct group_facts facts;        /* that the group holds beside it */
-    bool marked;                     /* the group held something when the id was taken */
-    int64_t marked_us;               /* when the group was last committed to */
-    uint64_t generation;             /* of the handle */
-    struct map topics;               /* name -> rd_kafka_topic_t, of the handle */
+    struct kafka_client looker;      /* reads the group, settled */
+    bool undecided; /* brokers left a transaction without markers; until it is purged */
+    bool purging;   /* the next transaction has the rows of that one, and is aborted once */
+    struct group_facts facts; /* that the group holds beside it */
+    bool marked;              /* the group held something when the id was taken */
+    int64_t marked_us;        /* when the group was last committed to */
+    uint64_t generation;      /* of the handle */
+    struct map topics;        /* name -> rd_kafka_topic_t, of the handle */
     struct producer_batch batch;
     rd_kafka_resp_err_t failed; /* the first bad report, or 0 */
     const uint8_t *failed_frame;
@@ -53,6 +63,9 @@ void producer_init(struct producer *producer, const struct kafka_options *option
 /* The handle of this label's worker. When it is new, its id is taken, which ends what a former
  * owner left open, and `committed` is read. */
 bool producer_ready(struct producer *producer, const char *label, struct error *err);
+/* Whether the transaction of this label is visible. Where it was left undecided it is not, and the
+ * next one must be of the same rows. */
+bool producer_holds(struct producer *producer, const char *label);
 /* What the group of another worker tells; its id is left alone. */
 bool producer_facts_of(const struct producer *producer, const char *label, struct group_facts *out,
                        struct error *err);

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import struct
 import threading
 import time
 
@@ -260,6 +261,47 @@ def test_the_broker_is_killed_while_it_commits(feed_for, servers, lab_folder, pr
             broker.start()
             seen = feed.agent.sink_status()["rows"]
             wait_for(lambda: feed.agent.sink_status()["rows"] > seen, 90, "rows to go on")
+        counters.end()
+        check_counted_once(feed, timeout=180)
+    finally:
+        feed.agent.kill()
+        broker.remove()
+
+
+def test_a_commit_that_is_acknowledged_and_forgotten(feed_for, servers, lab_folder, proxy):
+    """The brokers say yes, and what was sent never becomes visible: it is sent again. What would be
+    sent behind it does not arrive, and its end is an abort for both."""
+    broker = Kafka(os.path.join(lab_folder, "own-kafka-forgets"))
+    door = proxy(broker.ports["plain"])
+    broker.advertised = f"127.0.0.1:{door.port}"
+    broker.start()
+    feed = feed_for(servers.get("mariadb"), broker)
+    counters = Counters(feed)
+    counters.prepare()
+    feed.start()
+    counters.start()
+    forgotten, tried = threading.Event(), threading.Event()
+
+    def acknowledge(data):
+        """A commit's EndTxn is answered in the broker's place (EndTxnResponse, version 1:
+        correlation id, no throttling, no error); the first Produce behind it cuts the network."""
+        if forgotten.is_set() and data[4:6] == b"\x00\x00" and not tried.is_set():
+            tried.set()
+            door.cut()
+        if data[4:6] != b"\x00\x1a" or data[-1] != 1 or forgotten.is_set():
+            return None
+        forgotten.set()
+        return struct.pack(">i", 10) + data[8:12] + bytes(6)
+
+    try:
+        wait_for(lambda: feed.agent.sink_status()["rows"] > 300, 60, "some rounds")
+        door.instead = acknowledge
+        wait_for(forgotten.is_set, 30, "a commit")
+        feed.agent.wait_log("warn sending loads: .*trying again", timeout=60)
+        tried.set()
+        door.heal()
+        seen = feed.agent.sink_status()["rows"]
+        wait_for(lambda: feed.agent.sink_status()["rows"] > seen, 90, "rows to go on")
         counters.end()
         check_counted_once(feed, timeout=180)
     finally:

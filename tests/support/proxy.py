@@ -17,7 +17,8 @@ class Proxy:
     client's side have: what is more of them is not passed on. half_close() tells the clients of now
     that the server is done, and no more: what they say still passes, nothing is answered, and the
     connections stay. read_slowly(n) takes n bytes a second from each client. `asked`, a function,
-    sees what clients send once it has been passed on.
+    sees what clients send once it has been passed on; `instead`, another one, sees it before, and
+    where it gives an answer that is what the client gets: nothing is passed on then.
     """
 
     def __init__(self, target):
@@ -28,7 +29,7 @@ class Proxy:
         self._flow = threading.Event()
         self._flow.set()
         self._limit = self._request_limit = None
-        self._pace = self.asked = None
+        self._pace = self.asked = self.instead = None
         self._sockets, self._clients, self._half_closed = set(), set(), set()
         self._lock = threading.Lock()
         self._listener = None
@@ -75,6 +76,10 @@ class Proxy:
                 if paced:
                     time.sleep(len(data) / self._pace)
                 if goal in self._half_closed:
+                    continue
+                answer = self.instead(data) if self.instead and not answers else None
+                if answer:
+                    origin.sendall(answer)
                     continue
                 limit = None if answers else self._request_limit
                 goal.sendall(data if limit is None else data[:max(0, limit - passed)])
