@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "engine/base/assert.h"
 #include "sources/postgres/ddl_trigger.h"
 #include "sources/postgres/publication.h"
 
@@ -48,6 +49,9 @@ static void check_server(struct check *check)
                           : "",
                 "max_slot_wal_keep_size is %.*s%s", BYTES_ARGS(keep),
                 unlimited ? ": while the agent is down the log may fill the disk" : "");
+    if (check->options->origin == ORIGIN_NONE && version < ORIGIN_VERSION)
+        finding_add(findings, FINDING_FAIL, "upgrade, or set origin: any",
+                    "origin: none needs PostgreSQL 16 or later");
 }
 
 static void check_rights(struct check *check)
@@ -142,14 +146,16 @@ static void check_triggers(struct check *check)
     bool exists = false;
     if (check->options->detection != DETECT_TRIGGER)
         return;
-    bool may = (ddl_trigger_exists(check->connection, &exists, &err) && exists) ||
-               bytes_is(ask(check, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"),
-                        "t");
+    bool may =
+        (ddl_trigger_exists(check->connection, &exists, &err) && exists) ||
+        bytes_is(ask(check, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"), "t");
     finding_add(check->findings, may ? FINDING_OK : FINDING_FAIL,
                 may ? ""
                     : "start once with a superuser's name, or set schema-change.detection: infer",
                 "event triggers of schema changes %s",
-                exists ? "are there" : may ? "will be made" : "cannot be made by this user");
+                exists ? "are there"
+                : may  ? "will be made"
+                       : "cannot be made by this user");
 }
 
 static void check_tables(struct check *check, const struct table_filter *filter, bool generated)
@@ -190,6 +196,48 @@ static void check_tables(struct check *check, const struct table_filter *filter,
                     partial);
 }
 
+/* Matching relations that logical decoding has no rows of: a line for each kind. */
+static void check_others(struct check *check, const struct table_filter *filter)
+{
+    static const struct {
+        const char *kind, *name, *cure;
+    } kinds[] = { { "v", "views", "" },
+                  { "m", "materialized views", "" },
+                  { "f", "foreign tables", "sync them from the server that has them" },
+                  { "u", "unlogged tables", "ALTER TABLE .. SET LOGGED;" } };
+    struct result found;
+    struct error err;
+    if (!session_query(check->connection,
+                       BYTES_LITERAL("SELECT current_database(), n.nspname, c.relname, CASE WHEN "
+                                     "c.relpersistence = 'u' THEN 'u' ELSE c.relkind END FROM "
+                                     "pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+                                     "WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') "
+                                     "AND NOT (c.relkind IN ('r', 'p') AND c.relpersistence = 'p') "
+                                     "AND n.nspname NOT IN ('pg_catalog', 'information_schema') "
+                                     "ORDER BY 2, 3"),
+                       &check->arena, &found, &err))
+        return;
+    for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
+        const struct bytes *first = NULL;
+        size_t count = 0;
+        for (uint32_t i = 0; i < found.row_count; i++) {
+            const struct bytes *cells = &found.cells[i * 4];
+            if (!bytes_is(cells[3], kinds[k].kind) ||
+                !filter->matches(filter->context, cells[0], cells[1], cells[2]))
+                continue;
+            first = first ? first : cells;
+            count++;
+        }
+        bool data = kinds[k].cure[0];
+        if (count > 0)
+            finding_add(check->findings, data ? FINDING_WARN : FINDING_OK, kinds[k].cure,
+                        "%zu %s match and are not captured, the log has no rows of them: "
+                        "%.*s.%.*s%s",
+                        count, kinds[k].name, BYTES_ARGS(first[1]), BYTES_ARGS(first[2]),
+                        count > 1 ? ", .." : "");
+    }
+}
+
 bool postgres_check(const void *raw, const struct table_filter *filter, struct findings *findings,
                     struct error *err)
 {
@@ -203,6 +251,7 @@ bool postgres_check(const void *raw, const struct table_filter *filter, struct f
     check_publication(&check, &publication);
     check_triggers(&check);
     check_tables(&check, filter, publication.generated);
+    check_others(&check, filter);
     session_close(check.connection);
     arena_done(&check.arena);
     return true;

@@ -11,6 +11,7 @@ enum publication_mode { PUBLICATION_FILTERED, PUBLICATION_DISABLED };
 
 enum array_mode { ARRAYS_AS_TEXT, ARRAYS_AS_ARRAYS };
 enum origin_filter { ORIGIN_ANY, ORIGIN_NONE };
+enum { ORIGIN_VERSION = 160000 }; /* of the server, for ORIGIN_NONE */
 
 struct postgres_options {
     struct bytes hostname, service;

@@ -197,3 +197,19 @@ def test_origins_are_not_told_apart_before_16(pg):
     agent = pg.agent({"origin": "none"}).start(wait=False)
     assert agent.wait_end() == 2
     assert "origin: none needs PostgreSQL 16 or later" in agent.log()
+    status, text = agent.command("check")
+    assert status == 2 and "origin: none needs PostgreSQL 16 or later" in text, text
+
+
+def test_what_the_log_has_no_rows_of_is_told(pg):
+    pg.execute("CREATE TABLE t (id int PRIMARY KEY)", "CREATE UNLOGGED TABLE fast (id int)",
+               "CREATE VIEW shown AS SELECT * FROM t", "CREATE VIEW other AS SELECT * FROM t",
+               "CREATE MATERIALIZED VIEW kept AS SELECT * FROM t")
+    agent = pg.agent()
+    status, text = agent.command("check")
+    assert status == 0, text
+    assert re.search(r"1 tables match", text), text
+    assert re.search(r"WARN .*1 unlogged tables match and are not captured.*\.fast", text), text
+    assert "ALTER TABLE .. SET LOGGED" in text
+    assert re.search(r"2 views match.*\.other, \.\.", text), text
+    assert re.search(r"1 materialized views match.*\.kept", text), text
