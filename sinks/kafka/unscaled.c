@@ -30,37 +30,46 @@ struct bytes unscaled_of_uint(uint64_t number, uint8_t room[UNSCALED_MAX])
     return from_word(number, 0, room);
 }
 
-static void negate(uint8_t room[UNSCALED_MAX])
+static void negate(uint8_t room[UNSCALED_MAX], size_t from)
 {
     unsigned carry = 1;
-    for (size_t i = UNSCALED_MAX; i > 0; i--) {
+    for (size_t i = UNSCALED_MAX; i > from; i--) {
         carry += (uint8_t)~room[i - 1];
         room[i - 1] = (uint8_t)carry;
         carry >>= 8;
     }
 }
 
+/* Times ten and a digit more; *from moves when that needs another byte. */
+static bool append_digit(uint8_t room[UNSCALED_MAX], unsigned digit, size_t *from)
+{
+    for (size_t k = UNSCALED_MAX; k > *from; k--) {
+        digit += room[k - 1] * 10u;
+        room[k - 1] = (uint8_t)digit;
+        digit >>= 8;
+    }
+    if (digit == 0)
+        return true;
+    if (*from == 1) /* the first byte is for the sign */
+        return false;
+    room[--*from] = (uint8_t)digit;
+    return true;
+}
+
 struct bytes unscaled_of_text(struct bytes text, uint8_t room[UNSCALED_MAX])
 {
-    memset(room, 0, UNSCALED_MAX);
     bool negative = text.size > 0 && text.data[0] == '-';
-    size_t digits = 0;
+    size_t digits = 0, from = UNSCALED_MAX;
     for (size_t i = negative; i < text.size; i++) {
         uint8_t c = text.data[i];
         if (c == '.')
             continue;
-        if (c < '0' || c > '9' || ++digits > 76)
+        if (c < '0' || c > '9' || !append_digit(room, c - '0', &from))
             return (struct bytes){ 0 };
-        unsigned carry = c - '0';
-        for (size_t k = UNSCALED_MAX; k > 0; k--) {
-            carry += room[k - 1] * 10u;
-            room[k - 1] = (uint8_t)carry;
-            carry >>= 8;
-        }
-        if (carry || room[0] >= 0x80)
-            return (struct bytes){ 0 };
+        digits++;
     }
+    room[--from] = 0;
     if (negative)
-        negate(room);
-    return digits ? shortest(room, 0) : (struct bytes){ 0 };
+        negate(room, from);
+    return digits ? shortest(room, from) : (struct bytes){ 0 };
 }

@@ -6,7 +6,7 @@
 
 #include "engine/base/bytes.h"
 
-enum { UNSCALED_MAX = 32 }; /* bytes: 65 digits take 28 */
+enum { UNSCALED_MAX = 417 }; /* bytes: the 1000 digits of PostgreSQL take 416, and a sign */
 
 /* Into the end of `room`; the view is of it. */
 struct bytes unscaled_of_int(int64_t number, uint8_t room[UNSCALED_MAX]);

@@ -254,6 +254,10 @@ static void test_unscaled(void **state)
     char nines[66] = { 0 };
     memset(nines, '9', 65);
     assert_int_equal(unscaled_of_text(bytes_from(nines), room).size, 28);
+    char most[1101];
+    memset(most, '9', sizeof most);
+    assert_int_equal(unscaled_of_text((struct bytes){ (uint8_t *)most, 1000 }, room).size, 416);
+    assert_null(unscaled_of_text((struct bytes){ (uint8_t *)most, sizeof most }, room).data);
     assert_null(unscaled_of_text(bytes_from("1x"), room).data);
     assert_null(unscaled_of_text(bytes_from(""), room).data);
     assert_int_equal(unscaled_of_int(INT64_MIN, room).size, 8);

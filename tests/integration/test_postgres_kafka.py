@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PostgreSQL to Kafka, value by value."""
+
+import json
+
+import pytest
+
+from support import kafka_rows
+from support.compare_postgres import read_columns, read_source
+from support.postgres_messages import folded
+from support.process import wait_for
+from test_postgres import DECLARED, TYPES
+
+# A message is a row of all types here, so these come shorter than into ClickHouse.
+SHORTER = {"repeat('long ', 100000)": "repeat('long ', 10000)",
+           "decode(repeat('fe00', 200000), 'hex')": "decode(repeat('fe00', 20000), 'hex')",
+           "(SELECT jsonb_agg(n) FROM generate_series(1, 20000) n)":
+               "(SELECT jsonb_agg(n) FROM generate_series(1, 2000) n)"}
+
+
+def rows_of(types, first):
+    """Each value of each type is in one of the rows, and so is NULL."""
+    count = max(len(values) for _, values, _ in types.values())
+    rows = []
+    for i in range(count + 1):
+        cells = [SHORTER.get(values[i], values[i]) if i < len(values) else "NULL"
+                 for _, values, _ in types.values()]
+        rows.append(f"({first + i}, {', '.join(cells)})")
+    return ", ".join(rows)
+
+
+def read_messages(kafka, topic, reader):
+    if topic not in kafka.topics():
+        return []
+    read = reader.read if reader else json.loads
+    return [(read(message.raw_key)["id"], read(message.raw_value)["after"])
+            for message in kafka.messages(topic) if message.raw_value is not None]
+
+
+@pytest.mark.parametrize("form", ["debezium-json", "avro-confluent"])
+def test_every_type_arrives_exactly(pg_for, postgres_version, kafka, registry, form):
+    pg = pg_for(postgres_version)
+    pg.clickhouse = kafka  # the sink of its agent
+    types = {name: rest for name, rest in TYPES.items() if name != "xml" or pg.source.xml}
+    columns = ", ".join(f"v_{name} {kind}" for name, (kind, *_) in types.items())
+    pg.execute(*DECLARED, f"CREATE TABLE t (id int PRIMARY KEY, {columns})",
+               f"INSERT INTO t VALUES {rows_of(types, 0)}")
+    options = {"value.format": form, "zero-date.handling.mode": "null"}
+    if form == "avro-confluent":
+        options.update({"schema.registry.url": registry.url,
+                        "bigint.unsigned.handling.mode": "precise"})
+    agent = pg.agent(sink=options).start()
+    agent.wait_streaming(120)
+    pg.execute(f"INSERT INTO t VALUES {rows_of(types, 1000)}", "DELETE FROM t WHERE id = 1",
+               "UPDATE t SET id = 5000 WHERE id = 3",
+               "UPDATE t SET v_int4 = 7, v_bool = NULL WHERE id < 5 OR id = 1003")
+    source = read_columns(pg.comparison.database, pg.schema, "t")
+    wanted = sorted(read_source(pg.comparison.database, pg.schema, "t", source))
+    reader = kafka_rows.AvroReader(registry) if form == "avro-confluent" else None
+    topic = f"{pg.schema}.t"
+
+    def arrived():
+        agent.check_alive()
+        return folded(read_messages(kafka, topic, reader), source) == wanted
+
+    try:
+        wait_for(arrived, 60, "all rows", interval=0.5)
+    except TimeoutError:
+        found = folded(read_messages(kafka, topic, reader), source)
+        wrong = {(column.name, a[:80], b[:80]) for one, two in zip(found, wanted)
+                 for column, a, b in zip(source, one.split("|"), two.split("|")) if a != b}
+        raise AssertionError(f"{len(found)} rows of {len(wanted)}: {sorted(wrong)}\n"
+                             f"{agent.log(10)}") from None

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of PostgreSQL as Debezium's messages carry them, in the texts of compare_postgres."""
+
+import base64
+import datetime
+import decimal
+import hashlib
+import struct
+
+from .compare import LONG, NULL
+from .compare_postgres import INTEGERS
+from .kafka_rows import clock_text, day_text, moment, unscaled
+
+MILLIS_DIGITS = 3  # timestamps of more digits come in microseconds, as all times of a day do
+
+
+def _hex(raw):
+    return f"sha:{hashlib.sha256(raw).hexdigest()}" if len(raw) > LONG else raw.hex().upper()
+
+
+def _decimal(value, scale):
+    """Base64 of the unscaled number in JSON; fastavro gives a Decimal."""
+    if isinstance(value, decimal.Decimal):
+        return f"{value:f}"
+    return unscaled(value if isinstance(value, bytes) else base64.b64decode(value), scale)
+
+
+def _instant(text, digits):
+    """An ISO text in UTC; its fraction may lack zeros."""
+    when = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    assert when.utcoffset() == datetime.timedelta(0), text
+    return when.strftime("%Y-%m-%d %H:%M:%S") + (f".{when.microsecond:06d}"[:digits + 1]
+                                                 if digits else "")
+
+
+def message_cell(column, value):
+    kind = column.kind
+    if value is None:
+        return NULL
+    if kind in INTEGERS or kind == "bool":
+        return str(int(value))
+    if kind == "float4":  # JSON has as few digits as tell it from its neighbours
+        return struct.unpack("f", struct.pack("f", float(value)))[0].hex()
+    if kind == "float8":
+        return float(value).hex()
+    if kind == "money" or (kind == "numeric" and column.scale >= 0):
+        return _decimal(value, 2 if kind == "money" else column.scale)
+    if kind == "date":
+        return day_text(value)
+    if kind == "time":
+        return clock_text(value, column.fraction)
+    if kind == "timestamp":
+        return moment(value if column.fraction > MILLIS_DIGITS else value * 1000, column.fraction)
+    if kind == "timestamptz":
+        return _instant(value, column.fraction)
+    if kind == "uuid":
+        return value
+    if kind == "bytea":
+        return _hex(value if isinstance(value, bytes) else base64.b64decode(value))
+    return _hex(value.encode())
+
+
+def folded(images, columns):
+    """The rows that (key, image or None) in their order leave, as read_source() gives them."""
+    rows = {}
+    for key, image in images:
+        if image is None:
+            rows.pop(key, None)
+        else:
+            rows[key] = "|".join(message_cell(column, image[column.name]) for column in columns)
+    return sorted(rows.values())
