@@ -36,6 +36,8 @@ def pytest_addoption(parser):
     parser.addoption("--full", action="store_true",
                      help="repeat races and crashes as often as a release asks for")
     parser.addoption("--minutes", type=float, default=2, help="how long soak.py kills")
+    parser.addoption("--postgres", default="postgres15",
+                     help="the version for tests that do not depend on it")
     parser.addoption("--seed", type=int, help="the plan of soak.py, to see it again")
 
 
@@ -363,7 +365,7 @@ class PostgresSync(Sync):
         pass
 
 
-@pytest.fixture(params=["postgres15", "postgres17", "postgres18"])
+@pytest.fixture(params=["postgres14", "postgres15", "postgres17", "postgres18"])
 def postgres_version(request):
     return request.param
 
@@ -373,8 +375,8 @@ def pg_for(request, servers, clickhouse, tmp_path):
     """A function that makes a PostgresSync on a server of the session, or on the one given."""
     made = []
 
-    def make(version="postgres15", server=None):
-        server = server or servers.get(version)
+    def make(version=None, server=None):
+        server = server or servers.get(version or request.config.getoption("--postgres"))
         if not server.process.alive():
             server.start()
         name = _schema_name(request).lower()
@@ -391,5 +393,5 @@ def pg_for(request, servers, clickhouse, tmp_path):
 
 @pytest.fixture
 def pg(pg_for):
-    """A PostgresSync on PostgreSQL 15, for what does not depend on the version."""
+    """A PostgresSync for what does not depend on the version."""
     return pg_for()

