@@ -14,11 +14,19 @@
 #include "agent/command.h"
 #include "agent/http.h"
 #include "engine/base/cleanup.h"
+#include "engine/base/map.h"
 
 enum { DISK_LOW = 512 * 1024 * 1024 };
 
+struct captured {
+    struct bytes database, schema, name;
+    struct captured *next;
+};
+
 struct check {
     struct config config;
+    struct captured *captured; /* tables that the source has; in the config's arena */
+    size_t captured_count;
     struct plan *plans;
     uint32_t count;
     unsigned warnings, failures;
@@ -76,10 +84,22 @@ static bool captures(void *context, struct bytes database, struct bytes schema, 
     return route_captures(context, database, schema, name);
 }
 
+static void on_table(void *context, const struct table *table)
+{
+    struct check *check = context;
+    struct arena *arena = &check->config.arena;
+    struct captured *captured = arena_alloc(arena, sizeof *captured);
+    *captured =
+        (struct captured){ arena_copy(arena, table->database), arena_copy(arena, table->schema),
+                           arena_copy(arena, table->name), check->captured };
+    check->captured = captured;
+    check->captured_count++;
+}
+
 static void check_source(struct check *check)
 {
     const struct plan *plan = &check->plans[0];
-    struct findings findings = { .count = 0 };
+    struct findings findings = { .on_table = on_table, .context = check };
     struct route *route = NULL;
     struct error err = { 0 };
     if (!route_compile(&plan->options.routes, &route, &err)) {
@@ -94,14 +114,39 @@ static void check_source(struct check *check)
     route_free(route);
 }
 
+/* Targets of the tables that this plan captures, each once. */
+static size_t targets_of(struct check *check, const struct route *route, struct check_target *out)
+{
+    CLEANUP(map_done) struct map seen = { 0 };
+    struct arena *arena = &check->config.arena;
+    size_t count = 0;
+    for (const struct captured *table = check->captured; table; table = table->next) {
+        struct check_target target = { .schema = table->schema };
+        route_target(route, table->database, table->schema, table->name, arena, &target.database,
+                     &target.name);
+        struct bytes key = arena_printf(arena, "%.*s%c%.*s", BYTES_ARGS(target.database), 0,
+                                        BYTES_ARGS(target.name));
+        if (map_get(&seen, key))
+            continue;
+        map_put(&seen, key, check);
+        out[count++] = target;
+    }
+    return count;
+}
+
 static void check_sink(struct check *check, const struct plan *plan)
 {
+    struct arena *arena = &check->config.arena;
     struct findings findings = { .count = 0 };
     struct route *route = NULL;
     struct error err = { 0 };
     bool ok = route_compile(&plan->options.routes, &route, &err);
-    if (ok && plan->sink->check)
-        ok = plan->sink->check(plan->sink_options, &findings, &err);
+    if (ok && plan->sink->check) {
+        struct check_target *targets =
+            arena_array(arena, check->captured_count + 1, sizeof *targets);
+        size_t count = targets_of(check, route, targets);
+        ok = plan->sink->check(plan->sink_options, targets, count, &findings, &err);
+    }
     print_findings(check, plan->sink_config->section.title, &findings);
     if (!ok)
         print_error(check, plan->sink_config->section.title, &err);

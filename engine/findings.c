@@ -21,3 +21,9 @@ void finding_add(struct findings *findings, int level, const char *cure, const c
     va_end(args);
     snprintf(finding->cure, sizeof finding->cure, "%s", cure ? cure : "");
 }
+
+void findings_table(struct findings *findings, const struct table *table)
+{
+    if (findings->on_table)
+        findings->on_table(findings->context, table);
+}

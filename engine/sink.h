@@ -66,6 +66,12 @@ struct sink_counters { /* values that a policy changed; never silent */
     atomic_ullong zero_dates, out_of_range, dead_letters;
 };
 
+/* Where a captured table will go, as `millrace check` foresees it. */
+struct check_target {
+    struct bytes database, name;
+    struct bytes schema; /* of the table */
+};
+
 struct sink_driver {
     const char *name, *help;
     const struct setting *settings;
@@ -144,5 +150,7 @@ struct sink_driver {
      * with the name of the setting: "url: ...". */
     bool (*valid)(const void *options, struct error *err);
 
-    bool (*check)(const void *options, struct findings *findings, struct error *err);
+    /* Preflight, as a source's; `targets` may be none, when the source could not be asked. */
+    bool (*check)(const void *options, const struct check_target *targets, size_t count,
+                  struct findings *findings, struct error *err);
 };

@@ -72,9 +72,13 @@ struct finding {
 struct findings {
     struct finding items[64];
     size_t count;
+    /* Called by a source for each table that will be captured; may be NULL. */
+    void (*on_table)(void *context, const struct table *table);
+    void *context;
 };
 __attribute__((format(printf, 4, 5))) void finding_add(struct findings *findings, int level,
                                                        const char *cure, const char *format, ...);
+void findings_table(struct findings *findings, const struct table *table);
 
 /* What the server keeps of its log, as seen from a position that is durable. */
 struct retention {

@@ -55,9 +55,10 @@ static bool blackhole_truncate(struct sink *sink, struct target *target, struct 
 static void blackhole_interrupt(struct sink *sink) { (void)sink; }
 static void blackhole_close(struct sink *sink) { (void)sink; }
 
-static bool blackhole_check(const void *options, struct findings *findings, struct error *err)
+static bool blackhole_check(const void *options, const struct check_target *targets, size_t count,
+                            struct findings *findings, struct error *err)
 {
-    (void)options, (void)findings, (void)err;
+    (void)options, (void)targets, (void)count, (void)findings, (void)err;
     return true;
 }
 

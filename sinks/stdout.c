@@ -199,9 +199,10 @@ static void stdout_close(struct sink *sink)
         buf_done(&((struct stdout_sink *)sink)->text);
 }
 
-static bool stdout_check(const void *options, struct findings *findings, struct error *err)
+static bool stdout_check(const void *options, const struct check_target *targets, size_t count,
+                         struct findings *findings, struct error *err)
 {
-    (void)options, (void)findings, (void)err;
+    (void)options, (void)targets, (void)count, (void)findings, (void)err;
     return true;
 }
 

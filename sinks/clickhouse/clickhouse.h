@@ -76,4 +76,5 @@ struct bytes change_old_name(const struct schema_change *change, struct bytes na
 bool change_apply(struct clickhouse_sink *self, struct target *target, struct target *renamed,
                   const struct schema_change *change, struct error *err);
 
-bool clickhouse_check(const void *options, struct findings *findings, struct error *err);
+bool clickhouse_check(const void *options, const struct check_target *targets, size_t count,
+                      struct findings *findings, struct error *err);

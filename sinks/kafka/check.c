@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "engine/base/clock.h"
+#include "sinks/kafka/check_topics.h"
 #include "sinks/kafka/kafka.h"
 #include "sinks/kafka/topic.h"
 
@@ -157,7 +158,8 @@ static void check_registry(const struct kafka_options *options, struct findings 
     arena_done(&arena);
 }
 
-bool kafka_check(const void *options, struct findings *findings, struct error *err)
+bool kafka_check(const void *options, const struct check_target *targets, size_t count,
+                 struct findings *findings, struct error *err)
 {
     const struct kafka_options *own = options;
     if (!kafka_options_check(own, err))
@@ -165,8 +167,10 @@ bool kafka_check(const void *options, struct findings *findings, struct error *e
     struct kafka_client admin;
     client_init(&admin, own);
     bool opened = client_open(&admin, &(struct client_role){ 0 }, err);
-    if (opened && check_brokers(&admin, findings))
+    if (opened && check_brokers(&admin, findings)) {
         check_transactions(&admin, findings);
+        check_topics(&admin, targets, count, findings);
+    }
     if (opened && own->value_format == FORMAT_AVRO_CONFLUENT)
         check_registry(own, findings);
     client_done(&admin);

@@ -42,4 +42,5 @@ struct kafka_target {
     void *plan; /* of the version that prepare() was last called for */
 };
 
-bool kafka_check(const void *options, struct findings *findings, struct error *err);
+bool kafka_check(const void *options, const struct check_target *targets, size_t count,
+                 struct findings *findings, struct error *err);

@@ -2,6 +2,7 @@
 #include "sinks/kafka/topic.h"
 
 #include "engine/base/assert.h"
+#include "engine/base/cleanup.h"
 #include "engine/base/clock.h"
 #include "engine/sink.h"
 
@@ -127,49 +128,88 @@ static rd_kafka_NewTopic_t *new_topic(const struct kafka_client *client, const c
 }
 
 /* What the broker said to our wish for one topic. */
-static bool create_result(struct kafka_client *client, rd_kafka_event_t *event, const char *name,
+static bool create_result(struct kafka_client *client, const rd_kafka_topic_result_t *result,
                           struct error *err)
 {
-    if (!event)
-        return client_fail(client, RD_KAFKA_RESP_ERR__TIMED_OUT, "making a topic", "no answer",
-                           err);
-    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
-    const char *text = rd_kafka_event_error_string(event);
-    const rd_kafka_CreateTopics_result_t *result = rd_kafka_event_CreateTopics_result(event);
-    if (!code && result) {
-        size_t count;
-        const rd_kafka_topic_result_t **topics =
-            rd_kafka_CreateTopics_result_topics(result, &count);
-        code = count ? rd_kafka_topic_result_error(topics[0]) : RD_KAFKA_RESP_ERR__BAD_MSG;
-        text = count ? rd_kafka_topic_result_error_string(topics[0]) : "an empty answer";
-    }
+    rd_kafka_resp_err_t code = rd_kafka_topic_result_error(result);
+    const char *text = rd_kafka_topic_result_error_string(result);
     if (!code || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
         return true;
     char what[320];
-    snprintf(what, sizeof what, "making topic '%s'", name);
+    snprintf(what, sizeof what, "making topic '%s'", rd_kafka_topic_result_name(result));
     return client_fail(client, code, what, text ? text : rd_kafka_err2str(code), err);
 }
 
-static bool create(struct kafka_client *client, const char *name, int partitions, struct error *err)
+/* *refused of them are, the first as *why says; false: they could not be asked for. */
+static bool create_results(struct kafka_client *client, rd_kafka_event_t *event, size_t wanted,
+                           size_t *refused, struct error *why, struct error *err)
 {
-    rd_kafka_NewTopic_t *topic = new_topic(client, name, partitions, err);
-    if (!topic)
-        return false;
+    rd_kafka_resp_err_t code = event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+    if (code)
+        return client_fail(client, code, "making topics",
+                           event ? rd_kafka_event_error_string(event) : "no answer", err);
+    size_t count = 0;
+    const rd_kafka_CreateTopics_result_t *result = rd_kafka_event_CreateTopics_result(event);
+    const rd_kafka_topic_result_t **topics =
+        result ? rd_kafka_CreateTopics_result_topics(result, &count) : NULL;
+    if (count != wanted)
+        return client_fail(client, RD_KAFKA_RESP_ERR__BAD_MSG, "making topics", "a short answer",
+                           err);
+    *refused = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct error one;
+        if (!create_result(client, topics[i], &one) && (*refused)++ == 0)
+            *why = one;
+    }
+    return true;
+}
+
+static bool create(struct kafka_client *client, rd_kafka_NewTopic_t **topics, size_t count,
+                   bool only_try, size_t *refused, struct error *why, struct error *err)
+{
     char text[300];
     int timeout_ms = (int)client->options->request_timeout_ms;
     rd_kafka_AdminOptions_t *admin =
         rd_kafka_AdminOptions_new(client->handle, RD_KAFKA_ADMIN_OP_CREATETOPICS);
     rd_kafka_AdminOptions_set_request_timeout(admin, timeout_ms, text, sizeof text);
     rd_kafka_AdminOptions_set_operation_timeout(admin, timeout_ms, text, sizeof text);
+    rd_kafka_AdminOptions_set_validate_only(admin, only_try, text, sizeof text);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(client->handle);
-    rd_kafka_CreateTopics(client->handle, &topic, 1, admin, queue);
+    rd_kafka_CreateTopics(client->handle, topics, count, admin, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms + 1000);
-    bool ok = create_result(client, event, name, err);
+    bool ok = create_results(client, event, count, refused, why, err);
     if (event)
         rd_kafka_event_destroy(event);
     rd_kafka_queue_destroy(queue);
     rd_kafka_AdminOptions_destroy(admin);
+    return ok;
+}
+
+static bool create_one(struct kafka_client *client, const char *name, int partitions,
+                       struct error *err)
+{
+    rd_kafka_NewTopic_t *topic = new_topic(client, name, partitions, err);
+    size_t refused = 0;
+    struct error why;
+    if (!topic)
+        return false;
+    bool ok = create(client, &topic, 1, false, &refused, &why, err);
     rd_kafka_NewTopic_destroy(topic);
+    if (refused)
+        *err = why;
+    return ok && !refused;
+}
+
+bool topics_try(struct kafka_client *client, const char *const *names, size_t count,
+                size_t *refused, struct error *why, struct error *err)
+{
+    size_t made = 0;
+    CLEANUP(arena_done) struct arena arena = { 0 };
+    rd_kafka_NewTopic_t **topics = arena_array(&arena, count, sizeof *topics);
+    while (made < count && (topics[made] = new_topic(client, names[made], 0, err)))
+        made++;
+    bool ok = made == count && create(client, topics, count, true, refused, why, err);
+    rd_kafka_NewTopic_destroy_array(topics, made);
     return ok;
 }
 
@@ -215,7 +255,7 @@ bool topic_ensure(struct kafka_client *client, const char *name, int partitions,
     bool refused = false;
     if (!brokers_answer(client, err))
         return false;
-    if (client->options->create_topics && !create(client, name, partitions, err)) {
+    if (client->options->create_topics && !create_one(client, name, partitions, err)) {
         refused = err->kind == ERROR_DATA || err->kind == ERROR_CONFIG;
         if (!refused)
             return false;

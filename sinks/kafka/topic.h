@@ -22,6 +22,10 @@ void topic_name(const struct kafka_options *options, const struct target *target
 void topic_name_by(struct bytes pattern, const struct target *target, const struct table *table,
                    struct buf *out);
 
+/* Asks whether the topics of these names, at least one, could be made, and makes none. *refused of
+ * them cannot, the first as *why says. false: the brokers did not answer. */
+bool topics_try(struct kafka_client *client, const char *const *names, size_t count,
+                size_t *refused, struct error *why, struct error *err);
 /* Makes the topic when it is missing and that is wanted; `partitions` 0: as the options say. Then
  * waits until the brokers know it. */
 bool topic_ensure(struct kafka_client *client, const char *name, int partitions, struct error *err);

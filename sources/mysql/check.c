@@ -144,8 +144,10 @@ static void check_tables(struct check *check, const struct mysql_options *option
         finding_add(check->findings, FINDING_FAIL, "", "tables cannot be listed: %s", err.message);
         return;
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         keyless += drafts[i]->key_count == 0;
+        findings_table(check->findings, drafts[i]);
+    }
     if (count == 0)
         finding_add(check->findings, FINDING_FAIL,
                     "look at `tables` in the config, and at the user's SELECT rights",

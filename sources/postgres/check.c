@@ -173,6 +173,7 @@ static void check_tables(struct check *check, const struct table_filter *filter,
                 "%zu tables match", count);
     for (size_t i = 0; i < count; i++) {
         const struct table *table = tables[i].table;
+        findings_table(check->findings, table);
         partial += tables[i].identity != 'f' && tables[i].replicable;
         if (tables[i].replicable || bad++ >= NAMED_MAX)
             continue;

@@ -670,13 +670,13 @@ static void test_check(void **state)
 {
     LAB(lab);
     struct findings findings = { .count = 0 };
-    ASSERT_OK(sink_clickhouse.check(&lab.options, &findings, &lab.err), lab.err);
+    ASSERT_OK(sink_clickhouse.check(&lab.options, NULL, 0, &findings, &lab.err), lab.err);
     for (size_t i = 0; i < findings.count; i++)
         assert_int_not_equal(findings.items[i].level, FINDING_FAIL);
     findings.count = 0;
     lab.options.username = BYTES_LITERAL("nobody-of-this-name");
     lab.options.password = BYTES_LITERAL("secret-word");
-    ASSERT_OK(sink_clickhouse.check(&lab.options, &findings, &lab.err), lab.err);
+    ASSERT_OK(sink_clickhouse.check(&lab.options, NULL, 0, &findings, &lab.err), lab.err);
     const struct finding *last = &findings.items[findings.count - 1];
     assert_int_equal(last->level, FINDING_FAIL);
     assert_null(strstr(last->text, "secret-word"));
