@@ -19,6 +19,7 @@ from support.clickhouse_server import ClickHouse, ClickHouseError, OldClickHouse
 from support.compare import Comparison  # noqa: E402
 from support.compare_postgres import PostgresComparison, PostgresDatabase  # noqa: E402
 from support.database import Database, FLAVORS  # noqa: E402
+from support.downloads import KAFKA_WHOLE  # noqa: E402
 from support.feed import Feed  # noqa: E402
 from support.kafka_server import Kafka  # noqa: E402
 from support.postgres import POSTGRES  # noqa: E402
@@ -151,7 +152,7 @@ def proxy():
 @pytest.fixture
 def own_kafka(lab_folder):
     """A broker for this test alone, which may kill it."""
-    server = Kafka(os.path.join(lab_folder, f"own-kafka-{next(_numbers)}")).start()
+    server = Kafka(os.path.join(lab_folder, f"own-kafka-{next(_numbers)}"), KAFKA_WHOLE).start()
     yield server
     server.remove()
 

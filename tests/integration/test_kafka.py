@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from support.downloads import KAFKA_WHOLE
 from support.kafka_server import Kafka
 from support.process import pause, wait_for
 
@@ -230,11 +231,12 @@ def test_the_broker_is_killed_at_any_time(feed_for, servers, own_kafka, full):
         wait_for(lambda: counters.rounds > seen + 50, 60, "more rounds")
     counters.end()
     check_counted_once(feed, timeout=180)
+    assert "KAFKA-20734" not in feed.agent.log()
 
 
 def test_the_broker_is_killed_while_it_commits(feed_for, servers, lab_folder, proxy, full):
     """Some milliseconds after it was asked to: the commit may be made, or not, or half."""
-    broker = Kafka(os.path.join(lab_folder, "own-kafka-commit"))
+    broker = Kafka(os.path.join(lab_folder, "own-kafka-commit"), KAFKA_WHOLE)
     door = proxy(broker.ports["plain"])
     broker.advertised = f"127.0.0.1:{door.port}"
     broker.start()
@@ -263,6 +265,7 @@ def test_the_broker_is_killed_while_it_commits(feed_for, servers, lab_folder, pr
             wait_for(lambda: feed.agent.sink_status()["rows"] > seen, 90, "rows to go on")
         counters.end()
         check_counted_once(feed, timeout=180)
+        assert "KAFKA-20734" not in feed.agent.log()
     finally:
         feed.agent.kill()
         broker.remove()

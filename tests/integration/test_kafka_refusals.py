@@ -2,11 +2,13 @@
 """What brokers and a registry refuse, and when they are away or full: one clear line, nothing lost,
 and on it goes when that is cured."""
 
+import os
 import resource
 
 import pytest
 
 from support import kafka_rows
+from support.kafka_server import Kafka
 from support.process import wait_for
 from test_kafka import Counters, check_counted_once, secured
 from test_kafka_formats import avro_options
@@ -96,24 +98,31 @@ def test_a_topic_that_may_not_be_described(clerk_feed):
 
 # ---- the broker ----
 
-def test_a_broker_whose_disk_is_full(feed_for, servers, own_kafka, full):
+@pytest.fixture
+def newest_kafka(lab_folder):
+    server = Kafka(os.path.join(lab_folder, "newest-kafka")).start()
+    yield server
+    server.remove()
+
+
+def test_a_broker_whose_disk_is_full(feed_for, servers, newest_kafka, full):
     """Kafka ends when it cannot write; the agent waits for it. With so many commits some runs meet
     KAFKA-20734: a coordinator that comes back before its partitions have leaders writes no markers.
     """
     if not full:
         pytest.skip("only with --full: it waits for half a minute")
-    feed = feed_for(servers.get("mariadb"), own_kafka)
+    feed = feed_for(servers.get("mariadb"), newest_kafka)
     counters = Counters(feed)
     counters.prepare()
     feed.start(sink={"sink.buffer-flush.interval": "10ms"})
     counters.start()
     wait_for(lambda: feed.agent.sink_status()["rows"] > 300, 60, "some rounds")
     before = len(feed.agent.log())
-    resource.prlimit(own_kafka.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+    resource.prlimit(newest_kafka.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
     feed.agent.wait_log(r"warn (sending loads|preparing a table): Kafka: .*trying again",
                         timeout=60, after=before)
-    wait_for(lambda: not own_kafka.process.alive(), 60, "the broker to end")
-    own_kafka.start()
+    wait_for(lambda: not newest_kafka.process.alive(), 60, "the broker to end")
+    newest_kafka.start()
     seen = counters.rounds
     wait_for(lambda: counters.rounds > seen + 30, 60, "more rounds")
     counters.end()

