@@ -10,7 +10,8 @@ build=(gcc libc6-dev meson ninja-build pkg-config librocksdb-dev libmariadb-dev 
     libcurl4-openssl-dev
     libmicrohttpd-dev libjansson-dev libyaml-dev libpcre2-dev libzstd-dev liblz4-dev zlib1g-dev
     libssl-dev librdkafka-dev libcmocka-dev)
-tests=(mariadb-server mariadb-client postgresql-15 python3 python3-pytest python3-pytest-xdist
+tests=(mariadb-server mariadb-client postgresql-15 postgresql-15-postgis-3
+    python3 python3-pytest python3-pytest-xdist
     python3-pymysql
     python3-psycopg2 python3-pip python3-cryptography openssl curl ca-certificates
     debian-archive-keyring kcat strace faketime)
