@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sinks/kafka/json_text.h"
 
+#include <math.h>
+
 #include "engine/base/json_write.h"
 #include "sinks/kafka/wkt.h"
 #include "sinks/value_text.h"
@@ -124,14 +126,21 @@ bool put_int_text(const struct json_column *column, const struct value *value, s
     return quoted(put_int, column, value, out);
 }
 
+/* NaN and infinities are texts already. */
+static bool quoted_real(json_put put, const struct json_column *column, const struct value *value,
+                        struct buf *out)
+{
+    return isfinite(value->number) ? quoted(put, column, value, out) : put(column, value, out);
+}
+
 bool put_float_text(const struct json_column *column, const struct value *value, struct buf *out)
 {
-    return quoted(put_float, column, value, out);
+    return quoted_real(put_float, column, value, out);
 }
 
 bool put_double_text(const struct json_column *column, const struct value *value, struct buf *out)
 {
-    return quoted(put_double, column, value, out);
+    return quoted_real(put_double, column, value, out);
 }
 
 /* ---- texts ---- */

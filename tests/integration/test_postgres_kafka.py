@@ -7,7 +7,7 @@ import pytest
 
 from support import kafka_rows
 from support.compare_postgres import read_columns, read_source
-from support.postgres_messages import folded
+from support.postgres_messages import as_told, flat_folded, folded
 from support.process import wait_for
 from test_postgres import DECLARED, types_of
 
@@ -30,44 +30,57 @@ def rows_of(types, first):
 
 
 def read_messages(kafka, topic, reader):
-    if topic not in kafka.topics():
-        return []
     read = reader.read if reader else json.loads
     return [(read(message.raw_key)["id"], read(message.raw_value)["after"])
             for message in kafka.messages(topic) if message.raw_value is not None]
 
 
-@pytest.mark.parametrize("form", ["debezium-json", "avro-confluent"])
-def test_every_type_arrives_exactly(pg_for, postgres_version, kafka, registry, form):
-    pg = pg_for(postgres_version)
+def check_every_type(pg_for, version, kafka, options, fold, told=lambda columns, rows: rows):
+    """`fold` makes the rows that a reader has of (topic, columns), `told` those of the source as
+    the format can tell them."""
+    pg = pg_for(version)
     pg.clickhouse = kafka  # the sink of its agent
     types = types_of(pg.source)
     columns = ", ".join(f"v_{name} {kind}" for name, (kind, *_) in types.items())
     pg.execute(*DECLARED, f"CREATE TABLE t (id int PRIMARY KEY, {columns})",
                f"INSERT INTO t VALUES {rows_of(types, 0)}")
-    options = {"value.format": form, "zero-date.handling.mode": "null"}
-    if form == "avro-confluent":
-        options.update({"schema.registry.url": registry.url,
-                        "bigint.unsigned.handling.mode": "precise"})
     agent = pg.agent(sink=options).start()
     agent.wait_streaming(120)
     pg.execute(f"INSERT INTO t VALUES {rows_of(types, 1000)}", "DELETE FROM t WHERE id = 1",
                "UPDATE t SET id = 5000 WHERE id = 3",
                "UPDATE t SET v_int4 = 7, v_bool = NULL WHERE id < 5 OR id = 1003")
     source = read_columns(pg.comparison.database, pg.schema, "t")
-    wanted = sorted(read_source(pg.comparison.database, pg.schema, "t", source))
-    reader = kafka_rows.AvroReader(registry) if form == "avro-confluent" else None
+    wanted = told(source, sorted(read_source(pg.comparison.database, pg.schema, "t", source)))
     topic = f"{pg.schema}.t"
 
     def arrived():
         agent.check_alive()
-        return folded(read_messages(kafka, topic, reader), source) == wanted
+        return topic in kafka.topics() and fold(topic, source) == wanted
 
     try:
         wait_for(arrived, 60, "all rows", interval=0.5)
     except TimeoutError:
-        found = folded(read_messages(kafka, topic, reader), source)
+        found = fold(topic, source)
         wrong = {(column.name, a[:80], b[:80]) for one, two in zip(found, wanted)
                  for column, a, b in zip(source, one.split("|"), two.split("|")) if a != b}
         raise AssertionError(f"{len(found)} rows of {len(wanted)}: {sorted(wrong)}\n"
                              f"{agent.log(10)}") from None
+
+
+@pytest.mark.parametrize("form", ["debezium-json", "avro-confluent"])
+def test_every_type_arrives_exactly(pg_for, postgres_version, kafka, registry, form):
+    options = {"value.format": form, "zero-date.handling.mode": "null"}
+    if form == "avro-confluent":
+        options.update({"schema.registry.url": registry.url,
+                        "bigint.unsigned.handling.mode": "precise"})
+    reader = kafka_rows.AvroReader(registry) if form == "avro-confluent" else None
+    check_every_type(pg_for, postgres_version, kafka, options, lambda topic, columns: folded(
+        read_messages(kafka, topic, reader), columns))
+
+
+@pytest.mark.parametrize("form", ["debezium-json-flink", "canal-json", "maxwell-json"])
+def test_every_type_in_flat_formats(pg_for, kafka, form):
+    check_every_type(pg_for, None, kafka,
+                     {"value.format": form, "zero-date.handling.mode": "null"},
+                     lambda topic, columns: flat_folded(form, kafka.messages(topic), columns),
+                     lambda columns, rows: as_told(form, columns, rows))

@@ -3,6 +3,7 @@
 
 import base64
 import datetime
+import decimal
 import io
 import json
 import os
@@ -155,9 +156,9 @@ def _row(form, image):
     return (image["part"], int(image["id"])), values
 
 
-def _changes(form, message):
+def changes(form, message):
     """(before, after) images of a message, where a format tells them."""
-    document = json.loads(message.value)
+    document = json.loads(message.value, parse_float=decimal.Decimal)
     if form.startswith("debezium"):
         return document["before"], document["after"]
     if form == "canal-json":
@@ -172,7 +173,7 @@ def fold(form, messages):
     for message in messages:
         if message.value is None:
             continue
-        before, after = _changes(form, message)
+        before, after = changes(form, message)
         if after is None:
             rows.pop(_row(form, before)[0], None)
         else:

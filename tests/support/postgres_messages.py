@@ -5,12 +5,14 @@ import base64
 import datetime
 import decimal
 import hashlib
+import json
 import struct
 
 from .compare import LONG, NULL
 from .compare_postgres import INTEGERS
-from .kafka_rows import clock_text, day_text, moment, unscaled
+from .kafka_rows import changes, clock_text, day_text, moment, unscaled
 
+DOCUMENTS = ("json", "jsonb")
 MILLIS_DIGITS = 3  # timestamps of more digits come in microseconds, as all times of a day do
 
 
@@ -68,4 +70,79 @@ def folded(images, columns):
             rows.pop(key, None)
         else:
             rows[key] = "|".join(message_cell(column, image[column.name]) for column in columns)
+    return sorted(rows.values())
+
+
+# ---- the formats whose values are texts, or numbers of JSON ----
+
+def _spelt(kind, text, digits):
+    """A time as all formats spell it: all its digits, no zone; none for what has no day."""
+    if text.endswith("infinity") and kind != "time":
+        return NULL
+    head, _, fraction = text.rstrip("Z").partition(".")
+    return f"{head}.{fraction.ljust(digits, '0')}" if digits else head
+
+
+def _flat_bytes(form, value):
+    return value.encode("latin-1") if form == "canal-json" else base64.b64decode(value)
+
+
+def flat_cell(form, column, value):
+    kind = column.kind
+    if value is None:
+        return NULL
+    if kind in INTEGERS or kind == "bool":
+        return str(int(value))
+    if kind in ("float4", "float8"):
+        return message_cell(column, value)
+    if kind == "money" or (kind == "numeric" and column.scale >= 0):
+        with decimal.localcontext() as context:
+            context.prec = 1100
+            places = decimal.Decimal(1).scaleb(-(2 if kind == "money" else column.scale))
+            exact = decimal.Decimal(value)
+            assert exact.quantize(places) == exact
+            return f"{exact.quantize(places):f}"
+    if kind in ("date", "time", "timestamp", "timestamptz"):
+        return _spelt(kind, value, column.fraction)
+    if kind == "uuid":
+        return value
+    if kind == "bytea":
+        return _hex(_flat_bytes(form, value))
+    if kind in DOCUMENTS and form == "maxwell-json":
+        return _document(value)
+    return _hex(value.encode())
+
+
+def _document(value):
+    """Maxwell's documents are part of the message: their spelling is not kept, numbers are."""
+    return _hex(json.dumps(value, sort_keys=True, default=str).encode())
+
+
+def as_told(form, columns, rows):
+    """The texts of read_source() as a format can tell them."""
+    if form != "maxwell-json":
+        return rows
+    told = []
+    for row in rows:
+        cells = row.split("|")
+        for i, column in enumerate(columns):
+            if column.kind in DOCUMENTS and cells[i] != NULL:
+                value = json.loads(bytes.fromhex(cells[i]), parse_float=decimal.Decimal)
+                cells[i] = NULL if value is None else _document(value)
+        told.append("|".join(cells))
+    return sorted(told)
+
+
+def flat_folded(form, messages, columns):
+    """The same as folded() for messages whose images hold the key."""
+    rows = {}
+    for message in messages:
+        if message.value is None:
+            continue
+        before, after = changes(form, message)
+        if after is None or (before and before["id"] != after["id"]):
+            rows.pop(int(before["id"]), None)
+        if after is not None:
+            rows[int(after["id"])] = "|".join(flat_cell(form, column, after[column.name])
+                                              for column in columns)
     return sorted(rows.values())
