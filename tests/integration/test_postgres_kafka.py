@@ -29,58 +29,60 @@ def rows_of(types, first):
     return ", ".join(rows)
 
 
-def read_messages(kafka, topic, reader):
-    read = reader.read if reader else json.loads
-    return [(read(message.raw_key)["id"], read(message.raw_value)["after"])
-            for message in kafka.messages(topic) if message.raw_value is not None]
-
-
-def check_every_type(pg_for, version, kafka, options, fold, told=lambda columns, rows: rows):
-    """`fold` makes the rows that a reader has of (topic, columns), `told` those of the source as
-    the format can tell them."""
-    pg = pg_for(version)
-    pg.clickhouse = kafka  # the sink of its agent
+def check_every_type(pg, options, fold):
+    """`fold` makes (rows that a reader has, rows of the source as he can tell them) of the columns
+    and read_source()'s rows."""
     types = types_of(pg.source)
-    columns = ", ".join(f"v_{name} {kind}" for name, (kind, *_) in types.items())
-    pg.execute(*DECLARED, f"CREATE TABLE t (id int PRIMARY KEY, {columns})",
+    declared = ", ".join(f"v_{name} {kind}" for name, (kind, *_) in types.items())
+    pg.execute(*DECLARED, f"CREATE TABLE t (id int PRIMARY KEY, {declared})",
                f"INSERT INTO t VALUES {rows_of(types, 0)}")
     agent = pg.agent(sink=options).start()
     agent.wait_streaming(120)
     pg.execute(f"INSERT INTO t VALUES {rows_of(types, 1000)}", "DELETE FROM t WHERE id = 1",
                "UPDATE t SET id = 5000 WHERE id = 3",
                "UPDATE t SET v_int4 = 7, v_bool = NULL WHERE id < 5 OR id = 1003")
-    source = read_columns(pg.comparison.database, pg.schema, "t")
-    wanted = told(source, sorted(read_source(pg.comparison.database, pg.schema, "t", source)))
-    topic = f"{pg.schema}.t"
+    columns = read_columns(pg.comparison.database, pg.schema, "t")
+    source = sorted(read_source(pg.comparison.database, pg.schema, "t", columns))
 
-    def arrived():
+    def wrong():
         agent.check_alive()
-        return topic in kafka.topics() and fold(topic, source) == wanted
+        found, wanted = fold(columns, source)
+        if len(found) != len(wanted):
+            return f"{len(found)} rows of {len(wanted)}"
+        return sorted({(column.name, a[:80], b[:80]) for one, two in zip(found, wanted)
+                       for column, a, b in zip(columns, one.split("|"), two.split("|"))
+                       if a != b})
 
     try:
-        wait_for(arrived, 60, "all rows", interval=0.5)
+        wait_for(lambda: not wrong(), 60, "all rows", interval=0.5)
     except TimeoutError:
-        found = fold(topic, source)
-        wrong = {(column.name, a[:80], b[:80]) for one, two in zip(found, wanted)
-                 for column, a, b in zip(source, one.split("|"), two.split("|")) if a != b}
-        raise AssertionError(f"{len(found)} rows of {len(wanted)}: {sorted(wrong)}\n"
-                             f"{agent.log(10)}") from None
+        assert not wrong(), agent.log(10)
+
+
+def messages_of(pg, kafka):
+    topic = f"{pg.schema}.t"
+    return kafka.messages(topic) if topic in kafka.topics() else []
 
 
 @pytest.mark.parametrize("form", ["debezium-json", "avro-confluent"])
 def test_every_type_arrives_exactly(pg_for, postgres_version, kafka, registry, form):
+    pg = pg_for(postgres_version)
+    pg.clickhouse = kafka  # the sink of its agent
     options = {"value.format": form, "zero-date.handling.mode": "null"}
     if form == "avro-confluent":
         options.update({"schema.registry.url": registry.url,
                         "bigint.unsigned.handling.mode": "precise"})
-    reader = kafka_rows.AvroReader(registry) if form == "avro-confluent" else None
-    check_every_type(pg_for, postgres_version, kafka, options, lambda topic, columns: folded(
-        read_messages(kafka, topic, reader), columns))
+    read = kafka_rows.AvroReader(registry).read if form == "avro-confluent" else json.loads
+    check_every_type(pg, options, lambda columns, source: (
+        folded([(read(message.raw_key)["id"], read(message.raw_value)["after"])
+                for message in messages_of(pg, kafka) if message.raw_value is not None], columns),
+        source))
 
 
 @pytest.mark.parametrize("form", ["debezium-json-flink", "canal-json", "maxwell-json"])
-def test_every_type_in_flat_formats(pg_for, kafka, form):
-    check_every_type(pg_for, None, kafka,
-                     {"value.format": form, "zero-date.handling.mode": "null"},
-                     lambda topic, columns: flat_folded(form, kafka.messages(topic), columns),
-                     lambda columns, rows: as_told(form, columns, rows))
+def test_every_type_in_flat_formats(pg, kafka, form):
+    pg.clickhouse = kafka
+    check_every_type(pg, {"value.format": form, "zero-date.handling.mode": "null"},
+                     lambda columns, source: (
+                         flat_folded(form, messages_of(pg, kafka), columns),
+                         as_told(form, columns, source)))

@@ -84,6 +84,8 @@ def _spelt(kind, text, digits):
 
 
 def _flat_bytes(form, value):
+    if form == "stdout":
+        return bytes.fromhex(value)
     return value.encode("latin-1") if form == "canal-json" else base64.b64decode(value)
 
 
@@ -135,11 +137,19 @@ def as_told(form, columns, rows):
 
 def flat_folded(form, messages, columns):
     """The same as folded() for messages whose images hold the key."""
+    return _fold_flat(form, (changes(form, message) for message in messages
+                             if message.value is not None), columns)
+
+
+def lines_folded(lines, columns):
+    """The same of the lines that the sink `stdout` prints."""
+    return _fold_flat("stdout", ((line.get("before"), line.get("after")) for line in lines),
+                      columns)
+
+
+def _fold_flat(form, images, columns):
     rows = {}
-    for message in messages:
-        if message.value is None:
-            continue
-        before, after = changes(form, message)
+    for before, after in images:
         if after is None or (before and before["id"] != after["id"]):
             rows.pop(int(before["id"]), None)
         if after is not None:
