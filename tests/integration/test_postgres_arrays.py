@@ -2,6 +2,7 @@
 """Arrays of PostgreSQL as arrays: array.mode."""
 
 import base64
+import decimal
 
 import pytest
 
@@ -163,6 +164,30 @@ def test_arrays_in_messages(pg_for, kafka, registry, form):
     assert sorted(images, key=lambda image: image["id"]) == [
         {"id": 1, "v": [1, None, 3], "w": ["a", None, "NULL"], "n": []},
         {"id": 2, "v": None, "w": [], "n": [7]}]
+
+
+@pytest.mark.parametrize("form", ["debezium-json-flink", "canal-json", "maxwell-json"])
+def test_arrays_in_flat_messages(pg, kafka, form):
+    pg.clickhouse = kafka  # the sink of its agent
+    pg.execute("CREATE TABLE t (id int PRIMARY KEY, v int[], w text[], p numeric(10,2)[], "
+               "b bytea[], d date[], f float8[])",
+               "INSERT INTO t VALUES (1, '{1,NULL,3}', '{a,NULL,\"NULL\"}', '{1.10,NULL}', "
+               "'{\\\\x00ff}', '{2024-02-29}', '{NaN,0.1}')")
+    agent = pg.agent({"array.mode": "array"}, {"value.format": form}).start()
+    agent.wait_streaming(60)
+    pg.execute("INSERT INTO t VALUES (2, NULL, '{}', '{}', NULL, '{NULL}', NULL)")
+    topic = f"{pg.schema}.t"
+    found = wait_for(lambda: topic in kafka.topics() and len(kafka.messages(topic)) >= 2
+                     and kafka.messages(topic), 60, "two messages", interval=0.3)
+    images = sorted((kafka_rows.changes(form, message)[1] for message in found),
+                    key=lambda image: int(image["id"]))
+    text = form == "canal-json"  # whose values are all texts
+    assert images[0] == {
+        "id": "1" if text else 1, "v": ["1", None, "3"] if text else [1, None, 3],
+        "w": ["a", None, "NULL"], "p": ["1.10" if text else decimal.Decimal("1.1"), None],
+        "b": ["\x00\xff" if text else "AP8="], "d": ["2024-02-29"],
+        "f": ["NaN", "0.1" if text else decimal.Decimal("0.1")]}
+    assert list(images[1].values())[1:] == [None, [], [], None, [None], None]
 
 
 @pytest.mark.parametrize("form", ["debezium-json", "canal-json", "avro-confluent"])
