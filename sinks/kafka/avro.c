@@ -495,6 +495,8 @@ static bool put_key(const struct avro_plan *plan, const struct value *row, struc
         if (!put_cell(&plan->keys[i], &row[table->key_columns[i]], out))
             return refuse_column(&table->columns[table->key_columns[i]], err);
     frame->key_size = (uint32_t)(out->size - at);
+    if (plan->key.partition.count > 0)
+        return row_key_part(&plan->key, row, out, &frame->hash, err);
     if (plan->key.strategy == PARTITION_ALL_TO_ZERO)
         frame->hash = 0;
     else if (plan->key.strategy == PARTITION_BY_KEY && !frame->null_key && !out->failed)

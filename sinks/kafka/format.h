@@ -7,6 +7,7 @@
 #include "engine/sink.h"
 #include "sinks/kafka/frame.h"
 #include "sinks/kafka/options.h"
+#include "sinks/kafka/partition.h"
 
 struct registry;
 
@@ -19,6 +20,7 @@ struct format_context {
     const struct table *table;
     struct bytes topic;
     struct registry *registry; /* for Avro; else NULL */
+    struct partition partition;
 };
 
 struct format {

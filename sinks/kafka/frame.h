@@ -38,6 +38,17 @@ static inline void frame_close(struct buf *out, size_t at, const struct frame *f
         memcpy(out->data + at, frame, sizeof *frame);
 }
 
+/* Appends to a frame's list of headers. */
+static inline void frame_header(struct buf *out, struct bytes name, struct bytes value)
+{
+    uint32_t size = (uint32_t)name.size;
+    buf_put(out, &size, sizeof size);
+    buf_bytes(out, name);
+    size = (uint32_t)value.size;
+    buf_put(out, &size, sizeof size);
+    buf_bytes(out, value);
+}
+
 static inline struct frame frame_at(const void *place)
 {
     struct frame frame;

@@ -15,7 +15,7 @@
 
 /* What a broker counts beside key, value and headers; properties.message.max.bytes has 1000 at
  * least. */
-enum { SENT_LIMIT = 64 << 20, MESSAGE_OVERHEAD = 512 };
+enum { SENT_LIMIT = 64 << 20, MESSAGE_OVERHEAD = 512, HEADERS_LIMIT = 64 << 10 };
 
 static const struct format *const formats[] = {
     [FORMAT_DEBEZIUM_JSON] = &format_debezium_json,
@@ -70,8 +70,7 @@ static bool kafka_open(const void *options, struct arena *arena, struct sink_cou
         kafka_close(&self->base);
         return false;
     }
-    self->message_limit =
-        client_size(&self->admin, "message.max.bytes") - MESSAGE_OVERHEAD - own->custom_header.size;
+    self->message_limit = client_size(&self->admin, "message.max.bytes") - MESSAGE_OVERHEAD;
     *out = &self->base;
     return true;
 }
@@ -83,6 +82,24 @@ static struct bytes own_name(struct kafka_sink *self, struct buf *name)
     struct bytes copy = arena_copy(self->arena, buf_view(name));
     buf_reset(name);
     return copy;
+}
+
+/* What sink.custom-header and sink.add-tableId-to-header-enabled give to each message. */
+static struct bytes headers_for(struct kafka_sink *self, const struct target *target)
+{
+    struct bytes rest = self->options->custom_header, name, value;
+    struct buf list;
+    buf_init(&list, HEADERS_LIMIT);
+    while (kafka_list_next(&rest, ',', &name, &value))
+        frame_header(&list, name, value);
+    if (self->options->table_headers) {
+        frame_header(&list, BYTES_LITERAL("namespace"), BYTES_LITERAL(""));
+        frame_header(&list, BYTES_LITERAL("schemaName"), target->database);
+        frame_header(&list, BYTES_LITERAL("tableName"), target->name);
+    }
+    struct bytes headers = own_name(self, &list);
+    buf_done(&list);
+    return headers;
 }
 
 static struct kafka_target *target_of(struct kafka_sink *self, struct target *target,
@@ -101,6 +118,7 @@ static struct kafka_target *target_of(struct kafka_sink *self, struct target *ta
     topic_name_by(self->options->dead_letter_topic, target, table, &name);
     state->topics[FRAME_DEAD_LETTERS].name = own_name(self, &name);
     buf_done(&name);
+    state->headers = headers_for(self, target);
     target->sink_data = state;
     return state;
 }
@@ -138,7 +156,7 @@ static bool kafka_prepare(struct sink *sink, struct target *target, const struct
         return false;
     for (struct target_plan *plan = state->plans; plan; plan = plan->next) {
         if (plan->table == table) {
-            state->plan = plan->plan;
+            state->plan = plan;
             return true;
         }
     }
@@ -150,12 +168,15 @@ static bool kafka_prepare(struct sink *sink, struct target *target, const struct
                                       .topic = state->topics[FRAME_ROWS].name,
                                       .registry = self->registry };
     struct target_plan *plan = arena_zalloc(self->arena, sizeof *plan);
+    if (!partition_plan(self->options, target, table, self->arena, &plan->partition, err))
+        return false;
+    context.partition = plan->partition;
     if (!self->format->plan(&context, &plan->plan, err))
         return false;
     plan->table = table;
     plan->next = state->plans;
     state->plans = plan;
-    state->plan = plan->plan;
+    state->plan = plan;
     return true;
 }
 
@@ -165,9 +186,10 @@ static bool encode(struct kafka_sink *self, struct kafka_target *state, const st
                    struct buf *out, struct error *err)
 {
     if (event->op != EVENT_SCHEMA)
-        return self->format->encode(state->plan, event, out, err);
+        return partition_known(&state->plan->partition, event, err) &&
+               self->format->encode(state->plan->plan, event, out, err);
     if (self->format->change && state->topics[FRAME_CHANGES].name.size > 0)
-        self->format->change(state->plan, event, out);
+        self->format->change(state->plan->plan, event, out);
     return true;
 }
 
@@ -177,9 +199,9 @@ static bool kafka_encode(struct sink *sink, struct load *load, const struct even
     struct kafka_sink *self = kafka_of(sink);
     struct kafka_target *state = load->target->sink_data;
     struct buf *out = &load->parts[0];
-    size_t before = out->size;
+    size_t before = out->size, limit = self->message_limit, headers = state->headers.size;
     struct oversize oversize = { .policy = self->options->on_oversize,
-                                 .limit = self->message_limit,
+                                 .limit = limit > headers ? limit - headers : 0,
                                  .topic = state->topics[FRAME_ROWS].name,
                                  .counters = self->counters };
     bool ok = encode(self, state, event, out, err) &&
@@ -213,7 +235,7 @@ static bool kafka_write(struct sink *sink, const struct load *load, struct error
     while (frame_next(&rest, &message)) {
         struct target_topic *topic = &state->topics[message.frame.to];
         if (!open_topic(self, topic, err) ||
-            !producer_send(&self->producer, topic->handle, &message, err))
+            !producer_send(&self->producer, topic->handle, &message, state->headers, err))
             return false;
     }
     return producer_push(&self->producer, err); /* a refusal is of this load's target */

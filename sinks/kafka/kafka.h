@@ -33,13 +33,15 @@ struct target_topic {
 
 /* What the sink knows of a target: target->sink_data. */
 struct kafka_target {
+    struct bytes headers;          /* of every message, as in a frame */
     struct target_topic topics[3]; /* by enum frame_topic */
     struct target_plan {
         const struct table *table;
+        struct partition partition;
         void *plan;
         struct target_plan *next;
-    } * plans;  /* newest first; several tables may share a target */
-    void *plan; /* of the version that prepare() was last called for */
+    } * plans;                /* newest first; several tables may share a target */
+    struct target_plan *plan; /* of the version that prepare() was last called for */
 };
 
 bool kafka_check(const void *options, const struct check_target *targets, size_t count,

@@ -2,6 +2,7 @@
 #include "sinks/kafka/options.h"
 
 #include "engine/base/assert.h"
+#include "sinks/kafka/partition.h"
 #include "sinks/kafka/topic.h"
 
 #define FIELD(name) SETTING_FIELD(kafka_options, name)
@@ -80,6 +81,11 @@ const struct setting kafka_settings[] = {
       .offset = FIELD(custom_header),
       .default_text = "",
       .help = "Headers of every message, name:value, with commas between." },
+    { .name = "sink.add-tableId-to-header-enabled",
+      .type = SETTING_BOOL,
+      .offset = FIELD(table_headers),
+      .default_text = "false",
+      .help = "Puts the target into headers namespace (empty), schemaName and tableName." },
     { .name = "partition.strategy",
       .type = SETTING_CHOICE,
       .offset = FIELD(partition_strategy),
@@ -87,6 +93,13 @@ const struct setting kafka_settings[] = {
       .choices = strategies,
       .help = "hash-by-key: murmur2 of the key as the Java client does, rows without a key by "
               "table; hash-by-table; all-to-zero: partition 0." },
+    { .name = "partition.columns",
+      .type = SETTING_TEXT,
+      .offset = FIELD(partition_columns),
+      .default_text = "",
+      .help = "Columns that decide the partition instead: database.table:column,column of one "
+              "table, or column,column alone for every table that has them, with ; between. A row "
+              "whose columns change comes as a delete and a new row." },
     { .name = "sink.delivery-guarantee",
       .type = SETTING_CHOICE,
       .offset = FIELD(delivery_guarantee),
@@ -295,6 +308,7 @@ bool kafka_options_check(const struct kafka_options *options, struct error *err)
            topic_pattern_check("topic", options->topic, err) &&
            topic_mapping_check(options->topic_mapping, err) &&
            header_check(options->custom_header, err) &&
+           partition_columns_check(options->partition_columns, err) &&
            topic_pattern_check("ddl.topic", options->ddl_topic, err) &&
            topic_pattern_check("dead-letter.topic", options->dead_letter_topic, err);
 }

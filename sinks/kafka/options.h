@@ -26,7 +26,8 @@ enum oversize_policy { OVERSIZE_FAIL, OVERSIZE_DEAD_LETTER };
 struct kafka_options {
     struct setting_pairs properties; /* of librdkafka */
     struct bytes topic, topic_mapping, topic_prefix, ddl_topic, dead_letter_topic;
-    struct bytes custom_header;
+    struct bytes custom_header, partition_columns;
+    bool table_headers;
     int on_oversize;
     int value_format;
     bool include_schema;

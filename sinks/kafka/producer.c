@@ -373,13 +373,8 @@ bool producer_begin(struct producer *producer, struct error *err)
     return begin(producer, err);
 }
 
-static rd_kafka_headers_t *headers_of(struct bytes list, struct bytes custom)
+static void add_headers(rd_kafka_headers_t *headers, struct bytes list)
 {
-    rd_kafka_headers_t *headers = rd_kafka_headers_new(2);
-    struct bytes key, text;
-    while (kafka_list_next(&custom, ',', &key, &text))
-        rd_kafka_header_add(headers, (const char *)key.data, (ssize_t)key.size, text.data,
-                            (ssize_t)text.size);
     while (list.size > 0) {
         uint32_t name_size, value_size;
         memcpy(&name_size, list.data, sizeof name_size);
@@ -392,7 +387,6 @@ static rd_kafka_headers_t *headers_of(struct bytes list, struct bytes custom)
         list.data += size;
         list.size -= size;
     }
-    return headers;
 }
 
 static rd_kafka_message_t message_of(const struct frame_view *view)
@@ -412,7 +406,9 @@ static rd_kafka_message_t message_of(const struct frame_view *view)
 static void produce_with_headers(struct producer *producer, struct producer_batch *batch)
 {
     rd_kafka_message_t *message = &batch->messages[0];
-    rd_kafka_headers_t *headers = headers_of(batch->headers, producer->options->custom_header);
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(4);
+    add_headers(headers, batch->fixed);
+    add_headers(headers, batch->headers);
     message->err = rd_kafka_producev(
         producer->client.handle, RD_KAFKA_V_RKT(batch->topic), RD_KAFKA_V_MSGFLAGS(0),
         RD_KAFKA_V_VALUE(message->payload, message->len),
@@ -467,10 +463,10 @@ bool producer_push(struct producer *producer, struct error *err)
 }
 
 bool producer_send(struct producer *producer, rd_kafka_topic_t *topic,
-                   const struct frame_view *message, struct error *err)
+                   const struct frame_view *message, struct bytes headers, struct error *err)
 {
     struct producer_batch *batch = &producer->batch;
-    bool with_headers = message->headers.size > 0 || producer->options->custom_header.size > 0;
+    bool with_headers = message->headers.size > 0 || headers.size > 0;
     bool full = batch->count == ARRAY_SIZE(batch->messages) || batch->topic != topic ||
                 batch->with_headers || with_headers;
     if (batch->count > 0 && full && !producer_push(producer, err))
@@ -478,6 +474,7 @@ bool producer_send(struct producer *producer, rd_kafka_topic_t *topic,
     batch->topic = topic;
     batch->with_headers = with_headers;
     batch->headers = message->headers;
+    batch->fixed = headers;
     batch->messages[batch->count++] = message_of(message);
     return true;
 }

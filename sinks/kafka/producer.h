@@ -32,7 +32,7 @@ struct producer_batch {
     rd_kafka_message_t messages[64];
     uint32_t count;
     bool with_headers;
-    struct bytes headers;
+    struct bytes headers, fixed;
 };
 
 struct producer {
@@ -71,9 +71,10 @@ bool producer_facts_of(const struct producer *producer, const char *label, struc
                        struct error *err);
 bool producer_begin(struct producer *producer, struct error *err);
 /* Takes a message of `topic` in, whose memory stays until the outcome is known; it may be gathered
- * until the next call. Waits while the queue is full. */
+ * until the next call. `headers`: a list as in a frame, before its own. Waits while the queue is
+ * full. */
 bool producer_send(struct producer *producer, rd_kafka_topic_t *topic,
-                   const struct frame_view *message, struct error *err);
+                   const struct frame_view *message, struct bytes headers, struct error *err);
 /* Hands over what is gathered: needed behind the last message of each load. */
 bool producer_push(struct producer *producer, struct error *err);
 /* True: all that was sent since begin is visible. ERROR_UNKNOWN: producer_ready() again, then

@@ -33,6 +33,19 @@ static struct bytes key_name(const struct format_context *context, const struct 
     return out;
 }
 
+static struct json_column *plan_columns(const struct format_context *context,
+                                        const struct key_form *form, const uint16_t *places,
+                                        uint16_t count)
+{
+    struct json_column *columns = arena_array(context->arena, count + 1u, sizeof *columns);
+    for (uint16_t i = 0; i < count; i++) {
+        const struct column *column = &context->table->columns[places[i]];
+        columns[i] = form->column(context, column, true);
+        columns[i].lead = key_name(context, form, column->name);
+    }
+    return columns;
+}
+
 void row_key_plan(const struct format_context *context, const struct key_form *form,
                   struct row_key *out)
 {
@@ -43,12 +56,11 @@ void row_key_plan(const struct format_context *context, const struct key_form *f
                              .form = *form };
     if (!form->members.data)
         out->form.members = BYTES_LITERAL("{");
-    out->columns = arena_array(context->arena, table->key_count + 1u, sizeof *out->columns);
-    for (uint16_t i = 0; i < table->key_count; i++) {
-        const struct column *column = &table->columns[table->key_columns[i]];
-        out->columns[i] = form->column(context, column, true);
-        out->columns[i].lead = key_name(context, form, column->name);
-    }
+    out->columns = plan_columns(context, form, table->key_columns, table->key_count);
+    const struct key_form plain = { .column = form->column };
+    out->partition = context->partition;
+    out->parts =
+        plan_columns(context, &plain, context->partition.columns, context->partition.count);
 }
 
 static bool put_key(const struct row_key *key, const struct value *row, struct buf *out,
@@ -66,6 +78,24 @@ static bool put_key(const struct row_key *key, const struct value *row, struct b
     return true;
 }
 
+bool row_key_part(const struct row_key *key, const struct value *row, struct buf *out,
+                  uint32_t *hash, struct error *err)
+{
+    const struct partition *partition = &key->partition;
+    uint16_t refused;
+    size_t at = out->size;
+    buf_u8(out, '{');
+    if (!json_put_members(key->parts, partition->columns, partition->count, row, out, &refused))
+        return error_set(err, ERROR_DATA, "partition.columns: a value of '%.*s' is of no use there",
+                         BYTES_ARGS(key->table->columns[partition->columns[refused]].name));
+    buf_u8(out, '}');
+    if (out->failed)
+        return true;
+    *hash = murmur2((struct bytes){ out->data + at, out->size - at });
+    out->size = at;
+    return true;
+}
+
 bool row_key_put(const struct row_key *key, const struct value *row, struct buf *out,
                  struct frame *frame, struct error *err)
 {
@@ -75,6 +105,8 @@ bool row_key_put(const struct row_key *key, const struct value *row, struct buf 
     if (!keyless && !put_key(key, row, out, err))
         return false;
     frame->key_size = (uint32_t)(out->size - at);
+    if (key->partition.count > 0)
+        return row_key_part(key, row, out, &frame->hash, err);
     if (key->strategy == PARTITION_ALL_TO_ZERO)
         return true;
     frame->hash = key->strategy == PARTITION_BY_TABLE || keyless || out->failed
@@ -86,14 +118,11 @@ bool row_key_put(const struct row_key *key, const struct value *row, struct buf 
 bool row_key_header(const struct row_key *key, const char *name, const struct value *row,
                     struct buf *out, struct error *err)
 {
-    uint32_t size = (uint32_t)strlen(name);
-    buf_put(out, &size, sizeof size);
-    buf_text(out, name);
-    size_t at = out->size;
-    buf_put(out, &size, sizeof size);
+    frame_header(out, bytes_from(name), (struct bytes){ 0 });
+    size_t at = out->size - sizeof(uint32_t);
     if (!put_key(key, row, out, err))
         return false;
-    size = (uint32_t)(out->size - at - sizeof size);
+    uint32_t size = (uint32_t)(out->size - at - sizeof size);
     if (!out->failed)
         memcpy(out->data + at, &size, sizeof size);
     return true;
@@ -140,11 +169,12 @@ uint32_t row_changes(const struct row_key *key, const struct event *event, struc
     }
     if (before)
         after = complete(key->table, event, merged);
-    if (!before || !key_changed(key->table, before, after)) {
+    bool renamed = before && key_changed(key->table, before, after);
+    if (!renamed && !(before && partition_moves(&key->partition, before, after))) {
         out[0] = (struct row_change){ 'u', before, after, NULL };
         return 1;
     }
-    out[0] = (struct row_change){ 'd', before, NULL, after };
-    out[1] = (struct row_change){ 'c', NULL, after, before };
+    out[0] = (struct row_change){ 'd', before, NULL, renamed ? after : NULL };
+    out[1] = (struct row_change){ 'c', NULL, after, renamed ? before : NULL };
     return 2;
 }

@@ -24,6 +24,8 @@ struct row_key {
     uint32_t table_hash;
     struct key_form form;
     struct json_column *columns; /* in key order */
+    struct partition partition;
+    struct json_column *parts; /* of its columns */
 };
 
 void row_key_plan(const struct format_context *context, const struct key_form *form,
@@ -31,6 +33,10 @@ void row_key_plan(const struct format_context *context, const struct key_form *f
 /* Appends the key and begins *frame with it: its size, whether it is null, the hash. */
 bool row_key_put(const struct row_key *key, const struct value *row, struct buf *out,
                  struct frame *frame, struct error *err);
+/* Where partition.columns decide: the hash of a JSON object of these. `out` is room for it, and
+ * stays as it is. */
+bool row_key_part(const struct row_key *key, const struct value *row, struct buf *out,
+                  uint32_t *hash, struct error *err);
 /* Appends a header whose value is the key of `row`. */
 bool row_key_header(const struct row_key *key, const char *name, const struct value *row,
                     struct buf *out, struct error *err);
@@ -42,8 +48,8 @@ struct row_change {
     const struct value *other; /* of the new or old key, when the key changed; else NULL */
 };
 
-/* An event as one message, or as two where the key changed: what is told of a key is then in its
- * own partition. What `after` leaves out did not change and is taken from `before`; `merged` is
- * room for that. Returns the number of changes. */
+/* An event as one message, or as two where the key or what decides the partition changed: what is
+ * told of a key is then in its own partition. What `after` leaves out did not change and is taken
+ * from `before`; `merged` is room for that. Returns the number of changes. */
 uint32_t row_changes(const struct row_key *key, const struct event *event, struct value *merged,
                      struct row_change out[2]);

@@ -36,11 +36,13 @@ def test_check_of_what_is_well(maria_feed):
     ({"topic": "a b"}, "a topic has letters"),
     ({"sink.tableId-to-topic.mapping": "a.b"}, "database.table:topic"),
     ({"sink.custom-header": "name"}, "name:value"),
+    ({"partition.columns": "t:a"}, "partition.columns: database.table:column"),
+    ({"partition.columns": "a,,b"}, "partition.columns: database.table:column"),
     ({"value.format": "avro-confluent"}, "avro-confluent needs one"),
     ({"value.format": "avro-confluent", "schema.registry.url": "http://127.0.0.1:1/x"},
      "schema registry"),
-], ids=["unknown", "invalid", "reserved", "nobody", "topic", "mapping", "header", "no registry",
-        "registry is away"])
+], ids=["unknown", "invalid", "reserved", "nobody", "topic", "mapping", "header",
+        "columns of no table", "no column", "no registry", "registry is away"])
 def test_check_of_what_is_not(maria_feed, sink, words):
     status, text = check(maria_feed, sink)
     assert status != 0 and words in text, text

@@ -324,9 +324,12 @@ static void messages_of(const struct format *format, const struct kafka_options 
     struct table *table = fixture_table(&arena, "orders", order_columns, 3);
     table_index_keys(&arena, table);
     struct target target = { .database = table->database, .name = table->name };
-    struct format_context context = { options, &counters, &arena,
-                                      &target, table,     bytes_from("t1.shop.orders"),
-                                      NULL };
+    struct format_context context = { .options = options,
+                                      .counters = &counters,
+                                      .arena = &arena,
+                                      .target = &target,
+                                      .table = table,
+                                      .topic = bytes_from("t1.shop.orders") };
     struct event_origin origin = { .connector = "mysql",
                                    .file = bytes_from("mysql-bin.000003"),
                                    .position = 484,
