@@ -8,13 +8,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "agent/databases.h"
 #include "agent/http.h"
 #include "config/nearest.h"
 #include "engine/base/assert.h"
 #include "sinks/sinks.h"
 #include "sources/sources.h"
 
-enum { DRIVERS_MAX = 32 };
+enum { DRIVERS_MAX = 32, DATABASE_MEMORY_LEAST = 8 << 20 };
 
 static const struct change_name {
     const char *name;
@@ -206,17 +207,18 @@ static struct retry_policy retry_of(const struct config_pipeline *pipeline)
 static void fill_options(struct config *config, struct plan *plan)
 {
     const struct config_pipeline *pipeline = &config->pipeline;
-    const struct config_sink *sink = plan->sink_config;
+    const struct config_sink *sink = &config->sinks[plan->sink_index];
     struct pipeline_options *options = &plan->options;
     struct bytes name = config_folder(&config->arena, pipeline->name);
     /* It stands in log lines and labels, which must tell the pipelines of a config apart. */
+    struct bytes folder = plan->sink_config->folder;
     options->name =
-        config->sink_count == 1
+        config->sink_count == 1 && plan->database.size == 0
             ? name
-            : arena_printf(&config->arena, "%.*s.%.*s", BYTES_ARGS(name), BYTES_ARGS(sink->folder));
+            : arena_printf(&config->arena, "%.*s.%.*s", BYTES_ARGS(name), BYTES_ARGS(folder));
     options->checkpoint_directory =
         arena_printf(&config->arena, "%.*s/%.*s", BYTES_ARGS(pipeline->checkpoint_directory),
-                     BYTES_ARGS(sink->folder));
+                     BYTES_ARGS(folder));
     options->checkpoint_interval_ms = pipeline->checkpoint_interval_ms;
     options->routes = routes_for(config, sink);
     options->start = start_of(plan->source, plan->source_options);
@@ -274,37 +276,6 @@ bool build_server_id(struct bytes text, uint32_t index, uint32_t count, struct a
     return true;
 }
 
-static struct bytes *text_setting(const struct source_driver *driver, const char *name,
-                                  uint8_t *options)
-{
-    const struct setting *row = setting_find(driver->settings, bytes_from(name));
-    bool is_text = row && row->type == SETTING_TEXT;
-    return is_text ? (struct bytes *)(void *)(options + row->offset) : NULL;
-}
-
-static bool is_plain(uint8_t c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-' || c == '$' || c >= 0x80;
-}
-
-bool build_database(struct bytes pattern, struct bytes *out, struct error *err)
-{
-    size_t end = 0, dots = 0;
-    while (end < pattern.size && is_plain(pattern.data[end]))
-        end++;
-    for (size_t i = end; i < pattern.size; i++) {
-        dots += pattern.data[i] == '.';
-        i += pattern.data[i] == '\\';
-    }
-    if (end == 0 || end == pattern.size || pattern.data[end] != '.' || dots < 2)
-        return error_set(err, ERROR_CONFIG,
-                         "tables: of which database? Set 'database', or write "
-                         "database.schema.table, as in shop.public.\\.*");
-    *out = (struct bytes){ pattern.data, end };
-    return true;
-}
-
 /* "url: what is wrong": the line of that key, or of the section. */
 static bool located(const struct section *section, struct error *err)
 {
@@ -319,49 +290,21 @@ static bool located(const struct section *section, struct error *err)
     return parse_error(err, section->file, line, "%s: %s", section->title, what.message);
 }
 
-/* A slot's name is made of small letters, digits and underscores. */
-static struct bytes slot_name(struct arena *arena, struct bytes slot, struct bytes reader)
-{
-    struct bytes name = arena_printf(arena, "%.*s_%.*s", BYTES_ARGS(slot), BYTES_ARGS(reader));
-    uint8_t *out = arena_raw(arena, name.size + 1);
-    for (size_t i = 0; i < name.size; i++) {
-        uint8_t c = name.data[i];
-        uint8_t small = c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
-        bool fits = (small >= 'a' && small <= 'z') || (c >= '0' && c <= '9');
-        out[i] = fits ? small : '_';
-    }
-    out[name.size] = '\0';
-    return (struct bytes){ out, name.size };
-}
-
-/* A source that serves one database, and keeps a slot on its server for each reader. */
-static bool fill_database(struct config *config, const struct source_driver *driver,
-                          uint8_t *options, uint32_t index, struct error *err)
-{
-    struct bytes *slot = text_setting(driver, "slot.name", options);
-    struct bytes *database = text_setting(driver, "database", options);
-    if (slot && config->sink_count > 1)
-        *slot = slot_name(&config->arena, *slot, config->sinks[index].folder);
-    if (!database || database->size > 0)
-        return true;
-    if (!build_database(config->source.tables.items[0], database, err))
-        return located(&config->source.section, err);
-    *database = arena_copy(&config->arena, *database);
-    return true;
-}
-
 /* Options of the source for one of the pipelines: alike but for what names the reader. */
 static bool source_options(struct config *config, const struct source_driver *driver,
-                           const void *options, struct plan *plan, uint32_t index,
-                           struct error *err)
+                           const void *options, struct plan *plan, struct error *err)
 {
+    uint32_t index = plan->sink_index;
+    struct bytes none = { 0 };
     const struct setting *row = setting_find(driver->settings, BYTES_LITERAL("server-id"));
     uint8_t *copy = arena_zalloc(&config->arena, driver->options_size + 1);
     memcpy(copy, options, driver->options_size);
     plan->source = driver;
     plan->source_options = copy;
-    if (!fill_database(config, driver, copy, index, err))
-        return false;
+    if (!databases_fill(config, driver, copy,
+                        config->sink_count > 1 ? config->sinks[index].folder : none, plan->database,
+                        err))
+        return located(&config->source.section, err);
     if (!row || row->type != SETTING_TEXT)
         return true;
     struct bytes *id = (struct bytes *)(void *)(copy + row->offset);
@@ -395,7 +338,6 @@ static bool check_listen(const struct config *config, struct error *err)
 static bool build_sink(struct config *config, struct config_sink *sink, struct plan *plan,
                        struct error *err)
 {
-    plan->sink_config = sink;
     if (!find_sink(sink, &plan->sink, err))
         return false;
     plan->sink_options = arena_zalloc(&config->arena, plan->sink->options_size + 1);
@@ -413,6 +355,59 @@ static bool build_sink(struct config *config, struct config_sink *sink, struct p
     return check_routes(config, plan, err);
 }
 
+/* The sink as the pipeline of one database shows it. */
+static const struct config_sink *sink_for(struct config *config, uint32_t index,
+                                          struct bytes database)
+{
+    struct arena *arena = &config->arena;
+    const struct config_sink *sink = &config->sinks[index];
+    if (database.size == 0)
+        return sink;
+    struct config_sink *own = arena_alloc(arena, sizeof *own);
+    *own = *sink;
+    own->name = arena_printf(arena, "%.*s@%.*s", BYTES_ARGS(sink->name), BYTES_ARGS(database));
+    own->folder = arena_printf(arena, "%.*s@%.*s", BYTES_ARGS(sink->folder),
+                               BYTES_ARGS(databases_label(arena, database)));
+    own->section.title =
+        (const char *)arena_printf(arena, "sink '%.*s'", BYTES_ARGS(own->name)).data;
+    return own;
+}
+
+/* The pipelines of one sink: one, or one for each database, with the same options of the sink. */
+static bool build_readers(struct config *config, const struct source_driver *source,
+                          const void *options, const struct setting_list *databases, uint32_t index,
+                          struct plan *plans, struct error *err)
+{
+    size_t count = databases->count ? databases->count : 1;
+    struct plan base = { .sink_index = index, .sink_config = &config->sinks[index] };
+    base.database = databases->count ? databases->items[0] : (struct bytes){ 0 };
+    if (!source_options(config, source, options, &base, err) ||
+        !build_sink(config, &config->sinks[index], &base, err))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        struct plan *plan = &plans[i];
+        *plan = base;
+        plan->database = databases->count ? databases->items[i] : base.database;
+        plan->sink_config = sink_for(config, index, plan->database);
+        uint32_t changes = base.options.schema_changes;
+        if (!source_options(config, source, options, plan, err))
+            return false;
+        fill_options(config, plan);
+        plan->options.schema_changes = changes;
+        plan->options.memory_bytes /= (int64_t)count;
+    }
+    return true;
+}
+
+static bool check_memory(const struct config *config, size_t databases, struct error *err)
+{
+    int64_t least = (int64_t)databases * DATABASE_MEMORY_LEAST;
+    return config->pipeline.memory_bytes >= least ||
+           error_set(err, ERROR_CONFIG,
+                     "%s: memory.budget: %zu databases share it: give at least %" PRId64 "mb",
+                     config->path, databases, least >> 20);
+}
+
 bool build_plans(struct config *config, struct plan **plans, uint32_t *count, struct error *err)
 {
     const struct source_driver *source = NULL;
@@ -424,14 +419,20 @@ bool build_plans(struct config *config, struct plan **plans, uint32_t *count, st
         return false;
     if (source->valid && !source->valid(options, err))
         return located(&config->source.section, err);
-    struct plan *all = arena_array(&config->arena, config->sink_count, sizeof *all);
-    for (uint32_t i = 0; i < config->sink_count; i++) {
-        if (!source_options(config, source, options, &all[i], i, err) ||
-            !build_sink(config, &config->sinks[i], &all[i], err))
+    struct setting_list databases;
+    if (!databases_of(&config->source, source, options, &databases, err))
+        return located(&config->source.section, err);
+    if (!check_memory(config, databases.count, err))
+        return false;
+    uint32_t readers = databases.count ? (uint32_t)databases.count : 1;
+    struct plan *all =
+        arena_array(&config->arena, (size_t)config->sink_count * readers, sizeof *all);
+    for (uint32_t i = 0; i < config->sink_count; i++)
+        if (!build_readers(config, source, options, &databases, i, all + (size_t)i * readers, err))
             return false;
-    }
     *plans = all;
-    *count = config->sink_count;
+    *count = config->sink_count * readers;
+    databases_warn_left(config, source, options, all, *count);
     return check_listen(config, err);
 }
 
@@ -464,11 +465,23 @@ void build_narrow(struct config *config, struct plan *plan, const char *pattern)
     plan->options.checkpoint_directory =
         arena_printf(&config->arena, "%.*s-backfill-%016" PRIx64,
                      BYTES_ARGS(plan->options.checkpoint_directory), bytes_hash(tables[0]));
-    struct bytes *slot = text_setting(plan->source, "slot.name", plan->source_options);
+    struct bytes *slot = databases_text(plan->source, "slot.name", plan->source_options);
     if (!slot)
         return;
     /* A slot of its own too, which goes when all is done: begun again, it begins anew. */
-    *slot = slot_name(&config->arena, *slot,
-                      arena_printf(&config->arena, "%08" PRIx32, (uint32_t)bytes_hash(tables[0])));
+    *slot =
+        databases_slot(&config->arena, *slot,
+                       arena_printf(&config->arena, "%08" PRIx32, (uint32_t)bytes_hash(tables[0])));
     plan->options.on_lost_position = LOST_RESYNC;
+}
+
+bool build_reaches(const struct plan *plan)
+{
+    struct route *route = NULL;
+    struct error ignored;
+    if (plan->database.size == 0 || !route_compile(&plan->options.routes, &route, &ignored))
+        return true; /* who compiles it next tells what is wrong */
+    bool reaches = route_reaches(route, plan->database);
+    route_free(route);
+    return reaches;
 }

@@ -6,17 +6,20 @@
 #include "config/config.h"
 #include "engine/pipeline.h"
 
-/* One pipeline: the source into one of the sinks. Lives in the config's arena. */
+/* One pipeline: the source, or one of its databases, into one of the sinks. Lives in the config's
+ * arena. */
 struct plan {
-    const struct config_sink *sink_config;
+    const struct config_sink *sink_config; /* of a database: called sink@database */
+    uint32_t sink_index;                   /* in the config */
+    struct bytes database; /* of several that have a pipeline each; size 0: there is one */
     const struct source_driver *source;
     const struct sink_driver *sink;
     void *source_options, *sink_options;
     struct pipeline_options options;
 };
 
-/* Finds the drivers, fills their options and makes a plan for each sink. config->warnings is
- * complete afterwards. ERROR_CONFIG with file and line. */
+/* Finds the drivers, fills their options and makes a plan for each sink, and each of `databases`.
+ * config->warnings is complete afterwards. ERROR_CONFIG with file and line. */
 bool build_plans(struct config *config, struct plan **plans, uint32_t *count, struct error *err);
 
 /* The sink as its metrics and its checkpoint name it: "clickhouse", or "clickhouse olap". */
@@ -28,6 +31,9 @@ bool build_begin_from(struct plan *plan, const char *place, struct error *err);
 /* Narrows a plan to one pattern of tables. It then keeps a checkpoint of its own, because its
  * position would pass the changes of tables that it does not look at. */
 void build_narrow(struct config *config, struct plan *plan, const char *pattern);
+
+/* Can the plan's patterns match a table of its database? */
+bool build_reaches(const struct plan *plan);
 
 /* The bits of the schema changes that are let through. `names` are Flink CDC's, or their prefixes
  * up to a dot. ERROR_CONFIG names an unknown one. */

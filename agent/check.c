@@ -96,32 +96,37 @@ static void on_table(void *context, const struct table *table)
     check->captured_count++;
 }
 
-static void check_source(struct check *check)
+static void check_source(struct check *check, const struct plan *plan)
 {
-    const struct plan *plan = &check->plans[0];
+    char part[100] = "source";
+    if (plan->database.size > 0)
+        snprintf(part, sizeof part, "source '%.*s'", BYTES_ARGS(plan->database));
     struct findings findings = { .on_table = on_table, .context = check };
     struct route *route = NULL;
     struct error err = { 0 };
     if (!route_compile(&plan->options.routes, &route, &err)) {
-        print_error(check, "source", &err);
+        print_error(check, part, &err);
         return;
     }
     struct table_filter filter = { captures, route };
     bool ok = plan->source->check(plan->source_options, &filter, &findings, &err);
-    print_findings(check, "source", &findings);
+    print_findings(check, part, &findings);
     if (!ok)
-        print_error(check, "source", &err);
+        print_error(check, part, &err);
     route_free(route);
 }
 
 /* Targets of the tables that this plan captures, each once. */
-static size_t targets_of(struct check *check, const struct route *route, struct check_target *out)
+static size_t targets_of(struct check *check, const struct plan *plan, const struct route *route,
+                         struct check_target *out)
 {
     CLEANUP(map_done) struct map seen = { 0 };
     struct arena *arena = &check->config.arena;
     size_t count = 0;
     for (const struct captured *table = check->captured; table; table = table->next) {
         struct check_target target = { .schema = table->schema };
+        if (plan->database.size > 0 && !bytes_equal(plan->database, table->database))
+            continue;
         route_target(route, table->database, table->schema, table->name, arena, &target.database,
                      &target.name);
         struct bytes key = arena_printf(arena, "%.*s%c%.*s", BYTES_ARGS(target.database), 0,
@@ -144,7 +149,7 @@ static void check_sink(struct check *check, const struct plan *plan)
     if (ok && plan->sink->check) {
         struct check_target *targets =
             arena_array(arena, check->captured_count + 1, sizeof *targets);
-        size_t count = targets_of(check, route, targets);
+        size_t count = targets_of(check, plan, route, targets);
         ok = plan->sink->check(plan->sink_options, targets, count, &findings, &err);
     }
     print_findings(check, plan->sink_config->section.title, &findings);
@@ -225,7 +230,9 @@ int command_check(const struct arguments *arguments)
     CLEANUP(check_done) struct check check = { .count = 0 };
     if (!check_config(&check, arguments->config))
         return EXIT_CONFIG;
-    check_source(&check);
+    for (uint32_t i = 0; i < check.count; i++)
+        if (check.plans[i].sink_index == 0)
+            check_source(&check, &check.plans[i]);
     for (uint32_t i = 0; i < check.count; i++) {
         check_sink(&check, &check.plans[i]);
         check_checkpoint(&check, &check.plans[i]);

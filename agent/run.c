@@ -20,16 +20,19 @@
 #include "agent/progress.h"
 #include "agent/savepoint.h"
 #include "agent/service.h"
+#include "agent/stored.h"
 #include "engine/base/assert.h"
 #include "engine/base/cleanup.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
+#include "engine/claims.h"
 
 enum { WAIT_MS = 500, STATUS_US = 5000000 };
 
 struct agent {
     struct config config;
     struct plan *plans;
+    struct claims *claims; /* one a sink, where several databases go into it; or NULL */
     struct running_set set;
     uint32_t started; /* threads */
     struct http *http;
@@ -60,6 +63,41 @@ static void setup_log(const struct config_pipeline *pipeline)
     log_setup((enum log_level)pipeline->log_level, format);
 }
 
+/* What the checkpoints hold is taken first, so that a table that has rows in its target keeps it,
+ * whatever the order in the config. */
+static void agent_claim(struct agent *agent, uint32_t count)
+{
+    struct arena *arena = &agent->config.arena;
+    if (count == 0 || agent->plans[0].database.size == 0)
+        return;
+    agent->claims = arena_array(arena, agent->config.sink_count, sizeof *agent->claims);
+    for (uint32_t i = 0; i < agent->config.sink_count; i++)
+        claims_init(&agent->claims[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        struct plan *plan = &agent->plans[i];
+        plan->options.claims = &agent->claims[plan->sink_index];
+        plan->options.claimant =
+            (const char *)arena_printf(arena, "database '%.*s'", BYTES_ARGS(plan->database)).data;
+    }
+    for (uint32_t i = 0; i < 2 * count; i++)
+        stored_claim(&agent->plans[i % count], i < count);
+}
+
+/* The plans that --table is for. */
+static bool agent_narrow(struct agent *agent, const char *table, uint32_t *count, struct error *err)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < *count; i++) {
+        build_narrow(&agent->config, &agent->plans[i], table);
+        if (build_reaches(&agent->plans[i]))
+            agent->plans[kept++] = agent->plans[i];
+    }
+    *count = kept;
+    return kept > 0 ||
+           error_set(err, ERROR_CONFIG,
+                     "--table %s: it is of a database that 'databases' does not name", table);
+}
+
 static bool agent_build(struct agent *agent, const struct arguments *arguments, struct error *err)
 {
     uint32_t count = 0;
@@ -70,14 +108,15 @@ static bool agent_build(struct agent *agent, const struct arguments *arguments, 
         return false;
     for (uint32_t i = 0; i < agent->config.warning_count; i++)
         log_warn("%s", (const char *)agent->config.warnings[i].data);
+    agent_claim(agent, count);
+    if (arguments->table && !agent_narrow(agent, arguments->table, &count, err))
+        return false;
     agent->set.items = arena_array(&agent->config.arena, count, sizeof *agent->set.items);
     struct bytes name = config_folder(&agent->config.arena, agent->config.pipeline.name);
     for (uint32_t i = 0; i < count; i++) {
         struct plan *plan = &agent->plans[i];
         struct running *running = &agent->set.items[i];
         plan->options.until_snapshot_done |= agent->backfill;
-        if (arguments->table)
-            build_narrow(&agent->config, plan, arguments->table);
         if (arguments->from && !build_begin_from(plan, arguments->from, err))
             return false;
         running->pipeline_name = (const char *)name.data;
@@ -98,7 +137,7 @@ static bool agent_restore(struct agent *agent, const char *path, struct error *e
     struct config *config = &agent->config;
     for (uint32_t i = 0; i < agent->set.count; i++) {
         const char *file =
-            (const char *)savepoint_file(&config->arena, path, &config->sinks[i]).data;
+            (const char *)savepoint_file(&config->arena, path, agent->plans[i].sink_config).data;
         if (access(file, R_OK) != 0)
             return error_code(err, ERROR_CONFIG, errno, "savepoint '%s': %s", file,
                               strerror(errno));
@@ -106,7 +145,7 @@ static bool agent_restore(struct agent *agent, const char *path, struct error *e
     for (uint32_t i = 0; i < agent->set.count; i++) {
         struct running *running = &agent->set.items[i];
         bool done = false;
-        struct bytes file = savepoint_file(&config->arena, path, &config->sinks[i]);
+        struct bytes file = savepoint_file(&config->arena, path, agent->plans[i].sink_config);
         if (!pipeline_restore(running->pipeline, (const char *)file.data, &done, err))
             return error_context(err, "sink '%s'", running->sink_name);
         log_info("%s savepoint=%s sink=%s",
@@ -327,6 +366,8 @@ static void agent_done(struct agent *agent)
         pipeline_close(agent->set.items[i].pipeline);
     if (agent->forget)
         agent_forget(agent);
+    for (uint32_t i = 0; agent->claims && i < agent->config.sink_count; i++)
+        claims_done(&agent->claims[i]);
     config_done(&agent->config);
 }
 

@@ -47,17 +47,23 @@ static bool is_time(const char *name)
 
 static int by_name(const void *a, const void *b) { return strcmp(a, b); }
 
-static void remove_savepoint(const struct config *config, struct arena *arena, const char *path)
+struct saved {
+    const struct plan *plans;
+    uint32_t count;
+};
+
+static void remove_savepoint(const struct saved *saved, struct arena *arena, const char *path)
 {
-    for (uint32_t i = 0; i < config->sink_count; i++)
-        unlink((const char *)savepoint_file(arena, path, &config->sinks[i]).data);
+    for (uint32_t i = 0; i < saved->count; i++)
+        unlink((const char *)savepoint_file(arena, path, saved->plans[i].sink_config).data);
     if (rmdir(path) != 0)
         fprintf(stderr, "millrace: the old savepoint '%s' cannot be removed: %s\n", path,
                 strerror(errno));
 }
 
 /* The oldest go; times sort as texts. */
-static void retain(const struct config *config, struct arena *arena, const char *folder)
+static void retain(const struct config *config, const struct saved *saved, struct arena *arena,
+                   const char *folder)
 {
     DIR *listed = opendir(folder);
     size_t count = 0, capacity = 0;
@@ -74,7 +80,7 @@ static void retain(const struct config *config, struct arena *arena, const char 
         qsort(names, count, sizeof *names, by_name);
     size_t kept = (size_t)config->pipeline.savepoints_retained;
     for (size_t i = 0; count > kept && i < count - kept; i++)
-        remove_savepoint(config, arena,
+        remove_savepoint(saved, arena,
                          (const char *)arena_printf(arena, "%s/%s", folder, names[i]).data);
     free(names);
 }
@@ -94,18 +100,19 @@ static bool default_folder(const struct config *config, struct arena *arena, con
     return make_folder(*folder, err);
 }
 
-static bool save_all(const struct config *config, const struct plan *plans, uint32_t count,
-                     const char *path, struct arena *arena, struct error *err)
+static bool save_all(const struct saved *saved, const char *path, struct arena *arena,
+                     struct error *err)
 {
     if (!make_folder(path, err))
         return false;
-    for (uint32_t i = 0; i < count; i++) {
-        const char *directory = (const char *)plans[i].options.checkpoint_directory.data;
-        struct bytes file = savepoint_file(arena, path, &config->sinks[i]);
+    for (uint32_t i = 0; i < saved->count; i++) {
+        const struct plan *plan = &saved->plans[i];
+        const char *directory = (const char *)plan->options.checkpoint_directory.data;
+        struct bytes file = savepoint_file(arena, path, plan->sink_config);
         if (access(directory, F_OK) != 0)
             return error_set(err, ERROR_CONFIG,
                              "sink '%.*s' has no checkpoint yet: run the pipeline first",
-                             BYTES_ARGS(config->sinks[i].name));
+                             BYTES_ARGS(plan->sink_config->name));
         if (!checkpoint_save(directory, (const char *)file.data, err))
             return false;
     }
@@ -122,10 +129,10 @@ int command_savepoint(const struct arguments *arguments)
     if (!config_load(arguments->config, true, &config, &err) ||
         !build_plans(&config, &plans, &count, &err) ||
         (!path && !default_folder(&config, &config.arena, &folder, &path, &err)) ||
-        !save_all(&config, plans, count, path, &config.arena, &err))
+        !save_all(&(struct saved){ plans, count }, path, &config.arena, &err))
         return command_failed(&err);
     if (folder)
-        retain(&config, &config.arena, folder);
+        retain(&config, &(struct saved){ plans, count }, &config.arena, folder);
     printf("%s\n", path);
     return EXIT_DONE;
 }

@@ -4,11 +4,13 @@
  * disturbed. Where a table goes is not stored: the routes of the config say it. */
 #include "agent/stored.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "agent/build.h"
 #include "engine/base/cleanup.h"
 #include "engine/base/json_write.h"
+#include "engine/claims.h"
 
 struct look {
     struct json_writer json;
@@ -81,6 +83,53 @@ static void put_image(struct look *look)
             put_stored_table(look, image->tables[i], record);
     }
     json_array_end(&look->json);
+}
+
+/* Is the table one that fills its target? Not where it was refused one that is another's. */
+static bool fills(const struct checkpoint_image *image, size_t index)
+{
+    static const char refused[] = CLAIMS_REASON;
+    const struct table_record *record = checkpoint_record_of(image, image->tables[index]->id);
+    return record && image->tables[index]->version != TABLE_DROPPED_VERSION &&
+           stored_is_newest(image, index) &&
+           !(record->reason.size >= sizeof refused - 1 &&
+             memcmp(record->reason.data, refused, sizeof refused - 1) == 0);
+}
+
+static struct bytes target_key(struct arena *arena, struct bytes database, struct bytes name)
+{
+    return arena_printf(arena, "%.*s%c%.*s", BYTES_ARGS(database), 0, BYTES_ARGS(name));
+}
+
+/* The targets that loads went to. */
+static void targets_of(const struct checkpoint_image *image, struct arena *arena, struct map *out)
+{
+    for (size_t i = 0; i < image->target_count; i++) {
+        struct target_record *target = &image->targets[i];
+        map_put(out, target_key(arena, target->database, target->name), target);
+    }
+}
+
+void stored_claim(const struct plan *plan, bool filled)
+{
+    CLEANUP(map_done) struct map targets = { 0 };
+    CLEANUP(route_cleanup) struct route *route = NULL;
+    CLEANUP(arena_done) struct arena arena = { 0 };
+    struct checkpoint_image image = { 0 };
+    struct error ignored; /* the pipeline tells it when it opens them */
+    const char *directory = (const char *)plan->options.checkpoint_directory.data;
+    if (!route_compile(&plan->options.routes, &route, &ignored) || access(directory, F_OK) != 0 ||
+        !checkpoint_peek(directory, &image, &ignored))
+        return;
+    targets_of(&image, &arena, &targets);
+    for (size_t i = 0; i < image.table_count; i++) {
+        const struct table *table = image.tables[i];
+        struct bytes database, name;
+        route_target(route, table->database, table->schema, table->name, &arena, &database, &name);
+        if (fills(&image, i) && (!filled || map_get(&targets, target_key(&arena, database, name))))
+            claims_take(plan->options.claims, plan->options.claimant, database, name);
+    }
+    checkpoint_image_done(&image);
 }
 
 static bool put_checkpoint(struct look *look, struct error *err)

@@ -157,7 +157,7 @@ const struct setting config_pipeline_settings[] = {
 
 /* ---- leftovers ---- */
 
-static void warn(struct config *config, struct bytes text)
+void config_warn(struct config *config, struct bytes text)
 {
     if (config->warning_count < CONFIG_WARNINGS_MAX)
         config->warnings[config->warning_count++] = text;
@@ -173,9 +173,9 @@ static bool leftover(struct config *config, const struct section *section, enum 
         const char *why = flink_ignored(part, item->key);
         if (why) {
             if (*why)
-                warn(config,
-                     arena_printf(&config->arena, "%s:%u: %s: '%.*s' is ignored: %s", section->file,
-                                  item->line, section->title, BYTES_ARGS(item->key), why));
+                config_warn(config, arena_printf(&config->arena, "%s:%u: %s: '%.*s' is ignored: %s",
+                                                 section->file, item->line, section->title,
+                                                 BYTES_ARGS(item->key), why));
             continue;
         }
         const char *nearest = setting_nearest(tables, count, item->key);

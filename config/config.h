@@ -86,5 +86,8 @@ bool config_fill(struct config *config, struct section *section, enum flink_part
                  const struct setting *common, const struct setting *driver, void *options,
                  struct error *err);
 
+/* Adds a line that `check` and a start show. */
+void config_warn(struct config *config, struct bytes text);
+
 /* A text as part of a path: letters, digits, dot, dash and underscore stay, others become '_'. */
 struct bytes config_folder(struct arena *arena, struct bytes name);

@@ -161,7 +161,7 @@ static void chunk_remember(struct delivery_target *state, const struct chunk_rec
 static bool worker_chunk(struct worker *worker, struct batch *batch, struct error *err)
 {
     struct target *target = batch->chunk_target;
-    if (target->worker != worker->index)
+    if (target->worker != worker->index || load_refused(worker, target, batch->chunk_table))
         return true;
     struct delivery_target *state = load_state(worker, target);
     load_forget_cut(worker, state);
@@ -188,7 +188,8 @@ static bool worker_rows(struct worker *worker, struct batch *batch, struct error
     const struct table *table = NULL;
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct event *event = &batch->events[i];
-        if (event->dropped || !event->target || event->target->worker != worker->index)
+        if (event->dropped || !event->target || event->target->worker != worker->index ||
+            load_refused(worker, event->target, event->table))
             continue;
         if (!state || state->target != event->target || table != event->table) {
             state = load_state(worker, event->target);

@@ -203,6 +203,9 @@ bool delivery_change(struct worker *worker, const struct event *event, struct er
     const struct pipeline_options *options = worker->shared->options;
     if (change->kind == CHANGE_RESYNC_TABLE && target)
         target->parked = false; /* it is read again: whatever parked it gets a new chance */
+    if (load_refused(worker, target, event->table) ||
+        load_refused(worker, event->renamed_target, event->table))
+        return true;
     if (change->kind == CHANGE_CREATE_TABLE && target && target->parked && !event->shared)
         change_unpark(target);
     if (change->kind == CHANGE_PARK_TABLE) {

@@ -80,6 +80,8 @@ void load_note_durable(struct worker *worker); /* how far the worker is, for tho
 /* After a failure (*err), waits as the policy says. False: it is over, or asked to stop; *err says
  * which. */
 bool load_back_off(struct worker *worker, const char *what, struct error *err);
+/* Another pipeline fills the target: the table is parked, and nothing is done to what is there. */
+bool load_refused(struct worker *worker, struct target *target, const struct table *table);
 /* The target is set aside: its rows are not delivered until it is read again. */
 void load_park(struct worker *worker, struct target *target, uint32_t table_id, const char *reason);
 /* Before the first row or change of a table without a key: how far is its target? */

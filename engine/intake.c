@@ -11,6 +11,7 @@
 #include "engine/base/log.h"
 #include "engine/base/retry.h"
 #include "engine/base/wait.h"
+#include "engine/claims.h"
 
 enum {
     REPLAY_IDLE_READS = 50,
@@ -52,6 +53,15 @@ void intake_done(struct intake *intake)
 
 /* ---- targets ---- */
 
+static const char *other_owner(const struct pipeline_options *options, struct bytes database,
+                               struct bytes name)
+{
+    const char *owner = options->claims
+                            ? claims_take(options->claims, options->claimant, database, name)
+                            : options->claimant;
+    return owner == options->claimant ? NULL : owner;
+}
+
 struct target *intake_target(struct intake *intake, struct bytes database, struct bytes name,
                              struct bytes source_name)
 {
@@ -66,6 +76,7 @@ struct target *intake_target(struct intake *intake, struct bytes database, struc
         target->worker = (uint32_t)(target->hash % intake->options->sink_parallelism);
         target->database = arena_copy(&intake->arena, database);
         target->name = arena_copy(&intake->arena, name);
+        target->owner = other_owner(intake->options, database, name);
         uint32_t changes = intake->options->schema_changes;
         target->keeps_absent = !(changes & CHANGE_BIT_CREATE_TABLE);
         target->keeps_columns =

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Sending loads exactly once: intend, write, resolve, done. See delivery.h for the protocol. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "engine/base/assert.h"
@@ -8,6 +9,7 @@
 #include "engine/base/fault.h"
 #include "engine/base/log.h"
 #include "engine/base/memory.h"
+#include "engine/claims.h"
 #include "engine/delivery_internal.h"
 
 enum { PART_LIMIT = 1 << 30, RESOLVE_PAUSE_MS = 200 };
@@ -350,6 +352,20 @@ static void store_parked(struct checkpoint *checkpoint, uint32_t table_id, const
     struct error err;
     if (!checkpoint_commit(write, false, &err))
         log_error("storing that the table is parked: %s", err.message);
+}
+
+bool load_refused(struct worker *worker, struct target *target, const struct table *table)
+{
+    if (!target || !target->owner)
+        return false;
+    char reason[300];
+    snprintf(reason, sizeof reason,
+             CLAIMS_REASON "%.100s already, and rows of two databases cannot be told apart there: "
+                           "give it another by a route, or leave one out",
+             target->owner);
+    if (!target->parked)
+        load_park(worker, target, table ? table->id : 0, reason);
+    return true;
 }
 
 void load_park(struct worker *worker, struct target *target, uint32_t table_id, const char *reason)

@@ -38,6 +38,8 @@ struct pipeline_options {
     int64_t checkpoint_interval_ms;
     int64_t checkpoint_timeout_ms; /* a flush that takes longer is told */
     struct route_options routes;
+    struct claims *claims; /* on the sink's targets, where other pipelines write too; or NULL */
+    const char *claimant;  /* as which this one asks there: "database 'shop'" */
     enum start_mode start;
     struct bytes origin; /* kept with the first position, to know it again; NULL data: nothing */
     enum schema_behavior schema_behavior;

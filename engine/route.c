@@ -18,6 +18,7 @@ enum { SEPARATOR = 0x1f, MATCH_LIMIT = 200000, PATTERN_LIMIT = 64 << 10 };
 
 struct pattern {
     pcre2_code *code;
+    struct bytes text;
     uint32_t separators;
 };
 
@@ -143,6 +144,7 @@ static bool list_compile(struct route *route, const struct bytes *texts, uint32_
                 continue;
             if (!pattern_compile(part, what, &(*out)[*out_count], err))
                 return false;
+            (*out)[*out_count].text = arena_copy(&route->arena, part);
             ++*out_count;
         }
     }
@@ -198,6 +200,8 @@ void route_free(struct route *route)
     free(route);
 }
 
+void route_cleanup(struct route **route) { route_free(*route); }
+
 /* ---- matching ---- */
 
 static struct bytes subject_of(struct bytes database, struct bytes schema, struct bytes name,
@@ -252,6 +256,47 @@ bool route_captures(const struct route *route, struct bytes database, struct byt
     return !is_system(database) &&
            any_matches(route->tables, route->table_count, database, schema, name) &&
            !any_matches(route->exclude, route->exclude_count, database, schema, name);
+}
+
+/* The part before the first separator, as an expression of its own; NULL: it is none, as where the
+ * separator stands in a group. */
+static pcre2_code *database_code(struct bytes text)
+{
+    size_t end = 0;
+    while (end < text.size && text.data[end] != '.')
+        end += text.data[end] == '\\' ? 2 : 1;
+    struct buf expression;
+    uint32_t separators = 0;
+    int code;
+    PCRE2_SIZE offset;
+    buf_init(&expression, PATTERN_LIMIT);
+    translate((struct bytes){ text.data, end < text.size ? end : text.size }, &expression,
+              &separators);
+    pcre2_code *out =
+        pcre2_compile(expression.data, expression.size,
+                      PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_UTF, &code, &offset, NULL);
+    buf_done(&expression);
+    return out;
+}
+
+static bool pattern_reaches(const struct pattern *pattern, struct bytes database)
+{
+    pcre2_code *code = pattern->separators > 1 ? database_code(pattern->text) : NULL;
+    if (!code)
+        return true;
+    pcre2_match_data *data = pcre2_match_data_create_from_pattern(code, NULL);
+    int found = pcre2_match(code, database.data, database.size, 0, 0, data, NULL);
+    pcre2_match_data_free(data);
+    pcre2_code_free(code);
+    return found > 0;
+}
+
+bool route_reaches(const struct route *route, struct bytes database)
+{
+    for (uint32_t i = 0; i < route->table_count; i++)
+        if (pattern_reaches(&route->tables[i], database))
+            return true;
+    return false;
 }
 
 /* ---- naming ---- */

@@ -33,9 +33,12 @@ struct route;
  * hostile one cannot hang. */
 bool route_compile(const struct route_options *options, struct route **out, struct error *err);
 void route_free(struct route *route);
+void route_cleanup(struct route **route);
 
 bool route_captures(const struct route *route, struct bytes database, struct bytes schema,
                     struct bytes name);
+/* Is there a pattern that may match a table of this database? */
+bool route_reaches(const struct route *route, struct bytes database);
 /* The target's database and name, in `arena`. The first rule that matches decides; without one the
  * table keeps its database (for three-part names: its schema) and name. */
 void route_target(const struct route *route, struct bytes database, struct bytes schema,

@@ -29,6 +29,7 @@ struct target {
     struct load *load; /* the worker's open load, or NULL */
     uint64_t applied;  /* worker: stream events at or below are durable since before the restart */
     bool parked;       /* worker: an error that needs a person; events are not delivered */
+    const char *owner; /* another pipeline fills it, so nothing is done to it; NULL: it is ours */
     bool emptied;      /* worker: since the checkpoint was made, which is an older one */
     struct target_metrics *metrics;
     atomic_ullong swept; /* mark of the newest SWEEP that the target has seen through */

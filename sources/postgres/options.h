@@ -16,6 +16,7 @@ enum { ORIGIN_VERSION = 160000 }; /* of the server, for ORIGIN_NONE */
 struct postgres_options {
     struct bytes hostname, service;
     int64_t port;
+    struct setting_list databases; /* a pipeline each, by the agent */
     struct bytes database; /* filled from `tables` when the user left it out */
     struct bytes username, password, passfile;
     int tls_mode; /* index into libpq's words of sslmode */

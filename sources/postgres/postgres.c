@@ -46,6 +46,12 @@ const struct setting postgres_settings[] = {
       .offset = FIELD(database),
       .default_text = "",
       .help = "The database; empty: the first part of `tables` (database.schema.table)." },
+    { .name = "databases",
+      .type = SETTING_LIST,
+      .offset = FIELD(databases),
+      .default_text = "",
+      .help = "Several databases of the server in one process, instead of `database`: a pipeline, "
+              "a slot (`slot.name` and the database's name) and a checkpoint each." },
     { .name = "username",
       .type = SETTING_TEXT,
       .offset = FIELD(username),

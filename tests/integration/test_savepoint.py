@@ -3,7 +3,6 @@
 
 import json
 import os
-import subprocess
 
 from support.sample_shop import numbers
 
@@ -129,11 +128,7 @@ def test_what_cannot_be_gone_back_to(maria, tmp_path):
 
 
 def checkpoint(agent, action, *arguments):
-    """`millrace checkpoint ACTION CONFIG ...`: the action stands before the config."""
-    done = subprocess.run([agent.binary, "checkpoint", action, agent.path, *arguments], timeout=60,
-                          env={**os.environ, **agent.environment}, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True)
-    return done.returncode, done.stdout
+    return agent.command(f"checkpoint {action}", *arguments)
 
 
 def test_checkpoint_as_text(maria, tmp_path):

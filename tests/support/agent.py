@@ -78,9 +78,10 @@ class Agent:
             file.write(to_yaml(self.configuration))
 
     def command(self, name, *arguments, timeout=120):
-        """Runs another command to its end: (exit status, output with errors)."""
+        """Runs another command ("checkpoint show": its action stands before the config) to its
+        end: (exit status, output with errors)."""
         self.write()
-        done = subprocess.run([self.binary, name, self.path, *arguments], timeout=timeout,
+        done = subprocess.run([self.binary, *name.split(), self.path, *arguments], timeout=timeout,
                               env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               errors="replace")

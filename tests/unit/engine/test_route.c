@@ -64,6 +64,31 @@ static const struct {
     { "shop.\\.*", "ods.<>.x", "<>", "orders", "ods", "orders.x" },
 };
 
+static void test_reaches(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *tables, *database;
+        bool reached;
+    } cases[] = {
+        { "shop.public.\\.*", "shop", true },       { "shop.public.\\.*", "shop2", false },
+        { "shop\\d.public.t", "shop2", true },      { "\\.*.public.t", "any", true },
+        { "a.s.t, b.s.t", "b", true },              { "a.s.t, b.s.t", "c", false },
+        { "public.t", "any", true },                { "(a.s|b.s).t", "c", true },
+        { "(a|b).s.t", "b", true },                 { "(a|b).s.t", "c", false },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct bytes tables = b(cases[i].tables);
+        struct route *route;
+        struct error err;
+        print_message("%s: %s\n", cases[i].tables, cases[i].database);
+        assert_true(route_compile(&(struct route_options){ .tables = &tables, .table_count = 1 },
+                                  &route, &err));
+        assert_int_equal(route_reaches(route, b(cases[i].database)), cases[i].reached);
+        route_free(route);
+    }
+}
+
 static void test_targets(void **state)
 {
     (void)state;
@@ -108,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_captures),
         cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_reaches),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
