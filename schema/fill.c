@@ -80,7 +80,7 @@ static bool is_bits(struct bytes text)
     return text.data[text.size - 1] == '\'';
 }
 
-static bool literal_is_told(const struct type *type, struct bytes text)
+bool fill_literal_is_told(const struct type *type, struct bytes text)
 {
     switch (type->kind) {
     case TYPE_INT:
@@ -136,7 +136,7 @@ bool fill_is_told(const struct column *column)
         column->default_is_expression)
         return false;
     if (column->default_text.data)
-        return literal_is_told(&column->type, column->default_text);
+        return fill_literal_is_told(&column->type, column->default_text);
     return column->nullable || zero_is_told(&column->type);
 }
 

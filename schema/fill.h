@@ -13,5 +13,8 @@ bool fill_needs_reading(const struct schema_change *change, bool strict, struct 
  * the text stands. */
 bool fill_is_told(const struct column *column);
 
+/* A value of this type is exactly as the literal's text stands. */
+bool fill_literal_is_told(const struct type *type, struct bytes text);
+
 /* Every value of `old` is the same value, spelled alike, once the column is `new`. */
 bool fill_is_kept(const struct column *old, const struct column *new, bool strict);

@@ -5,7 +5,8 @@
  *   00, u32 id of the schema (big endian), the value in Avro's binary form
  *
  * Numbers are zigzag varints, texts and bytes have their size in front, an optional value begins
- * with the place of its branch: 0 for null, 1 for the value. The schemas are registered when a
+ * with the place of its branch: 0 for null, 1 for the value, and the other way round where the
+ * column has a default, for Avro wants that of the first branch. The schemas are registered when a
  * version of a table is first met, so a DDL gives a new version of the subject. */
 #include <stdlib.h>
 
@@ -21,6 +22,7 @@ struct avro_column {
     struct json_column json; /* its form as a text, its units, its zero date */
     json_put put;
     bool nullable, temporal;
+    bool turned;         /* the value is its union's first branch */
     struct bytes absent; /* stands for a value that the log does not hold, encoded; NULL: none */
 };
 
@@ -335,14 +337,14 @@ static json_put form_of(json_put json, const char *type)
     return NULL;
 }
 
-static struct bytes encoded(struct arena *arena, bool nullable, json_put put,
-                            const struct json_column *column, const struct value *value)
+static struct bytes encoded(struct arena *arena, const struct avro_column *column,
+                            const struct value *value)
 {
     struct buf out;
     buf_init(&out, 1 << 16);
-    if (nullable)
-        put_long(&out, 1);
-    put(column, value, &out);
+    if (column->nullable)
+        put_long(&out, !column->turned);
+    column->put(&column->json, value, &out);
     struct bytes copy = arena_copy(arena, buf_view(&out));
     buf_done(&out);
     return copy;
@@ -354,14 +356,15 @@ static struct avro_column avro_column(const struct format_context *context,
     struct json_column json = debezium_column(context, column, key);
     enum type_kind kind = column->type.kind;
     struct avro_column out = { .json = json, .nullable = !key && column->nullable };
-    out.put = form_of(json.put, debezium_schema(context, column).type);
+    struct connect_schema schema = debezium_schema(context, column);
+    out.put = form_of(json.put, schema.type);
+    out.turned = schema.fallback.data != NULL;
     out.temporal = kind == TYPE_DATE || kind == TYPE_DATETIME || kind == TYPE_TIMESTAMP;
     if (out.temporal && json.zero.data) {
         const struct value epoch = value_int(0);
-        static const uint8_t null_branch[] = { 0 };
-        out.json.zero = bytes_is(json.zero, "null")
-                            ? (struct bytes){ null_branch, 1 }
-                            : encoded(context->arena, out.nullable, out.put, &json, &epoch);
+        static const uint8_t null_branch[] = { 0, 2 };
+        out.json.zero = bytes_is(json.zero, "null") ? (struct bytes){ null_branch + out.turned, 1 }
+                                                    : encoded(context->arena, &out, &epoch);
     }
     if (kind == TYPE_ARRAY) {
         struct column element = array_element_column(column);
@@ -371,7 +374,7 @@ static struct avro_column avro_column(const struct format_context *context,
     }
     if (json.absent.data && out.put) {
         struct value placeholder = value_text(context->options->placeholder);
-        out.absent = encoded(context->arena, out.nullable, out.put, &json, &placeholder);
+        out.absent = encoded(context->arena, &out, &placeholder);
     }
     return out;
 }
@@ -380,7 +383,7 @@ static struct avro_column avro_column(const struct format_context *context,
 static bool put_cell(const struct avro_column *column, const struct value *value, struct buf *out)
 {
     if (value->tag == VALUE_NULL) {
-        buf_u8(out, 0);
+        put_long(out, column->turned);
         return column->nullable;
     }
     if (value->tag == VALUE_ABSENT) {
@@ -390,7 +393,7 @@ static bool put_cell(const struct avro_column *column, const struct value *value
     if (column->temporal && value->tag == VALUE_TEXT)
         return put_zero_date(&column->json, out);
     if (column->nullable)
-        put_long(out, 1);
+        put_long(out, !column->turned);
     return column->put(&column->json, value, out);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A member of a Connect schema becomes a field; an optional one a union with null that defaults to
- * it. What Avro has no word for is kept in connect.* properties. A record that was named once is
- * referred to by its name. */
+ * it, or to what its column does. What Avro has no word for is kept in connect.* properties. A
+ * record that was named once is referred to by its name. */
 #include "sinks/kafka/avro_schema.h"
 
 struct avro_writer {
@@ -117,6 +117,28 @@ static void put_struct(struct avro_writer *writer, const struct connect_schema *
                                 "\"connect.name\":\"io.debezium.data.geometry.Geometry\"}"));
 }
 
+/* A default: bytes are a text whose characters are theirs. */
+static void put_fallback(struct avro_writer *writer, const char *key,
+                         const struct connect_schema *schema)
+{
+    struct json_writer *json = &writer->json;
+    struct bytes raw = schema->fallback_raw;
+    if (!schema->fallback.data)
+        return;
+    json_key(json, bytes_from(key));
+    if (!raw.data) {
+        json_raw(json, schema->fallback);
+        return;
+    }
+    uint8_t *text = arena_raw(writer->context->arena, raw.size * 2 + 1), *to = text;
+    for (size_t i = 0; i < raw.size; i++) {
+        if (raw.data[i] >= 0x80)
+            *to++ = (uint8_t)(0xc0 | raw.data[i] >> 6);
+        *to++ = raw.data[i] >= 0x80 ? (uint8_t)(0x80 | (raw.data[i] & 0x3f)) : raw.data[i];
+    }
+    json_string(json, (struct bytes){ text, (size_t)(to - text) });
+}
+
 static void put_type(struct avro_writer *writer, const struct connect_schema *schema);
 
 static void put_items(struct avro_writer *writer, const struct connect_schema *items)
@@ -145,7 +167,7 @@ static void put_type(struct avro_writer *writer, const struct connect_schema *sc
         put_items(writer, schema->items);
         return;
     }
-    if (!schema->name && !int16) {
+    if (!schema->name && !int16 && !schema->fallback.data) {
         json_string(json, bytes_from(primitive));
         return;
     }
@@ -159,8 +181,10 @@ static void put_type(struct avro_writer *writer, const struct connect_schema *sc
     if (schema->name) {
         json_member_int(json, "connect.version", 1);
         connect_parameters(schema, json);
-        json_member_string(json, "connect.name", bytes_from(schema->name));
     }
+    put_fallback(writer, "connect.default", schema);
+    if (schema->name)
+        json_member_string(json, "connect.name", bytes_from(schema->name));
     if (int16)
         json_member_string(json, "connect.type", bytes_from("int16"));
     if (logical)
@@ -175,13 +199,18 @@ static void put_field(struct avro_writer *writer, const struct column *column, b
     json_object(json);
     json_member_string(json, "name", avro_field_name(writer->context->arena, column->name));
     json_key(json, bytes_from("type"));
-    if (optional) {
+    bool turned = schema.fallback.data != NULL; /* a default is of a union's first branch */
+    if (optional)
         json_array(json);
+    if (optional && !turned)
         json_string(json, bytes_from("null"));
-    }
     put_type(writer, &schema);
-    if (optional) {
+    if (optional && turned)
+        json_string(json, bytes_from("null"));
+    if (optional)
         json_array_end(json);
+    put_fallback(writer, "default", &schema);
+    if (optional && !turned) {
         json_key(json, bytes_from("default"));
         json_null(json);
     }

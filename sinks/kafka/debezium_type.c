@@ -2,6 +2,8 @@
 #include "sinks/kafka/debezium_type.h"
 
 #include "schema/array.h"
+#include "schema/default_value.h"
+#include "sinks/kafka/unscaled.h"
 
 /* One line a type: what the Connect schema is, and which function writes a value. */
 struct carrier {
@@ -142,6 +144,37 @@ static struct bytes members_text(const struct type *type, struct arena *arena)
     return (struct bytes){ text, (size_t)(to - text) };
 }
 
+static struct bytes raw_of(const struct carrier *carrier, const struct column *column,
+                           const struct value *value, struct arena *arena)
+{
+    uint8_t room[UNSCALED_MAX];
+    if (carrier->put == put_bits) {
+        uint8_t *bits = arena_raw(arena, sizeof value->natural);
+        memcpy(bits, &value->natural, sizeof value->natural); /* little endian, as we are */
+        return (struct bytes){ bits, (column->type.length + 7u) / 8 };
+    }
+    return arena_copy(arena, carrier->put == put_uint_bytes ? unscaled_of_uint(value->natural, room)
+                             : value->tag == VALUE_TEXT ? unscaled_of_text(value_bytes(value), room)
+                                                        : unscaled_of_int(value->integer, room));
+}
+
+static void put_fallback(const struct format_context *context, const struct column *column,
+                         const struct carrier *carrier, struct connect_schema *schema)
+{
+    struct value value;
+    struct buf text;
+    if (!default_value(column, context->arena, &value))
+        return;
+    struct json_column json = debezium_column(context, column, true);
+    buf_init(&text, (size_t)value.size * 6 + 4096);
+    if (carrier->put(&json, &value, &text) && !text.failed) {
+        schema->fallback = arena_copy(context->arena, buf_view(&text));
+        if (strcmp(schema->type, "bytes") == 0)
+            schema->fallback_raw = raw_of(carrier, column, &value, context->arena);
+    }
+    buf_done(&text);
+}
+
 struct connect_schema debezium_schema(const struct format_context *context,
                                       const struct column *column)
 {
@@ -166,6 +199,7 @@ struct connect_schema debezium_schema(const struct format_context *context,
         *items = debezium_schema(context, &element);
         schema.items = items;
     }
+    put_fallback(context, column, &carrier, &schema);
     return schema;
 }
 
@@ -193,6 +227,25 @@ static void geometry_json(const struct connect_schema *schema, struct json_write
     json_array_end(json);
 }
 
+static void name_json(const struct connect_schema *schema, bool is_struct, struct json_writer *json)
+{
+    json_member_string(json, "name", bytes_from(schema->name));
+    json_member_int(json, "version", 1);
+    if (is_struct)
+        json_member_string(
+            json, "doc",
+            bytes_from(strstr(schema->name, "Point") ? "Geometry (POINT)" : "Geometry"));
+    if (!schema->parameters[0].data)
+        return;
+    json_key(json, bytes_from("parameters"));
+    json_object(json);
+    for (size_t i = 0; i < 4 && schema->parameters[i].data; i += 2) {
+        json_key(json, schema->parameters[i]);
+        json_string(json, schema->parameters[i + 1]);
+    }
+    json_object_end(json);
+}
+
 void connect_schema_json(const struct connect_schema *schema, bool optional,
                          struct json_writer *json)
 {
@@ -209,23 +262,12 @@ void connect_schema_json(const struct connect_schema *schema, bool optional,
     }
     json_key(json, bytes_from("optional"));
     json_bool(json, optional);
-    if (!schema->name)
-        return;
-    json_member_string(json, "name", bytes_from(schema->name));
-    json_member_int(json, "version", 1);
-    if (is_struct)
-        json_member_string(
-            json, "doc",
-            bytes_from(strstr(schema->name, "Point") ? "Geometry (POINT)" : "Geometry"));
-    if (!schema->parameters[0].data)
-        return;
-    json_key(json, bytes_from("parameters"));
-    json_object(json);
-    for (size_t i = 0; i < 4 && schema->parameters[i].data; i += 2) {
-        json_key(json, schema->parameters[i]);
-        json_string(json, schema->parameters[i + 1]);
+    if (schema->name)
+        name_json(schema, is_struct, json);
+    if (schema->fallback.data) {
+        json_key(json, bytes_from("default"));
+        json_raw(json, schema->fallback);
     }
-    json_object_end(json);
 }
 
 /* ---- encoders ---- */

@@ -10,15 +10,17 @@
 
 /* A Connect schema, as far as columns need it. */
 struct connect_schema {
-    const char *type;           /* "int64", "string", "bytes", "struct", "array" */
-    const char *name;           /* NULL: none */
+    const char *type;                   /* "int64", "string", "bytes", "struct", "array" */
+    const char *name;                   /* NULL: none */
     const struct connect_schema *items; /* of an array; NULL: floats */
-    struct bytes parameters[4]; /* key, value, key, value; NULL ends them */
+    struct bytes parameters[4];         /* key, value, key, value; NULL ends them */
+    struct bytes fallback;              /* the column's default as JSON; NULL: none is told */
+    struct bytes fallback_raw;          /* its bytes, where the type is "bytes" */
 };
 
 struct connect_schema debezium_schema(const struct format_context *context,
                                       const struct column *column);
-/* The members of the schema's object: type, optional, name, version, doc, parameters. */
+/* The members of the schema's object: type, optional, name, version, doc, parameters, default. */
 void connect_schema_json(const struct connect_schema *schema, bool optional,
                          struct json_writer *json);
 

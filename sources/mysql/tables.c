@@ -56,9 +56,10 @@ static void set_default(struct column *column, struct bytes text, struct bytes e
     bool quoted = mariadb && text.size >= 2 && text.data[0] == '\'';
     bool number =
         text.size > 0 && (text.data[0] == '-' || (text.data[0] >= '0' && text.data[0] <= '9'));
+    bool bits = text.size > 2 && text.data[0] == 'b' && text.data[1] == '\'';
     column->default_text = quoted ? unquote(text, arena) : arena_copy(arena, text);
     column->default_is_expression =
-        mariadb ? !quoted && !number
+        mariadb ? !quoted && !number && !bits
                 : holds(extra, "DEFAULT_GENERATED") ||
                       (text.size >= 17 &&
                        !strncasecmp((const char *)text.data, "CURRENT_TIMESTAMP", 17));

@@ -70,17 +70,18 @@ def _joined(value):
 
 
 def _document(value):
-    return json.dumps(json.loads(value) if isinstance(value, str) else value, sort_keys=True)
+    return json.dumps(json.loads(value) if isinstance(value, str) else value, sort_keys=True,
+                      default=float)
 
 
 # name: (SQL type, how the source is asked, readers of debezium-json, -flink, canal and maxwell)
 COLUMNS = {
-    "tiny": ("TINYINT", "CAST({} AS CHAR)", _same, _same, _same, _same),
+    "tiny": ("TINYINT DEFAULT 3", "CAST({} AS CHAR)", _same, _same, _same, _same),
     "big": ("BIGINT", "CAST({} AS CHAR)", _same, _same, _same, _same),
     "huge": ("BIGINT UNSIGNED", "CAST({} AS CHAR)", _same, _same, _same, _same),
     "small": ("FLOAT", "{}", _number, _number, _number, _number),
     "wide": ("DOUBLE", "{}", _number, _number, _number, _number),
-    "price": ("DECIMAL(10,2)", "CAST({} AS CHAR)",
+    "price": ("DECIMAL(10,2) DEFAULT 1.5", "CAST({} AS CHAR)",
               lambda v: unscaled(base64.b64decode(v), 2), lambda v: f"{v:.2f}", _same,
               lambda v: f"{v:.2f}"),
     "exact": ("DECIMAL(40,10)", "CAST({} AS CHAR)",
@@ -92,13 +93,14 @@ COLUMNS = {
     "d": ("DATE", "CAST({} AS CHAR)", day_text, _same, _same, _same),
     "t": ("TIME(2)", "CAST({} AS CHAR)", lambda v: clock_text(v, 2), lambda v: _padded(v, 2), _same,
           _same),
-    "at3": ("DATETIME(3)", "CAST({} AS CHAR)", lambda v: moment(v * 1000, 3),
+    "at3": ("DATETIME(3) DEFAULT '2020-01-01 00:00:00'", "CAST({} AS CHAR)",
+            lambda v: moment(v * 1000, 3),
             lambda v: _padded(v, 3), _same, _same),
     "at6": ("DATETIME(6)", "CAST({} AS CHAR)", lambda v: moment(v, 6), lambda v: _padded(v, 6),
             _same, _same),
     "ts": ("TIMESTAMP(3) NULL", "CAST({} AS CHAR)", lambda v: v.replace("T", " ").rstrip("Z"),
            lambda v: _padded(v, 3), _same, _same),
-    "word": ("VARCHAR(100)", "{}", _same, _same, _same, _same),
+    "word": ("VARCHAR(100) DEFAULT 'w'", "{}", _same, _same, _same, _same),
     "words": ("LONGTEXT", "{}", _same, _same, _same, _same),
     "raw": ("VARBINARY(100)", "HEX({})", _hex, _hex,
             lambda v: v.encode("latin-1").hex().upper(), _hex),
