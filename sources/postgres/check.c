@@ -11,7 +11,7 @@
 #include "sources/postgres/ddl_trigger.h"
 #include "sources/postgres/publication.h"
 
-enum { VERSION_LEAST = 140000, NAMED_MAX = 8 };
+enum { NAMED_MAX = 8 };
 
 struct check {
     struct session *connection;
@@ -29,12 +29,23 @@ static struct bytes ask(struct check *check, const char *sql)
     return value;
 }
 
+static void check_keeping(struct check *check)
+{
+    struct bytes keep = ask(check, "SELECT current_setting('max_slot_wal_keep_size')");
+    bool unlimited = bytes_is(keep, "-1");
+    finding_add(check->findings, unlimited ? FINDING_WARN : FINDING_OK,
+                unlimited ? "ALTER SYSTEM SET max_slot_wal_keep_size = '100GB'; as your disk allows"
+                          : "",
+                "max_slot_wal_keep_size is %.*s%s", BYTES_ARGS(keep),
+                unlimited ? ": while the agent is down the log may fill the disk" : "");
+}
+
 static void check_server(struct check *check)
 {
     struct findings *findings = check->findings;
     uint32_t version = session_version(check->connection);
-    bool old = version < VERSION_LEAST;
-    finding_add(findings, old ? FINDING_FAIL : FINDING_OK, old ? "upgrade to 14 or later" : "",
+    bool old = version < LEAST_VERSION;
+    finding_add(findings, old ? FINDING_FAIL : FINDING_OK, old ? "upgrade to 12 or later" : "",
                 "connected to PostgreSQL %u.%u, %s TLS", version / 10000, version % 10000,
                 session_is_tls(check->connection) ? "with" : "without");
     struct bytes level = ask(check, "SELECT current_setting('wal_level')");
@@ -42,13 +53,12 @@ static void check_server(struct check *check)
     finding_add(findings, logical ? FINDING_OK : FINDING_FAIL,
                 logical ? "" : "ALTER SYSTEM SET wal_level = logical; then restart the server",
                 "wal_level is %.*s", BYTES_ARGS(level));
-    struct bytes keep = ask(check, "SELECT current_setting('max_slot_wal_keep_size')");
-    bool unlimited = bytes_is(keep, "-1");
-    finding_add(findings, unlimited ? FINDING_WARN : FINDING_OK,
-                unlimited ? "ALTER SYSTEM SET max_slot_wal_keep_size = '100GB'; as your disk allows"
-                          : "",
-                "max_slot_wal_keep_size is %.*s%s", BYTES_ARGS(keep),
-                unlimited ? ": while the agent is down the log may fill the disk" : "");
+    if (version < ROOTS_VERSION)
+        finding_add(findings, FINDING_WARN, "upgrade to 13 or later",
+                    "PostgreSQL 12 has no max_slot_wal_keep_size: while the agent is down the log "
+                    "may fill the disk");
+    else
+        check_keeping(check);
     if (check->options->origin == ORIGIN_NONE && version < ORIGIN_VERSION)
         finding_add(findings, FINDING_FAIL, "upgrade, or set origin: any",
                     "origin: none needs PostgreSQL 16 or later");
@@ -79,7 +89,8 @@ static void check_slot(struct check *check)
     struct findings *findings = check->findings;
     struct buf sql;
     buf_init(&sql, 4096);
-    buf_text(&sql, "SELECT wal_status FROM pg_replication_slots WHERE slot_name = ");
+    buf_printf(&sql, "SELECT %s FROM pg_replication_slots WHERE slot_name = ",
+               session_version(check->connection) < ROOTS_VERSION ? "'kept'" : "wal_status");
     postgres_quote_text(&sql, check->options->slot);
     buf_u8(&sql, 0);
     struct bytes status = ask(check, (const char *)sql.data);
@@ -146,6 +157,11 @@ static void check_triggers(struct check *check)
     bool exists = false;
     if (check->options->detection != DETECT_TRIGGER)
         return;
+    if (session_version(check->connection) < MESSAGES_VERSION) {
+        finding_add(check->findings, FINDING_FAIL, "upgrade, or set schema-change.detection: infer",
+                    "schema-change.detection: trigger needs PostgreSQL 14 or later");
+        return;
+    }
     bool may =
         (ddl_trigger_exists(check->connection, &exists, &err) && exists) ||
         bytes_is(ask(check, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"), "t");

@@ -270,6 +270,10 @@ static bool drafts_make(struct session *connection, const struct postgres_option
     uint32_t column_at = 0, key_at = 0;
     for (uint32_t i = 0; i < kept; i++)
         draft_table(listing, i, &column_at, &key_at, options, generated, arena, &(*out)[i]);
+    for (uint32_t i = 0; i < kept && session_version(connection) < ROOTS_VERSION; i++) {
+        (*out)[i].rootless = (*out)[i].partitioned;
+        (*out)[i].replicable &= !(*out)[i].partitioned;
+    }
     return true;
 }
 
@@ -301,6 +305,11 @@ bool listed_table_read(struct session *connection, const struct postgres_options
 void table_identity_complaint(const struct listed_table *listed, struct buf *out)
 {
     bool nothing = listed->identity == 'n';
+    if (listed->rootless) {
+        buf_text(out, "it is partitioned, and PostgreSQL 12 cannot put such a table into its log: "
+                      "upgrade to 13 or later");
+        return;
+    }
     buf_printf(out, "it has %s, so its updates and deletes cannot be followed: ALTER TABLE ",
                nothing ? "REPLICA IDENTITY NOTHING" : "no primary key");
     table_quote(out, listed->table);

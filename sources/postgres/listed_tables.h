@@ -11,6 +11,7 @@ struct listed_table {
     struct table *table;
     char identity; /* d, n, f, i */
     bool partitioned;
+    bool rootless; /* and the server is too old to publish it */
     bool replicable; /* an UPDATE of it would not fail once it is published */
     bool generated;  /* it has stored generated columns */
 };

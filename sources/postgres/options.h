@@ -11,7 +11,15 @@ enum publication_mode { PUBLICATION_FILTERED, PUBLICATION_DISABLED };
 
 enum array_mode { ARRAYS_AS_TEXT, ARRAYS_AS_ARRAYS };
 enum origin_filter { ORIGIN_ANY, ORIGIN_NONE };
-enum { ORIGIN_VERSION = 160000 }; /* of the server, for ORIGIN_NONE */
+/* Versions of the server: the oldest that is read; the first that publishes a partitioned table as
+ * its root and limits what a slot keeps; that puts logical messages into pgoutput's stream; that
+ * knows ORIGIN_NONE. */
+enum {
+    LEAST_VERSION = 120000,
+    ROOTS_VERSION = 130000,
+    MESSAGES_VERSION = 140000,
+    ORIGIN_VERSION = 160000
+};
 
 struct postgres_options {
     struct bytes hostname, service;

@@ -297,6 +297,7 @@ static void close_log(struct source *source)
     buf_done(&self->waiting);
     free(self->holes);
     free(self->recent);
+    free(self->notes);
     pthread_cond_destroy(&self->wake);
     pthread_mutex_destroy(&self->lock);
 }
@@ -371,7 +372,7 @@ static bool options_valid(const void *raw, struct error *err)
 
 const struct source_driver postgres_source = {
     .name = "postgres",
-    .help = "PostgreSQL 14 to 18, by logical decoding (pgoutput).",
+    .help = "PostgreSQL 12 to 18, by logical decoding (pgoutput).",
     .settings = postgres_settings,
     .options_size = sizeof(struct postgres_options),
     .forgets = true,

@@ -24,11 +24,12 @@ bool publication_read(struct session *connection, const struct postgres_options 
     struct buf sql;
     struct result result;
     bool newer = session_version(connection) >= GENERATED_VERSION;
+    bool roots = session_version(connection) >= ROOTS_VERSION;
     buf_init(&sql, SQL_LIMIT);
     buf_printf(&sql,
-               "SELECT pubviaroot, puballtables, pubinsert AND pubupdate AND pubdelete AND "
+               "SELECT %s, puballtables, pubinsert AND pubupdate AND pubdelete AND "
                "pubtruncate, %s FROM pg_publication",
-               newer ? "pubgencols" : "'n'");
+               roots ? "pubviaroot" : "true", newer ? "pubgencols" : "'n'");
     put_where(&sql, options);
     bool ok = session_query(connection, buf_view(&sql), &arena, &result, err);
     *out = (struct publication){ .generated = newer };
@@ -45,7 +46,7 @@ bool publication_read(struct session *connection, const struct postgres_options 
 }
 
 static void put_create(struct buf *sql, const struct postgres_options *options,
-                       const struct listed_table *tables, size_t count, bool newer)
+                       const struct listed_table *tables, size_t count, uint32_t version)
 {
     buf_text(sql, "CREATE PUBLICATION ");
     postgres_quote_identifier(sql, options->publication);
@@ -56,8 +57,12 @@ static void put_create(struct buf *sql, const struct postgres_options *options,
         buf_text(sql, put++ ? ", " : " FOR TABLE ");
         table_quote(sql, tables[i].table);
     }
-    buf_text(sql, " WITH (publish_via_partition_root = true");
-    buf_text(sql, newer ? ", publish_generated_columns = stored)" : ")");
+    if (version >= ROOTS_VERSION)
+        buf_text(sql, " WITH (publish_via_partition_root = true");
+    if (version >= GENERATED_VERSION)
+        buf_text(sql, ", publish_generated_columns = stored");
+    if (version >= ROOTS_VERSION)
+        buf_u8(sql, ')');
 }
 
 static bool create(struct session *connection, const struct postgres_options *options,
@@ -67,7 +72,7 @@ static bool create(struct session *connection, const struct postgres_options *op
     struct buf sql;
     struct result result;
     buf_init(&sql, SQL_LIMIT);
-    put_create(&sql, options, tables, count, session_version(connection) >= GENERATED_VERSION);
+    put_create(&sql, options, tables, count, session_version(connection));
     bool disabled = options->publication_mode == PUBLICATION_DISABLED;
     bool ok = !disabled && session_query(connection, buf_view(&sql), &arena, &result, err);
     if (disabled)

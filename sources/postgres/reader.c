@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The snapshot reader. Each chunk is one short transaction, REPEATABLE READ and READ ONLY, whose
- * first statement asks for pg_current_snapshot() and the log's end: the snapshot tells of every
+ * first statement asks for txid_current_snapshot() and the log's end: the snapshot tells of every
  * transaction of the log whether the chunk holds it, and all that it holds committed before that
  * end. A place in the log alone would not do: it moves before a commit becomes visible. Rows come
  * by COPY in its text form, which is what the log's rows are made of. */
@@ -191,7 +191,7 @@ static bool begin_snapshot(struct postgres_reader *self, const struct chunk_requ
     bool ok = session_query(
         self->connection,
         BYTES_LITERAL(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT pg_current_snapshot(), "
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT txid_current_snapshot(), "
             "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() "
             "ELSE pg_current_wal_insert_lsn() END, CASE WHEN pg_is_in_recovery() THEN '0' "
             "ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END"),

@@ -22,6 +22,12 @@ static const char question[] =
     "greatest(pg_size_bytes(current_setting('max_slot_wal_keep_size')), 1), 0)::int END "
     "FROM pg_replication_slots WHERE slot_name = ";
 
+/* Before 13 a slot keeps all there is. */
+static const char question_without_limit[] =
+    "SELECT greatest(pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() "
+    "ELSE pg_current_wal_lsn() END, confirmed_flush_lsn), 0)::bigint, '-1', NULL "
+    "FROM pg_replication_slots WHERE slot_name = ";
+
 bool postgres_retention(const void *options, struct bytes token, int64_t age_ms,
                         struct retention *out, struct error *err)
 {
@@ -38,7 +44,7 @@ bool postgres_retention(const void *options, struct bytes token, int64_t age_ms,
     if (!session_open(&brief, SESSION_PLAIN, NULL, &session, err))
         return false;
     buf_init(&sql, 4096);
-    buf_text(&sql, question);
+    buf_text(&sql, session_version(session) < ROOTS_VERSION ? question_without_limit : question);
     postgres_quote_text(&sql, brief.slot);
     bool ok = session_query(session, buf_view(&sql), &arena, &result, err);
     if (ok && result.row_count == 1 && result.column_count == 3) {

@@ -105,6 +105,13 @@ struct wal_source {
     int64_t discovered_us;
     uint32_t rewritten; /* a table whose values a statement computed, which ends with a message */
     struct map asked; /* u32 oid -> what was asked of it by a message in the log */
+    /* Messages that a server before 14 keeps out of the stream, which has their transaction. */
+    struct wal_note {
+        uint32_t xid, oid;
+        char verb[8];
+    } * notes;
+    uint32_t note_count;
+    size_t note_capacity;
 
     bool flows;                /* much is coming: wake up for large mouthfuls only */
     size_t taken_bytes, wakes; /* since window_us */
@@ -144,6 +151,8 @@ bool wal_relation(struct wal_source *self, struct batch *batch, struct bytes mes
                   struct error *err);
 bool wal_truncate(struct wal_source *self, struct batch *batch, struct bytes message, bool *again,
                   struct error *err);
+/* The same at the begin of a transaction that holds messages of ours which the stream lacks. */
+bool wal_noted(struct wal_source *self, struct batch *batch, struct error *err);
 bool wal_message(struct wal_source *self, struct batch *batch, struct bytes message, bool *again,
                  struct error *err);
 void wal_forget_relations(struct wal_source *self);
@@ -152,3 +161,4 @@ const struct table *wal_table_of(const struct wal_source *self, uint32_t oid);
 /* wal_discover.c: now and then, between transactions. */
 bool wal_discover(struct wal_source *self, struct error *err);
 extern const char wal_message_prefix[];
+bool wal_has_note(const struct wal_source *self, uint32_t xid);

@@ -6,13 +6,19 @@
  * change of the publication that it takes. The message is then met in the stream, at a place that
  * is the same on every replay: "table OID"   look at it: it may be new, gone, or have another name
  *   "read OID"    it is in the publication from here on: read it again
- * A writer that was under way when the publication changed has its earlier rows outside the stream;
- * so a chunk of such a table waits for all of them to end (the floor of the gate). */
+ * A server before 14 leaves messages out of the stream, but not their transactions: what such a one
+ * says is noted here by its number. After a restart the note is gone, and the catalog is asked
+ * again; a table that waited to be read is parked, and is read at the start. A writer that was
+ * under way when the publication changed has its earlier rows outside the stream; so a chunk of
+ * such a table waits for all of them to end (the floor of the gate). */
 #include "sources/postgres/wal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "engine/base/clock.h"
+#include "engine/base/memory.h"
+#include "engine/base/parse.h"
 #include "sources/postgres/publication.h"
 
 enum { SQL_LIMIT = 1 << 20, ASK_AGAIN_S = 60 };
@@ -24,9 +30,11 @@ enum cell { D_OID, D_SCHEMA, D_NAME, D_REPLICABLE, D_PUBLISHED, D_COUNT };
 static void put_sql(struct buf *sql, const struct postgres_options *options)
 {
     buf_text(sql,
-             "SELECT c.oid, n.nspname, c.relname, c.relreplident IN ('f', 'i') OR "
+             "SELECT c.oid, n.nspname, c.relname, (c.relreplident IN ('f', 'i') OR "
              "(c.relreplident = 'd' AND EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid "
-             "AND i.indisprimary AND i.indisvalid)), p.tablename IS NOT NULL FROM pg_class c "
+             "AND i.indisprimary AND i.indisvalid))) AND (c.relkind = 'r' OR "
+             "current_setting('server_version_num')::int >= 130000), p.tablename IS NOT NULL FROM "
+             "pg_class c "
              "JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN (SELECT DISTINCT schemaname, "
              "tablename FROM pg_publication_tables WHERE pubname = ");
     postgres_quote_text(sql, options->publication);
@@ -41,6 +49,29 @@ static bool asked_lately(const struct wal_source *self, uint32_t oid)
     uintptr_t when =
         (uintptr_t)map_get(&self->asked, (struct bytes){ (const uint8_t *)&oid, sizeof oid });
     return when && clock_now_us() / 1000000 - (int64_t)when < ASK_AGAIN_S;
+}
+
+bool wal_has_note(const struct wal_source *self, uint32_t xid)
+{
+    for (uint32_t i = 0; i < self->note_count; i++)
+        if (self->notes[i].xid == xid)
+            return true;
+    return false;
+}
+
+static bool note(struct wal_source *self, const char *verb, uint32_t oid, struct error *err)
+{
+    struct arena arena = { 0 };
+    struct bytes xid;
+    bool ok = session_value(self->metadata, "SELECT txid_current()", &arena, &xid, err);
+    self->notes =
+        memory_grow(self->notes, self->note_count, &self->note_capacity, sizeof *self->notes);
+    struct wal_note *made = &self->notes[self->note_count];
+    *made = (struct wal_note){ .xid = ok ? (uint32_t)parse_digits(xid) : 0, .oid = oid };
+    snprintf(made->verb, sizeof made->verb, "%s", verb);
+    self->note_count += ok;
+    arena_done(&arena);
+    return ok;
 }
 
 static bool tell(struct wal_source *self, const char *verb, uint32_t oid,
@@ -60,6 +91,7 @@ static bool tell(struct wal_source *self, const char *verb, uint32_t oid,
             (void *)(uintptr_t)(clock_now_us() / 1000000 + 1));
     return session_execute(connection, err, "SELECT pg_logical_emit_message(true, '%s', '%s %u')",
                            wal_message_prefix, verb, oid) &&
+           (session_version(connection) >= MESSAGES_VERSION || note(self, verb, oid, err)) &&
            session_execute(connection, err, "COMMIT");
 }
 

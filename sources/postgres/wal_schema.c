@@ -158,8 +158,7 @@ static bool wrote_values(const struct table *before, const struct table *after)
         const struct column *old = column_by_id(before, column->source_id);
         old = old ? old : column->source_id ? NULL : column_named(before, column->name);
         if (!old && (column->default_is_expression || column->auto_increment ||
-                     column->type.kind == TYPE_ARRAY ||
-                     column->generated != COLUMN_STORED_PLAIN ||
+                     column->type.kind == TYPE_ARRAY || column->generated != COLUMN_STORED_PLAIN ||
                      (!column->nullable && !column->default_text.data)))
             return true;
         if (old && !type_equal(&old->type, &column->type) &&
@@ -564,7 +563,7 @@ static bool wait_visible(struct wal_source *self, struct error *err)
         struct snapshot_text snapshot;
         if (tick > 0)
             clock_sleep_us(TICK_US);
-        ok = session_value(self->metadata, "SELECT pg_current_snapshot()", &arena, &text, err);
+        ok = session_value(self->metadata, "SELECT txid_current_snapshot()", &arena, &text, err);
         seen = ok && snapshot_parse(text, &arena, &snapshot) && snapshot_sees(&snapshot, self->xid);
         arena_done(&arena);
     }
@@ -591,6 +590,32 @@ static bool obey(struct meeting *m, const char *text, struct error *err)
     return oid == 0 || look(m, oid, verb, bytes_from(sum), err);
 }
 
+static bool hear(struct wal_source *self, struct batch *batch, struct bytes text, struct error *err)
+{
+    struct meeting m = { .self = self, .batch = batch };
+    bool ok = wait_visible(self, err) && obey(&m, arena_text(&m.arena, text), err);
+    arena_done(&m.arena);
+    return ok;
+}
+
+bool wal_noted(struct wal_source *self, struct batch *batch, struct error *err)
+{
+    bool ok = true;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < self->note_count; i++) {
+        struct wal_note note = self->notes[i];
+        char text[32];
+        if (note.xid != self->xid) {
+            self->notes[kept++] = note;
+            continue;
+        }
+        snprintf(text, sizeof text, "%s %u", note.verb, note.oid);
+        ok = ok && hear(self, batch, bytes_from(text), err);
+    }
+    self->note_count = kept;
+    return ok;
+}
+
 bool wal_message(struct wal_source *self, struct batch *batch, struct bytes message, bool *again,
                  struct error *err)
 {
@@ -603,8 +628,5 @@ bool wal_message(struct wal_source *self, struct batch *batch, struct bytes mess
     *again = batch->count > 0;
     if (*again)
         return true;
-    struct meeting m = { .self = self, .batch = batch };
-    bool ok = wait_visible(self, err) && obey(&m, arena_text(&m.arena, parsed.content), err);
-    arena_done(&m.arena);
-    return ok;
+    return hear(self, batch, parsed.content, err);
 }

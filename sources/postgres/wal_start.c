@@ -19,7 +19,6 @@
 #include "sources/postgres/token.h"
 
 enum {
-    VERSION_LEAST = 140000,
     FAILOVER_VERSION = 170000,
     INVALID_VERSION = 170000,
     CONFLICT_VERSION = 160000,
@@ -59,10 +58,15 @@ static bool check_server(struct wal_source *self, struct error *err)
 {
     struct arena arena = { 0 };
     struct result result;
-    if (session_version(self->metadata) < VERSION_LEAST)
-        return error_set(err, ERROR_CONFIG, "PostgreSQL 14 or later is needed");
-    if (self->options->origin == ORIGIN_NONE && session_version(self->metadata) < ORIGIN_VERSION)
+    uint32_t version = session_version(self->metadata);
+    if (version < LEAST_VERSION)
+        return error_set(err, ERROR_CONFIG, "PostgreSQL 12 or later is needed");
+    if (self->options->origin == ORIGIN_NONE && version < ORIGIN_VERSION)
         return error_set(err, ERROR_CONFIG, "origin: none needs PostgreSQL 16 or later");
+    if (self->options->detection == DETECT_TRIGGER && version < MESSAGES_VERSION)
+        return error_set(
+            err, ERROR_CONFIG,
+            "schema-change.detection: trigger needs PostgreSQL 14 or later: set infer");
     bool ok = session_query(
         self->metadata,
         BYTES_LITERAL(
@@ -103,8 +107,9 @@ static bool slot_read(struct wal_source *self, struct arena *arena, struct slot 
     struct result result;
     buf_init(&sql, 4096);
     buf_printf(&sql,
-               "SELECT confirmed_flush_lsn, wal_status, active, plugin = 'pgoutput' AND "
+               "SELECT confirmed_flush_lsn, %s, active, plugin = 'pgoutput' AND "
                "database = current_database(), %s, %s FROM pg_replication_slots WHERE slot_name = ",
+               version >= ROOTS_VERSION ? "wal_status" : "NULL",
                version >= INVALID_VERSION ? "invalidation_reason" : "NULL",
                version >= CONFLICT_VERSION ? "conflicting" : "false");
     postgres_quote_text(&sql, self->options->slot);
@@ -147,7 +152,8 @@ static bool wait_running(struct wal_source *self, struct error *err)
         struct arena arena = { 0 };
         struct bytes text;
         struct snapshot_text snapshot;
-        bool ok = session_value(self->metadata, "SELECT pg_current_snapshot()", &arena, &text, err);
+        bool ok =
+            session_value(self->metadata, "SELECT txid_current_snapshot()", &arena, &text, err);
         over = ok && snapshot_parse(text, &arena, &snapshot) && xmax && snapshot.xmin >= xmax;
         xmax = xmax || !ok ? xmax : snapshot.xmax;
         arena_done(&arena);
@@ -355,10 +361,10 @@ static bool start_stream(struct wal_source *self, struct error *err)
     buf_init(&list, 4096);
     buf_text(&sql, "START_REPLICATION SLOT ");
     postgres_quote_identifier(&sql, self->options->slot);
-    buf_printf(&sql,
-               " LOGICAL " LSN_FORMAT " (proto_version '1', messages 'true', "
-               "%spublication_names ",
-               LSN_ARGS(self->lsn), self->options->origin == ORIGIN_NONE ? "origin 'none', " : "");
+    buf_printf(&sql, " LOGICAL " LSN_FORMAT " (proto_version '1', %s%spublication_names ",
+               LSN_ARGS(self->lsn),
+               session_version(self->metadata) >= MESSAGES_VERSION ? "messages 'true', " : "",
+               self->options->origin == ORIGIN_NONE ? "origin 'none', " : "");
     postgres_quote_identifier(&list, self->options->publication);
     postgres_quote_text(&sql, buf_view(&list));
     buf_u8(&sql, ')');
@@ -377,6 +383,7 @@ static void reset(struct wal_source *self)
     self->flows = false;
     self->taken_bytes = self->wakes = 0;
     map_done(&self->asked);
+    self->note_count = 0;
 }
 
 static bool connect_log(struct wal_source *self, const struct position *from,

@@ -133,7 +133,7 @@ static bool snapshot_now(struct wal_source *self, struct arena *arena, struct sn
                          struct error *err)
 {
     struct bytes text;
-    if (!session_value(self->metadata, "SELECT pg_current_snapshot()", arena, &text, err))
+    if (!session_value(self->metadata, "SELECT txid_current_snapshot()", arena, &text, err))
         return false;
     return snapshot_parse(text, arena, out) ||
            error_set(err, ERROR_RETRY, "the server's snapshot cannot be read");
@@ -171,11 +171,23 @@ bool wal_raise_floor(struct wal_source *self, struct error *err)
     return ok;
 }
 
-static bool on_begin(struct wal_source *self, struct bytes message)
+static bool malformed(const struct wal_source *self, uint8_t kind, struct error *err)
+{
+    return error_set(err, ERROR_RETRY,
+                     "malformed message '%c' of the server's log behind " LSN_FORMAT,
+                     kind >= ' ' && kind < 127 ? kind : '?', LSN_ARGS(self->lsn));
+}
+
+static bool on_begin(struct wal_source *self, struct batch *batch, struct bytes message,
+                     bool *again, struct error *err)
 {
     struct pgoutput_begin begin;
     if (self->inside || !pgoutput_begin_parse(message, &begin))
-        return false;
+        return malformed(self, message.data[0], err);
+    bool noted = wal_has_note(self, begin.xid);
+    *again = noted && batch->count > 0;
+    if (*again)
+        return true;
     self->commit++;
     self->row = self->changes = 0;
     self->xid = begin.xid;
@@ -183,7 +195,7 @@ static bool on_begin(struct wal_source *self, struct bytes message)
     self->inside = true;
     self->announced = false;
     note_recent(self, begin.xid);
-    return true;
+    return !noted || wal_noted(self, batch, err);
 }
 
 static bool on_commit(struct wal_source *self, struct bytes message)
@@ -198,20 +210,13 @@ static bool on_commit(struct wal_source *self, struct bytes message)
     return true;
 }
 
-static bool malformed(const struct wal_source *self, uint8_t kind, struct error *err)
-{
-    return error_set(err, ERROR_RETRY,
-                     "malformed message '%c' of the server's log behind " LSN_FORMAT,
-                     kind >= ' ' && kind < 127 ? kind : '?', LSN_ARGS(self->lsn));
-}
-
 static bool handle(struct wal_source *self, struct batch *batch, struct bytes message, bool *again,
                    struct error *err)
 {
     uint8_t kind = message.data[0];
     switch ((enum pgoutput_kind)kind) {
     case PGOUTPUT_BEGIN:
-        return on_begin(self, message) || malformed(self, kind, err);
+        return on_begin(self, batch, message, again, err);
     case PGOUTPUT_COMMIT:
         return on_commit(self, message) || malformed(self, kind, err);
     case PGOUTPUT_RELATION:

@@ -360,13 +360,15 @@ class PostgresSync(Sync):
                     f"database = '{self.schema}' AND active")
                 self.source.execute("SELECT pg_drop_replication_slot(slot_name) FROM "
                                     f"pg_replication_slots WHERE database = '{self.schema}'")
-                self.source.execute(f'DROP DATABASE IF EXISTS "{self.schema}" WITH (FORCE)')
+                self.source.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+                    f"datname = '{self.schema}'", f'DROP DATABASE IF EXISTS "{self.schema}"')
 
     def _end_prepared(self):
         pass
 
 
-@pytest.fixture(params=["postgres14", "postgres15", "postgres17", "postgres18"])
+@pytest.fixture(params=[f"postgres{number}" for number in (12, 13, 14, 15, 17, 18)])
 def postgres_version(request):
     return request.param
 

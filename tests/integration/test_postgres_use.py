@@ -213,3 +213,55 @@ def test_what_the_log_has_no_rows_of_is_told(pg):
     assert "ALTER TABLE .. SET LOGGED" in text
     assert re.search(r"2 views match.*\.other, \.\.", text), text
     assert re.search(r"1 materialized views match.*\.kept", text), text
+
+def test_a_partitioned_table_on_an_old_server(pg_for):
+    """12 has no rows of it in its log: it parks with the reason, the others go on."""
+    pg = pg_for("postgres12")
+    pg.execute("CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY LIST (id)",
+               "CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1)",
+               "CREATE TABLE plain (id int PRIMARY KEY)", "INSERT INTO plain VALUES (1)")
+    agent = pg.agent()
+    status, text = agent.command("check")
+    assert status != 0 and "PostgreSQL 12 cannot put such a table into its log" in text, text
+    assert "PostgreSQL 12 has no max_slot_wal_keep_size" in text, text
+    agent.start()
+    agent.wait_log("parts' is parked, .*upgrade to 13 or later")
+    pg.execute("INSERT INTO plain VALUES (2)")
+    pg.wait_equal(tables=["plain"])
+
+
+@pytest.mark.parametrize("version", ["postgres12", "postgres13"])
+def test_triggers_need_messages_in_the_stream(pg_for, version):
+    agent = pg_for(version).agent(source={"schema-change.detection": "trigger"})
+    status, text = agent.command("check")
+    assert status != 0 and "trigger needs PostgreSQL 14 or later" in text, text
+    agent.start(wait=False)
+    assert agent.wait_end() == 2
+    assert "schema-change.detection: trigger needs PostgreSQL 14 or later" in agent.log(1)
+
+
+@pytest.mark.parametrize("version", ["postgres12", "postgres13"])
+def test_tables_that_come_and_go_without_messages(pg_for, version):
+    """Made, renamed, dropped, and fit for the log at last, with kills between: the transactions
+    of our messages are in the stream, the messages are not."""
+    pg = pg_for(version)
+    pg.execute("CREATE TABLE a (id int PRIMARY KEY)", "INSERT INTO a VALUES (1)",
+               "CREATE TABLE bare (v int)", "INSERT INTO bare VALUES (1)")
+    agent = pg.agent().start()
+    agent.wait_log("bare' is parked")
+    pg.execute("CREATE TABLE late (id int PRIMARY KEY)", "INSERT INTO late VALUES (1), (2)")
+    pg.wait_equal(tables=["a", "late"])
+    pg.execute("ALTER TABLE late RENAME TO later", "ALTER TABLE bare REPLICA IDENTITY FULL",
+               "INSERT INTO bare VALUES (2)")
+    agent.kill()
+    agent.start()
+    pg.execute("INSERT INTO later VALUES (3)", "DELETE FROM bare WHERE v = 1")
+    pg.wait_equal(tables=["a", "later", "bare"])
+    for round_ in range(4):
+        pg.execute(f"CREATE TABLE t{round_} (id int PRIMARY KEY)",
+                   f"INSERT INTO t{round_} SELECT generate_series(1, 100)")
+        agent.kill()
+        agent.start()
+        pg.execute(f"DELETE FROM t{round_} WHERE id < 50", "DROP TABLE IF EXISTS later")
+    pg.wait_equal(tables=["a", "bare", *(f"t{round_}" for round_ in range(4))])
+    wait_for(lambda: "later" not in pg.clickhouse.tables(pg.schema), 30, "the table to go")
