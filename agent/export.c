@@ -137,6 +137,7 @@ static void put_table(struct export *export, const struct table *table)
     put_bytes(&json, "schema", table->schema);
     put_bytes(&json, "name", table->name);
     put_bytes(&json, "key_name", table->key_name);
+    put_bytes(&json, "leaves", table->leaves);
     put_bytes(&json, "charset", table->charset);
     put_bytes(&json, "collation", table->collation);
     put_bytes(&json, "comment", table->comment);

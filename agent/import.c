@@ -188,6 +188,7 @@ static struct table *read_table(struct fields *in)
     table->schema = take_bytes(in, "schema");
     table->name = take_bytes(in, "name");
     table->key_name = take_bytes(in, "key_name");
+    table->leaves = take_bytes(in, "leaves");
     table->charset = take_bytes(in, "charset");
     table->collation = take_bytes(in, "collation");
     table->comment = take_bytes(in, "comment");

@@ -14,7 +14,7 @@
 #include "engine/base/error.h"
 #include "engine/base/reader.h"
 
-enum { TABLE_FORMAT = 2, TABLE_FORMAT_FIRST = 1, COLUMN_BYTES_MIN = 30 };
+enum { TABLE_FORMAT = 3, TABLE_FORMAT_LEAVES = 3, TABLE_FORMAT_FIRST = 1, COLUMN_BYTES_MIN = 30 };
 enum {
     FLAG_FIXED = 1,
     FLAG_BOOLEAN = 2,
@@ -100,6 +100,7 @@ struct table *table_copy(struct arena *arena, const struct table *table)
     copy->collation = arena_copy(arena, table->collation);
     copy->comment = arena_copy(arena, table->comment);
     copy->key_name = arena_copy(arena, table->key_name);
+    copy->leaves = arena_copy(arena, table->leaves);
     struct column *columns = arena_array(arena, table->column_count + 1u, sizeof *columns);
     for (uint16_t i = 0; i < table->column_count; i++)
         column_copy(arena, &columns[i], &table->columns[i]);
@@ -153,6 +154,7 @@ void table_encode(const struct table *table, struct buf *out)
     buf_sized(out, table->key_name);
     buf_u8(out, table->system_versioned);
     buf_le(out, table->source_id, 4);
+    buf_sized(out, table->leaves);
     buf_le(out, table->column_count, 2);
     for (uint16_t i = 0; i < table->column_count; i++)
         column_encode(&table->columns[i], out);
@@ -233,6 +235,8 @@ bool table_decode(struct bytes record, struct arena *arena, struct table **out, 
     table->key_name = take_sized(&in, arena);
     table->system_versioned = reader_u8(&in) != 0;
     table->source_id = format > TABLE_FORMAT_FIRST ? (uint32_t)reader_le(&in, 4) : 0;
+    if (format >= TABLE_FORMAT_LEAVES)
+        table->leaves = take_sized(&in, arena);
     table->column_count = (uint16_t)reader_le(&in, 2);
     if (in.failed || (size_t)table->column_count * COLUMN_BYTES_MIN > in.rest.size ||
         !table->name.data)

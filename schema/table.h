@@ -43,6 +43,8 @@ struct table {
     struct bytes comment;
     bool system_versioned; /* MariaDB: history rows arrive as events of their own */
     uint32_t source_id;    /* the source's own number of it (PostgreSQL: OID); 0: none */
+    struct bytes leaves;   /* of a partitioned one of PostgreSQL: OIDs of its leaves, sorted, with
+                              commas between; NULL: none, or not known */
     const struct table *previous;
 };
 

@@ -29,10 +29,11 @@ void table_quote(struct buf *out, const struct table *table)
 
 /* ---- the statements ---- */
 
-enum table_cell { T_OID, T_SCHEMA, T_NAME, T_KIND, T_IDENTITY, T_COMMENT, T_DATABASE, T_COUNT };
+enum table_cell { T_OID, T_SCHEMA, T_NAME, T_KIND, T_IDENTITY, T_COMMENT, T_DATABASE, T_LEAVES, T_COUNT };
+
 static const char tables_sql[] =
     "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, "
-    "obj_description(c.oid, 'pg_class'), current_database() FROM pg_class c "
+    "obj_description(c.oid, 'pg_class'), current_database(), " LISTED_LEAVES " FROM pg_class c "
     "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') "
     "AND NOT c.relispartition AND c.relpersistence = 'p' "
     "AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')";
@@ -188,6 +189,7 @@ static void draft_table(const struct listing *listing, uint32_t row, uint32_t *c
     table->database = cells[T_DATABASE];
     table->schema = cells[T_SCHEMA];
     table->name = cells[T_NAME];
+    table->leaves = cells[T_LEAVES];
     if (options->comments)
         table->comment = cells[T_COMMENT];
     uint32_t end = rows_of(&listing->columns, C_COUNT, table->source_id, column_at);

@@ -7,6 +7,11 @@
 
 #include "sources/postgres/session.h"
 
+/* SQL: table.leaves of pg_class c. */
+#define LISTED_LEAVES                                                                              \
+    "CASE WHEN c.relkind = 'p' THEN (SELECT coalesce(string_agg(l.relid::oid::text, ',' "          \
+    "ORDER BY l.relid::oid), '') FROM pg_partition_tree(c.oid) l WHERE l.isleaf) END"
+
 struct listed_table {
     struct table *table;
     char identity; /* d, n, f, i */

@@ -146,6 +146,12 @@ void wal_announce(struct wal_source *self, struct batch *batch); /* its transact
 /* wal_toast.c: fills the holes of a batch from the tables. */
 bool wal_fill_holes(struct wal_source *self, struct batch *batch, struct error *err);
 
+/* wal_leaves.c: partitions that come and go. */
+bool wal_leaves_differ(struct bytes a, struct bytes b);
+/* *rows: some came with their rows, or went with them; the log tells none of these. */
+bool wal_leaves_move_rows(struct wal_source *self, struct bytes before, struct bytes now,
+                          bool *rows, struct error *err);
+
 /* wal_schema.c; *again: the batch must be handed on first, then the message comes once more. */
 bool wal_relation(struct wal_source *self, struct batch *batch, struct bytes message, bool *again,
                   struct error *err);

@@ -25,7 +25,7 @@ enum { SQL_LIMIT = 1 << 20, ASK_AGAIN_S = 60 };
 
 const char wal_message_prefix[] = "millrace";
 
-enum cell { D_OID, D_SCHEMA, D_NAME, D_REPLICABLE, D_PUBLISHED, D_COUNT };
+enum cell { D_OID, D_SCHEMA, D_NAME, D_REPLICABLE, D_PUBLISHED, D_LEAVES, D_COUNT };
 
 static void put_sql(struct buf *sql, const struct postgres_options *options)
 {
@@ -33,8 +33,8 @@ static void put_sql(struct buf *sql, const struct postgres_options *options)
              "SELECT c.oid, n.nspname, c.relname, (c.relreplident IN ('f', 'i') OR "
              "(c.relreplident = 'd' AND EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid "
              "AND i.indisprimary AND i.indisvalid))) AND (c.relkind = 'r' OR "
-             "current_setting('server_version_num')::int >= 130000), p.tablename IS NOT NULL FROM "
-             "pg_class c "
+             "current_setting('server_version_num')::int >= 130000), p.tablename IS NOT "
+             "NULL, " LISTED_LEAVES " FROM pg_class c "
              "JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN (SELECT DISTINCT schemaname, "
              "tablename FROM pg_publication_tables WHERE pubname = ");
     postgres_quote_text(sql, options->publication);
@@ -112,7 +112,8 @@ static bool discover_one(struct wal_source *self, const struct bytes *cells, str
         return tell(self, "read", oid, &table, err);
     bool renamed =
         !bytes_equal(tracked->name, table.name) || !bytes_equal(tracked->schema, table.schema);
-    return !renamed || tell(self, "table", oid, NULL, err);
+    bool other = renamed || wal_leaves_differ(cells[D_LEAVES], tracked->leaves);
+    return !other || tell(self, "table", oid, NULL, err);
 }
 
 /* Tables that are followed and no longer there; few questions, for few are ever found. */

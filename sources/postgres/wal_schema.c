@@ -249,6 +249,7 @@ static struct table *derive(const struct pgoutput_relation *relation, const stru
     table->source_id = relation->oid;
     table->comment = model ? model->comment : (struct bytes){ 0 };
     table->key_name = model ? model->key_name : (struct bytes){ 0 };
+    table->leaves = model ? model->leaves : (struct bytes){ 0 };
     table->columns = columns;
     table->column_count = relation->column_count;
     table_index_keys(arena, table);
@@ -528,6 +529,23 @@ static bool look_at_shape(struct meeting *m, const struct table *live, struct by
     return true;
 }
 
+/* The shape is left to the log, which tells it with the next row. */
+static bool look_at_leaves(struct meeting *m, const struct table *live, struct error *err)
+{
+    struct table draft = *m->tracked;
+    bool rows = false;
+    if (m->tracked->leaves.data &&
+        !wal_leaves_move_rows(m->self, m->tracked->leaves, live->leaves, &rows, err))
+        return false;
+    draft.leaves = live->leaves;
+    put_alter(m, &draft);
+    if (rows && !wal_raise_floor(m->self, err))
+        return false;
+    if (rows)
+        put_resync(m->self, m->batch, m->tracked);
+    return true;
+}
+
 static bool look(struct meeting *m, uint32_t oid, const char *verb, struct bytes sum,
                  struct error *err)
 {
@@ -544,6 +562,8 @@ static bool look(struct meeting *m, uint32_t oid, const char *verb, struct bytes
         return put_create(self, m->batch, live, err) != NULL;
     else if (m->tracked && sum.size > 0)
         return look_at_shape(m, live, sum, err);
+    else if (m->tracked && wal_leaves_differ(live->leaves, m->tracked->leaves))
+        return look_at_leaves(m, live, err);
     else if (m->tracked && !same_name(live, m->tracked) && same_columns(live, m->tracked))
         put_alter(m, live);
     else if (m->tracked && strcmp(verb, "read") == 0 && wal_raise_floor(self, err))

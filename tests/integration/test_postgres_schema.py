@@ -131,8 +131,9 @@ def test_truncate(pg):
     pg.wait_equal()
 
 
-def test_partitioned_tables_arrive_as_one(pg_for, postgres_version):
-    pg = pg_for(postgres_version)
+@pytest.mark.parametrize("version", ["postgres13", "postgres15", "postgres17", "postgres18"])
+def test_partitioned_tables_arrive_as_one(pg_for, version):
+    pg = pg_for(version)
     pg.execute("CREATE TABLE p (id int, day date, v text, PRIMARY KEY (id, day)) "
                "PARTITION BY RANGE (day)",
                "CREATE TABLE p_1 PARTITION OF p FOR VALUES FROM ('2024-01-01') TO ('2024-02-01')",

@@ -94,6 +94,7 @@ static const struct table tables[] = {
       .columns = columns,
       .column_count = 3,
       .key_name = TEXT("PRIMARY"),
+      .leaves = TEXT("16390,16395"),
       .charset = TEXT("utf8mb4"),
       .collation = TEXT("utf8mb4_bin"),
       .comment = TEXT("none"),
