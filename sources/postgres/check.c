@@ -118,6 +118,7 @@ static void check_publication(struct check *check, struct publication *publicati
     struct error err;
     struct findings *findings = check->findings;
     struct bytes name = check->options->publication;
+    const char *by_root = check->options->partitions == PARTITIONS_AS_ROOT ? "true" : "false";
     char cure[280];
     if (!publication_read(check->connection, check->options, publication, &err)) {
         finding_add(findings, FINDING_FAIL, "", "publications cannot be read: %s", err.message);
@@ -130,20 +131,21 @@ static void check_publication(struct check *check, struct publication *publicati
             check->options->publication_mode == PUBLICATION_FILTERED;
         snprintf(cure, sizeof cure,
                  "GRANT CREATE ON DATABASE .. TO the user, who must own the tables; "
-                 "or make the publication '%.*s' with publish_via_partition_root = true",
-                 BYTES_ARGS(name));
+                 "or make the publication '%.*s' with publish_via_partition_root = %s",
+                 BYTES_ARGS(name), by_root);
         finding_add(findings, may ? FINDING_OK : FINDING_FAIL, may ? "" : cure,
                     "publication '%.*s' %s be made", BYTES_ARGS(name), may ? "will" : "cannot");
         return;
     }
-    bool good = publication->by_root && publication->all_changes;
+    bool good = publication->fits && publication->all_changes;
     snprintf(cure, sizeof cure,
-             "ALTER PUBLICATION \"%.*s\" SET (publish_via_partition_root = true, "
+             "ALTER PUBLICATION \"%.*s\" SET (publish_via_partition_root = %s, "
              "publish = 'insert, update, delete, truncate');",
-             BYTES_ARGS(name));
+             BYTES_ARGS(name), by_root);
     finding_add(findings, good ? FINDING_OK : FINDING_FAIL, good ? "" : cure,
-                "publication '%.*s' is there%s%s", BYTES_ARGS(name),
-                publication->by_root ? "" : ", without publish_via_partition_root",
+                "publication '%.*s' is there%s%s%s", BYTES_ARGS(name),
+                publication->fits ? "" : ", without publish_via_partition_root = ",
+                publication->fits ? "" : by_root,
                 publication->all_changes ? "" : ", without all kinds of changes");
     if (publication->all_tables)
         finding_add(

@@ -13,6 +13,8 @@
  * the message. Their schema belongs to a superuser: its owner could put others in their place. */
 #include "sources/postgres/ddl_trigger.h"
 
+#include "sources/postgres/session_errors.h"
+
 static const char exists_sql[] = "SELECT count(*) FROM pg_event_trigger WHERE evtenabled IN ('O', "
                                  "'A') AND evtname IN ('millrace_changed', 'millrace_dropped', "
                                  "'millrace_rewritten')";
@@ -82,8 +84,11 @@ bool ddl_trigger_prepare(struct session *connection, struct error *err)
         return true;
     struct error ignored;
     session_execute(connection, &ignored, "ROLLBACK");
-    return error_context(err, "schema-change.detection is trigger, and the event triggers cannot "
-                              "be made (start once with a superuser's name, or set it to infer)");
+    bool rights = err->code == sqlstate_code("42501");
+    return error_context(err,
+                         "schema-change.detection is trigger, and the event triggers cannot be "
+                         "made%s",
+                         rights ? " (start once with a superuser's name, or set it to infer)" : "");
 }
 
 bool ddl_trigger_shape(struct session *connection, uint32_t oid, struct arena *arena,

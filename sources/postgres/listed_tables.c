@@ -34,9 +34,15 @@ enum table_cell { T_OID, T_SCHEMA, T_NAME, T_KIND, T_IDENTITY, T_COMMENT, T_DATA
 static const char tables_sql[] =
     "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, "
     "obj_description(c.oid, 'pg_class'), current_database(), " LISTED_LEAVES " FROM pg_class c "
-    "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') "
-    "AND NOT c.relispartition AND c.relpersistence = 'p' "
+    "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relpersistence = 'p' "
     "AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')";
+
+const char *listed_kinds(const struct postgres_options *options)
+{
+    return options->partitions == PARTITIONS_AS_LEAVES
+               ? "c.relkind = 'r'"
+               : "c.relkind IN ('r', 'p') AND NOT c.relispartition";
+}
 
 enum column_cell { C_TABLE, C_NAME, C_ATTNUM, C_NOT_NULL, C_GENERATED, C_IDENTITY, C_DECLARED, C_TYPE,
                    C_TYPMOD, C_DEFAULT, C_COMMENT, C_COLLATION_OID, C_COLLATION, C_COUNT };
@@ -284,7 +290,8 @@ bool listed_tables_read(struct session *connection, const struct postgres_option
                  struct listed_table **out, size_t *count, struct error *err)
 {
     struct listing listing = { 0 };
-    struct bytes sql = arena_printf(arena, "%s ORDER BY c.oid", tables_sql);
+    struct bytes sql = arena_printf(arena, "%s AND %s ORDER BY c.oid", tables_sql,
+                                    listed_kinds(options));
     return session_query(connection, sql, arena, &listing.tables, err) &&
            drafts_make(connection, options, filter, generated, arena, &listing, out, count, err);
 }
@@ -296,7 +303,8 @@ bool listed_table_read(struct session *connection, const struct postgres_options
     struct listing listing = { 0 };
     size_t count;
     struct listed_table *found;
-    struct bytes sql = arena_printf(arena, "%s AND c.oid = %u", tables_sql, oid);
+    struct bytes sql = arena_printf(arena, "%s AND %s AND c.oid = %u", tables_sql,
+                                    listed_kinds(options), oid);
     if (!session_query(connection, sql, arena, &listing.tables, err) ||
         !drafts_make(connection, options, NULL, generated, arena, &listing, &found, &count, err))
         return false;

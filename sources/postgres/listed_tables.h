@@ -12,6 +12,9 @@
     "CASE WHEN c.relkind = 'p' THEN (SELECT coalesce(string_agg(l.relid::oid::text, ',' "          \
     "ORDER BY l.relid::oid), '') FROM pg_partition_tree(c.oid) l WHERE l.isleaf) END"
 
+/* SQL: is pg_class c a table here? */
+const char *listed_kinds(const struct postgres_options *options);
+
 struct listed_table {
     struct table *table;
     char identity; /* d, n, f, i */

@@ -9,6 +9,7 @@
 enum change_detection { DETECT_INFER, DETECT_TRIGGER };
 enum publication_mode { PUBLICATION_FILTERED, PUBLICATION_DISABLED };
 
+enum partition_mode { PARTITIONS_AS_ROOT, PARTITIONS_AS_LEAVES };
 enum array_mode { ARRAYS_AS_TEXT, ARRAYS_AS_ARRAYS };
 enum origin_filter { ORIGIN_ANY, ORIGIN_NONE };
 /* Versions of the server: the oldest that is read; the first that publishes a partitioned table as
@@ -25,7 +26,7 @@ struct postgres_options {
     struct bytes hostname, service;
     int64_t port;
     struct setting_list databases; /* a pipeline each, by the agent */
-    struct bytes database; /* filled from `tables` when the user left it out */
+    struct bytes database;         /* filled from `tables` when the user left it out */
     struct bytes username, password, passfile;
     int tls_mode; /* index into libpq's words of sslmode */
     struct bytes tls_ca, tls_cert, tls_key;
@@ -38,6 +39,7 @@ struct postgres_options {
     int64_t fetch_rows; /* "scan.snapshot.fetch.size", accepted for compatibility */
     int origin;         /* enum origin_filter */
     int arrays;         /* enum array_mode */
+    int partitions;     /* enum partition_mode */
     bool comments;
     int detection; /* enum change_detection */
 };

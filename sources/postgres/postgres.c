@@ -23,6 +23,7 @@ const char *const postgres_tls_modes[] = { "disable",   "allow",       "prefer",
 static const char *const detections[] = { "infer", "trigger", NULL };
 static const char *const publication_modes[] = { "filtered", "disabled", NULL };
 static const char *const array_modes[] = { "text", "array", NULL };
+static const char *const partition_modes[] = { "root", "leaves", NULL };
 static const char *const origin_filters[] = { "any", "none", NULL };
 
 #define FIELD(field) SETTING_FIELD(postgres_options, field)
@@ -146,6 +147,14 @@ const struct setting postgres_settings[] = {
               "never.",
       .minimum = 0,
       .maximum = 3600000 },
+    { .name = "partition.mode",
+      .type = SETTING_CHOICE,
+      .offset = FIELD(partitions),
+      .default_text = "root",
+      .help =
+          "Partitioned tables: root, as one table; leaves, each partition as a table of its own, "
+          "under its own name.",
+      .choices = partition_modes },
     { .name = "schema-change.detection",
       .type = SETTING_CHOICE,
       .offset = FIELD(detection),

@@ -27,22 +27,40 @@ bool publication_read(struct session *connection, const struct postgres_options 
     bool roots = session_version(connection) >= ROOTS_VERSION;
     buf_init(&sql, SQL_LIMIT);
     buf_printf(&sql,
-               "SELECT %s, puballtables, pubinsert AND pubupdate AND pubdelete AND "
-               "pubtruncate, %s FROM pg_publication",
-               roots ? "pubviaroot" : "true", newer ? "pubgencols" : "'n'");
+               "SELECT %s, puballtables, pubinsert AND pubupdate AND pubdelete AND pubtruncate, "
+               "%s, puballtables OR EXISTS (SELECT FROM pg_publication_rel r JOIN pg_class c "
+               "ON c.oid = r.prrelid WHERE r.prpubid = p.oid AND (c.relkind = 'p' OR "
+               "c.relispartition)) FROM pg_publication p",
+               roots ? "pubviaroot" : "false", newer ? "pubgencols" : "'n'");
     put_where(&sql, options);
     bool ok = session_query(connection, buf_view(&sql), &arena, &result, err);
     *out = (struct publication){ .generated = newer };
     if (ok && result.row_count > 0) {
         out->exists = true;
-        out->by_root = bytes_is(result.cells[0], "t");
+        out->fits =
+            !roots || bytes_is(result.cells[0], "t") == (options->partitions == PARTITIONS_AS_ROOT);
         out->all_tables = bytes_is(result.cells[1], "t");
         out->all_changes = bytes_is(result.cells[2], "t");
         out->generated = bytes_is(result.cells[3], "s");
+        out->partitions = bytes_is(result.cells[4], "t");
     }
     buf_done(&sql);
     arena_done(&arena);
     return ok;
+}
+
+bool publication_check(const struct postgres_options *options,
+                       const struct publication *publication, struct error *err)
+{
+    if (!publication->exists || publication->fits || !publication->partitions)
+        return true;
+    return error_set(err, ERROR_CONFIG,
+                     "the publication '%.*s' does not tell partitions as partition.mode: %s wants "
+                     "them: ALTER PUBLICATION \"%.*s\" SET (publish_via_partition_root = %s)",
+                     BYTES_ARGS(options->publication),
+                     options->partitions == PARTITIONS_AS_ROOT ? "root" : "leaves",
+                     BYTES_ARGS(options->publication),
+                     options->partitions == PARTITIONS_AS_ROOT ? "true" : "false");
 }
 
 static void put_create(struct buf *sql, const struct postgres_options *options,
@@ -58,7 +76,8 @@ static void put_create(struct buf *sql, const struct postgres_options *options,
         table_quote(sql, tables[i].table);
     }
     if (version >= ROOTS_VERSION)
-        buf_text(sql, " WITH (publish_via_partition_root = true");
+        buf_printf(sql, " WITH (publish_via_partition_root = %s",
+                   options->partitions == PARTITIONS_AS_ROOT ? "true" : "false");
     if (version >= GENERATED_VERSION)
         buf_text(sql, ", publish_generated_columns = stored");
     if (version >= ROOTS_VERSION)
@@ -79,10 +98,14 @@ static bool create(struct session *connection, const struct postgres_options *op
         error_set(err, ERROR_CONFIG, "there is no publication '%.*s': run %.*s%s",
                   BYTES_ARGS(options->publication), sql.size > 250 ? 250 : (int)sql.size,
                   (const char *)sql.data, sql.size > 250 ? " .." : "");
-    else if (!ok)
+    else if (!ok && err->code == sqlstate_code("42501"))
         error_context(err,
                       "the publication '%.*s' cannot be made (make it as the tables' owner, "
-                      "with publish_via_partition_root = true)",
+                      "with publish_via_partition_root = %s)",
+                      BYTES_ARGS(options->publication),
+                      options->partitions == PARTITIONS_AS_ROOT ? "true" : "false");
+    else if (!ok)
+        error_context(err, "the publication '%.*s' cannot be made",
                       BYTES_ARGS(options->publication));
     buf_done(&sql);
     arena_done(&arena);

@@ -45,6 +45,7 @@ static const struct error_rule rules[] = {
     { "42", ERROR_CONFIG, NULL },
     { "22023", ERROR_RETRY, NULL }, /* a snapshot that is gone with its session */
     { "22", ERROR_DATA, NULL },
+    { "P0001", ERROR_CONFIG, "raised by a function of the database, as an event trigger's" },
 };
 
 static const struct library_rule {

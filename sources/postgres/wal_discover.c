@@ -38,10 +38,11 @@ static void put_sql(struct buf *sql, const struct postgres_options *options)
              "JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN (SELECT DISTINCT schemaname, "
              "tablename FROM pg_publication_tables WHERE pubname = ");
     postgres_quote_text(sql, options->publication);
-    buf_text(sql,
-             ") p ON p.schemaname = n.nspname AND p.tablename = c.relname "
-             "WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence = 'p' "
-             "AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')");
+    buf_printf(sql,
+               ") p ON p.schemaname = n.nspname AND p.tablename = c.relname "
+               "WHERE %s AND c.relpersistence = 'p' "
+               "AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')",
+               listed_kinds(options));
 }
 
 static bool asked_lately(const struct wal_source *self, uint32_t oid)

@@ -342,6 +342,7 @@ static bool prepare_publication(struct wal_source *self, struct error *err)
     struct listed_table *tables;
     size_t count = 0;
     bool ok = publication_read(self->metadata, self->options, &publication, err) &&
+              publication_check(self->options, &publication, err) &&
               listed_tables_read(self->metadata, self->options, self->filter, publication.generated,
                                  &arena, &tables, &count, err);
     /* Later tables are added in one transaction with a message in the log: see wal_discover.c. */
@@ -400,7 +401,8 @@ static bool connect_log(struct wal_source *self, const struct position *from,
     } else if (ok) {
         struct publication publication;
         ok = resume(self, from, &slot, err) &&
-             publication_read(self->metadata, self->options, &publication, err);
+             publication_read(self->metadata, self->options, &publication, err) &&
+             publication_check(self->options, &publication, err);
         self->generated = ok && publication.generated;
         if (ok && !publication.exists)
             ok = error_set(err, ERROR_CONFIG,

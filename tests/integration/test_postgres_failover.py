@@ -2,12 +2,13 @@
 """A streaming standby of PostgreSQL is promoted: its log goes on from ours, with a slot that it
 kept up with, or that is noticed before anything is sent."""
 
+import shutil
 import time
 
 import pytest
 
 from support.compare_postgres import PostgresComparison, PostgresDatabase
-from support.postgres import POSTGRES
+from support.postgres import POSTGRES, PostgreSQL
 from support.process import wait_for
 from test_network import FAST
 from test_postgres import start_changers, stop_changers, fill
@@ -138,3 +139,34 @@ def test_delivered_rows_that_the_promoted_standby_lacks(pair_of, pg_for, proxy):
     pg.execute("INSERT INTO t VALUES (1001, 1234)", "DELETE FROM t WHERE id = 5")
     pg.lab.start(wait=False)
     follow_lost(pg, "the server was promoted at")
+
+
+def test_an_older_copy_of_the_server(pg_for, lab_folder):
+    """Its log ends before what was delivered, and would go on over it with other rows."""
+    server = PostgreSQL(lab_folder, {"fsync": "on"}).start()
+    copy = server.folder + "-copy"
+    try:
+        pg = pg_for(server=server)
+        pg.execute("CREATE TABLE t (id int PRIMARY KEY, v int)",
+                   "INSERT INTO t SELECT n, n FROM generate_series(1, 500) n")
+        pg.lab = pg.agent().start()
+        pg.lab.wait_streaming()
+        pg.wait_equal()
+        server.stop()
+        shutil.copytree(server.folder, copy)
+        server.start()
+        pg.execute("INSERT INTO t SELECT n, n FROM generate_series(501, 20000) n",
+                   "UPDATE t SET v = 1")
+        pg.wait_equal(60)
+        pg.lab.stop()
+        server.stop()
+        server.restore(copy)
+        server.start()
+        pg.execute("INSERT INTO t VALUES (30000, 1234)")
+        pg.lab.start(wait=False)
+        follow_lost(pg, "an older copy of the server was restored")
+    finally:
+        for agent in pg.agents:
+            agent.stop()
+        server.remove()
+        shutil.rmtree(copy, ignore_errors=True)

@@ -255,6 +255,23 @@ def test_triggers_tell_of_changes_without_rows(pg, triggered):
     pg.wait_equal()
 
 
+def test_a_burst_of_changes_without_rows(pg, triggered):
+    """A commit is in the log before others see it: each message waits until the catalog shows what
+    it tells."""
+    pg.source.execute("ALTER SYSTEM SET commit_delay = 20000",
+                      "ALTER SYSTEM SET commit_siblings = 0", "SELECT pg_reload_conf()")
+    try:
+        for number in range(15):
+            pg.execute(f"ALTER TABLE t ADD n{number} int",
+                       f"ALTER TABLE t RENAME n{number} TO m{number}")
+        pg.execute("ALTER TABLE t DROP m7")
+        wanted = ["id", "a", "b", *(f"m{number}" for number in range(15) if number != 7)]
+        wait_for(lambda: columns(pg, "t")[:len(wanted)] == wanted, 30, "all of them")
+    finally:
+        pg.source.execute("ALTER SYSTEM RESET commit_delay", "ALTER SYSTEM RESET commit_siblings",
+                          "SELECT pg_reload_conf()")
+
+
 def changes_in_flight(pg, agent):
     """Statements that nobody has read yet, in transactions with rows; then kills between them."""
     agent.stop()

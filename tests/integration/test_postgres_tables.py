@@ -92,6 +92,42 @@ def test_a_partition_that_is_made_is_not_read(pg):
     pg.wait_equal(60, tables=["p"])
 
 
+@pytest.mark.parametrize("version", ["postgres12", "postgres15", "postgres18"])
+def test_leaves_as_tables_of_their_own(pg_for, version):
+    """Also on 12, whose log knows no roots; one that is made later is found, and one that leaves
+    its root stays the table that it was."""
+    pg = pg_for(version)
+    pg.execute(*PARTITIONED, "CREATE TABLE plain (id int PRIMARY KEY)")
+    agent = pg.agent(source={"partition.mode": "leaves"})
+    status, text = agent.command("check")
+    assert status == 0, text
+    agent.start()
+    agent.wait_streaming(60)
+    pg.execute("INSERT INTO p VALUES (2, 'b')", "UPDATE p SET v = 'c' WHERE id = 1",
+               "CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (100) TO (200)",
+               "INSERT INTO p VALUES (101, 'x')", "UPDATE p SET id = 102 WHERE id = 2",
+               "INSERT INTO plain VALUES (1)")
+    pg.wait_equal(60, tables=["p1", "p2", "plain"])
+    pg.execute("ALTER TABLE p DETACH PARTITION p2", "INSERT INTO p2 VALUES (150, 'alone')",
+               "TRUNCATE p", "INSERT INTO p VALUES (3, 'd')")
+    pg.wait_equal(60, tables=["p1", "p2"])
+    assert sorted(pg.clickhouse.tables(pg.schema)) == ["p1", "p2", "plain"]
+
+
+@pytest.mark.parametrize("mode, by_root", [("root", "false"), ("leaves", "true")])
+def test_a_publication_that_tells_partitions_otherwise(pg, mode, by_root):
+    """Rows that would not be met are refused before they are lost."""
+    pg.execute(*PARTITIONED)
+    pg.source.execute(f"CREATE PUBLICATION odd FOR TABLE {pg.schema}.p "
+                      f"WITH (publish_via_partition_root = {by_root})", database=pg.schema)
+    agent = pg.agent(source={"partition.mode": mode, "publication.name": "odd"})
+    status, text = agent.command("check")
+    assert status == 2 and "publish_via_partition_root" in text, text
+    agent.start(wait=False)
+    assert agent.wait_end() == 2
+    assert f"does not tell partitions as partition.mode: {mode} wants them" in agent.log(1)
+
+
 def test_inheritance(pg):
     """Each table is its own rows, as the log has them."""
     pg.execute("CREATE TABLE parent (id int PRIMARY KEY, v text)",
@@ -207,3 +243,22 @@ def test_a_table_that_somebody_takes_out_of_the_publication(pg):
                                   f"'{pg.schema}' LIMIT 1", database=pg.schema)
     pg.execute(f"ALTER PUBLICATION {publication} DROP TABLE t", "INSERT INTO t VALUES (2)")
     pg.wait_equal(60)
+
+
+def test_an_event_trigger_of_somebody_else_that_refuses(pg):
+    """Its own words are told, and no rights that nobody lacks are asked for."""
+    pg.execute("CREATE TABLE t (id int PRIMARY KEY)")
+    pg.source.execute(
+        "CREATE FUNCTION guard() RETURNS event_trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'no DDL on Fridays'; END $$",
+        "CREATE EVENT TRIGGER guard ON ddl_command_start EXECUTE FUNCTION guard()",
+        database=pg.schema)
+    agent = pg.agent().start(wait=False)
+    try:
+        assert agent.wait_end() == 2
+        assert "cannot be made: no DDL on Fridays" in agent.log(1), agent.log(3)
+        assert "owner" not in agent.log(1) and "raised by a function" in agent.log(1)
+    finally:
+        pg.source.execute("DROP EVENT TRIGGER guard", database=pg.schema)
+    agent.start()
+    agent.wait_streaming(60)

@@ -121,6 +121,13 @@ class PostgreSQL:
                     os.chown(name, user.pw_uid, user.pw_gid)
             os.chmod(self.folder, 0o755)
 
+    def restore(self, copy):
+        """The files of the server, which is stopped, are those of a copy of its folder."""
+        shutil.rmtree(self.folder)
+        shutil.copytree(copy, self.folder)
+        self._give_files()
+        os.chmod(self.data, 0o700)
+
     def make_standby(self, settings=None):
         """A standby that streams from this server, which is stopped for a copy of its files."""
         self.stop()
