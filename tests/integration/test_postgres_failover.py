@@ -170,3 +170,35 @@ def test_an_older_copy_of_the_server(pg_for, lab_folder):
             agent.stop()
         server.remove()
         shutil.rmtree(copy, ignore_errors=True)
+
+
+@pytest.mark.parametrize("version", ["postgres17", "postgres18"])
+def test_a_standby_as_the_source(pair_of, pg_for, version):
+    """The primary is left alone: snapshot and log come from the standby, through restarts."""
+    pair = pair_of(version)
+    pg = pg_for(server=pair.primary)
+    fill(pg, 5000)
+    pair.primary.execute(
+        f"CREATE PUBLICATION by_hand FOR TABLE {pg.schema}.big, {pg.schema}.plain, "
+        f"{pg.schema}.parts WITH (publish_via_partition_root = true)", database=pg.schema)
+    pair.catch_up()
+    agent = pg.agent(source={"port": pair.standby.port, "publication.name": "by_hand"})
+    status, text = agent.command("check")
+    assert status == 0, text
+    agent.start(wait=False)
+
+    def streams():  # a slot on a standby waits for the primary to say what runs there
+        pair.primary.execute("SELECT pg_log_standby_snapshot()")
+        agent.check_alive()
+        return "streaming begins" in agent.log()
+
+    wait_for(streams, 60, "the slot on the standby", interval=0.5)
+    changers = start_changers(pg, 3, 5000)
+    for _ in range(3):
+        time.sleep(1)
+        agent.kill()
+        agent.start(wait=False)
+    stop_changers(changers)
+    pg.wait_equal(120, tables=["big", "plain", "parts"])
+    assert pair.primary.value("SELECT count(*) FROM pg_replication_slots WHERE slot_type = "
+                              "'logical'") == 0

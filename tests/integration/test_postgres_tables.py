@@ -262,3 +262,32 @@ def test_an_event_trigger_of_somebody_else_that_refuses(pg):
         pg.source.execute("DROP EVENT TRIGGER guard", database=pg.schema)
     agent.start()
     agent.wait_streaming(60)
+
+
+def test_virtual_columns(pg_for):
+    """They have no value in the log, nor in the target."""
+    pg = pg_for("postgres18")
+    pg.execute("CREATE TABLE t (id int PRIMARY KEY, v int, twice int GENERATED ALWAYS AS (v * 2) "
+               "VIRTUAL, last text)", "INSERT INTO t VALUES (1, 1, DEFAULT, 'a')")
+    agent = pg.agent().start()
+    agent.wait_streaming(60)
+    pg.execute("INSERT INTO t VALUES (2, 2, DEFAULT, 'b')", "UPDATE t SET v = 5",
+               "ALTER TABLE t ADD thrice int GENERATED ALWAYS AS (v * 3) VIRTUAL",
+               "INSERT INTO t VALUES (3, 3, DEFAULT, 'c')")
+    wait_for(lambda: pg.value_or_none(
+        f"SELECT arraySort(groupArray((id, v, last))) FROM {pg.schema}.t FINAL") ==
+        "[(1,5,'a'),(2,5,'b'),(3,3,'c')]", 60, "the rows")
+    assert not {"twice", "thrice"} & set(pg.clickhouse.columns(pg.schema, "t"))
+
+
+def test_a_publication_that_is_dropped_while_it_is_read(pg):
+    """The stream cannot go on: one line, and after it was made again nothing is missing."""
+    pg.execute("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+    agent = pg.agent().start()
+    agent.wait_streaming(60)
+    pg.wait_equal()
+    publication = pg.source.value("SELECT pubname FROM pg_publication_tables WHERE schemaname = "
+                                  f"'{pg.schema}' LIMIT 1", database=pg.schema)
+    pg.execute(f"DROP PUBLICATION {publication}", "INSERT INTO t VALUES (2)")
+    assert agent.wait_end(60) == 2, agent.log(5)
+    assert "publication" in agent.log(1) and "is gone" in agent.log(1), agent.log(3)
