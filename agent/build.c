@@ -432,6 +432,8 @@ bool build_plans(struct config *config, struct plan **plans, uint32_t *count, st
             return false;
     *plans = all;
     *count = config->sink_count * readers;
+    if (!databases_slots_differ(all, *count, err))
+        return located(&config->source.section, err);
     databases_warn_left(config, source, options, all, *count);
     return check_listen(config, err);
 }

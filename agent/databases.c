@@ -62,7 +62,9 @@ static bool list_fits(const struct config_source *source, const struct setting_l
         return false;
     for (size_t i = 0; i < list->count; i++) {
         struct bytes name = list->items[i];
-        if (name.size == 0 || is_listed(list, i, name))
+        if (name.size == 0)
+            return error_set(err, ERROR_CONFIG, "databases: a name is empty");
+        if (is_listed(list, i, name))
             return error_set(err, ERROR_CONFIG, "databases: '%.*s' stands there twice",
                              BYTES_ARGS(name));
         if (!route_reaches(route, name))
@@ -164,6 +166,25 @@ bool databases_fill(struct config *config, const struct source_driver *driver, v
     if (database.size == 0 && !build_database(config->source.tables.items[0], field, err))
         return false;
     *field = arena_copy(arena, *field);
+    return true;
+}
+
+bool databases_slots_differ(const struct plan *plans, uint32_t count, struct error *err)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct bytes *slot =
+            databases_text(plans[i].source, "slot.name", plans[i].source_options);
+        for (uint32_t k = 0; slot && k < i; k++) {
+            const struct bytes *other =
+                databases_text(plans[k].source, "slot.name", plans[k].source_options);
+            if (other && bytes_equal(*slot, *other))
+                return error_set(err, ERROR_CONFIG,
+                                 "slot.name: '%.*s' would be the slot of '%.*s' and of '%.*s': "
+                                 "give one of these sinks another name",
+                                 BYTES_ARGS(*slot), BYTES_ARGS(plans[k].sink_config->name),
+                                 BYTES_ARGS(plans[i].sink_config->name));
+        }
+    }
     return true;
 }
 

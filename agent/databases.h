@@ -24,6 +24,9 @@ struct bytes databases_slot(struct arena *arena, struct bytes slot, struct bytes
 /* The field of a setting that is a text; NULL: the driver has none of that name. */
 struct bytes *databases_text(const struct source_driver *driver, const char *name, void *options);
 
+/* No two pipelines may have one slot. ERROR_CONFIG names both. */
+bool databases_slots_differ(const struct plan *plans, uint32_t count, struct error *err);
+
 /* Warns of the checkpoints of databases that are not listed any more: their slots stay, and hold
  * the server's log. */
 void databases_warn_left(struct config *config, const struct source_driver *driver,

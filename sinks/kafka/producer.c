@@ -409,13 +409,19 @@ static void produce_with_headers(struct producer *producer, struct producer_batc
     rd_kafka_headers_t *headers = rd_kafka_headers_new(4);
     add_headers(headers, batch->fixed);
     add_headers(headers, batch->headers);
-    message->err = rd_kafka_producev(
-        producer->client.handle, RD_KAFKA_V_RKT(batch->topic), RD_KAFKA_V_MSGFLAGS(0),
-        RD_KAFKA_V_VALUE(message->payload, message->len),
-        RD_KAFKA_V_KEY(message->key, message->key_len), RD_KAFKA_V_HEADERS(headers),
-        RD_KAFKA_V_OPAQUE(message->_private), RD_KAFKA_V_END);
-    if (message->err)
+    rd_kafka_vu_t parts[] = {
+        { .vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = batch->topic },
+        { .vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = 0 }, /* sent from where it lies */
+        { .vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = { message->payload, message->len } },
+        { .vtype = RD_KAFKA_VTYPE_KEY, .u.mem = { message->key, message->key_len } },
+        { .vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers },
+        { .vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = message->_private },
+    };
+    rd_kafka_error_t *error = rd_kafka_produceva(producer->client.handle, parts, ARRAY_SIZE(parts));
+    message->err = rd_kafka_error_code(error); /* of NULL: none */
+    if (error)
         rd_kafka_headers_destroy(headers);
+    rd_kafka_error_destroy(error);
 }
 
 /* Moves *sent behind those that were taken in; gives the error of the next one. */

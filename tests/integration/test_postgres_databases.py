@@ -201,6 +201,7 @@ def test_a_backfill_of_a_table_of_one_database(two):
 
 @pytest.mark.parametrize("change, words", [
     ({"databases": ["a", "a"]}, "databases: 'a' stands there twice"),
+    ({"databases": ["a", "b", ""]}, "databases: a name is empty"),
     ({"databases": ["a", "c"]}, "no pattern of 'tables' is for 'c'"),
     ({"databases": ["a"]}, "'b.public.x' is of a database that 'databases' does not name"),
     ({"databases": ["a", "b"], "database": "a"}, "write either 'database' or 'databases'"),
@@ -209,6 +210,18 @@ def test_a_backfill_of_a_table_of_one_database(two):
 ])
 def test_what_does_not_fit(pg, change, words):
     agent = pg.agent(source={"tables": "a.public.x, b.public.x", **change})
+    status, text = agent.command("check")
+    assert status == 2 and words in text, text
+
+
+@pytest.mark.parametrize("sinks, databases, words", [
+    (("x", "x_y"), ["y_z", "z"], "'s_x_y_z' would be the slot of 'x@y_z' and of 'x_y@z'"),
+    (("A", "a"), ["d"], "'s_a_d' would be the slot of 'A@d' and of 'a@d'"),
+])
+def test_two_readers_of_one_slot(pg, sinks, databases, words):
+    agent = pg.agent(source={"tables": r"\.*.public.x", "databases": databases, "slot.name": "s"})
+    del agent.configuration["sink"]
+    agent.configuration["sinks"] = [{"type": "blackhole", "name": name} for name in sinks]
     status, text = agent.command("check")
     assert status == 2 and words in text, text
 

@@ -127,7 +127,7 @@ def test_a_backfill_of_one_table_leaves_no_slot_behind(pg):
 def test_a_sink_that_blocks_for_longer_than_the_server_waits(pg_for, lab_folder):
     """The stream is answered while the intake waits for the sink."""
     from support.postgres import PostgreSQL
-    server = PostgreSQL(lab_folder, {"wal_sender_timeout": "3s"}).start()
+    server = PostgreSQL(lab_folder, {"wal_sender_timeout": "6s"}).start()
     try:
         pg = pg_for(server=server)
         pg.execute("CREATE TABLE t (id int PRIMARY KEY, v text)")
@@ -137,7 +137,7 @@ def test_a_sink_that_blocks_for_longer_than_the_server_waits(pg_for, lab_folder)
         pg.clickhouse.stop()
         pg.execute("INSERT INTO t SELECT n, repeat(md5(n::text), 20) FROM "
                    "generate_series(1, 100000) n")
-        time.sleep(12)
+        time.sleep(20)
         assert pg.slot("active_pid") == walsender, agent.log(20)
         pg.clickhouse.start()
         pg.wait_equal(120)

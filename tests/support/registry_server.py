@@ -35,7 +35,7 @@ class Registry:
             "QUARKUS_MANAGEMENT_PORT": str(self.management_port),
             "QUARKUS_HTTP_PORT": str(self.port), "QUARKUS_LOG_LEVEL": "WARN",
             "APICURIO_STORAGE_KIND": "sql", "APICURIO_STORAGE_SQL_KIND": "h2",
-            "APICURIO_DATASOURCE_URL": f"jdbc:h2:file:{self.folder}/registry",
+            "APICURIO_DATASOURCE_URL": f"jdbc:h2:file:{self.folder}/registry;WRITE_DELAY=0",
             "APICURIO_DATASOURCE_USERNAME": "sa", "APICURIO_DATASOURCE_PASSWORD": "sa"}
         self.process = Process(
             ["java", "-Xmx384m", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
