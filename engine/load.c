@@ -12,7 +12,7 @@
 #include "engine/claims.h"
 #include "engine/delivery_internal.h"
 
-enum { PART_LIMIT = 1 << 30, RESOLVE_PAUSE_MS = 200 };
+enum { PART_LIMIT = 1 << 30, RESOLVE_PAUSE_MS = 200, LABEL_NAME_MAX = 48 };
 
 /* ClickHouse's "too many parts" and "memory limit": answered by rarer loads, not by knocking. */
 enum { CODE_TOO_MANY_PARTS = 252, CODE_MEMORY_LIMIT = 241, INTERVAL_MAX_US = 30 * 1000 * 1000 };
@@ -30,10 +30,21 @@ struct delivery_target *load_state(struct worker *worker, struct target *target)
     return target->engine_data;
 }
 
+/* Two names must not become one: a sink drops a load whose label it knows. */
+static void put_name(struct bytes name, char out[LABEL_NAME_MAX + 1])
+{
+    if (name.size <= LABEL_NAME_MAX)
+        snprintf(out, LABEL_NAME_MAX + 1, "%.*s", BYTES_ARGS(name));
+    else
+        snprintf(out, LABEL_NAME_MAX + 1, "%.*s~%016llx", LABEL_NAME_MAX - 17,
+                 (const char *)name.data, (unsigned long long)bytes_hash(name));
+}
+
 void load_worker_label(struct worker *worker, uint32_t index, char label[LOAD_LABEL_SIZE])
 {
-    snprintf(label, LOAD_LABEL_SIZE, "%.48s-%llu-%u-%llu",
-             (const char *)worker->shared->options->name.data,
+    char name[LABEL_NAME_MAX + 1];
+    put_name(worker->shared->options->name, name);
+    snprintf(label, LOAD_LABEL_SIZE, "%s-%llu-%u-%llu", name,
              (unsigned long long)worker->shared->epoch, index,
              (unsigned long long)++worker->load_number);
 }

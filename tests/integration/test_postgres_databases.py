@@ -3,10 +3,12 @@
 each."""
 
 import os
+import time
 
 import pytest
 
 from support.process import wait_for
+from test_postgres import fill, start_changers, stop_changers
 
 ROWS = "INSERT INTO t SELECT n, 'v' || n FROM generate_series(1, 100) n"
 
@@ -108,6 +110,24 @@ def test_two_databases_in_one_process(two):
     agent.start(arguments=["--from-savepoint", os.path.join(agent.folder, "save")])
     agent.wait_streaming()
     two.wait_equal()
+
+
+def test_killed_under_load(two, full):
+    """Both databases under writers: each row once in both, whatever was cut."""
+    for lab in (two.pg, two.other):
+        fill(lab, 2000)
+    agent = two.agent().start()
+    agent.wait_streaming(60)
+    changers = [start_changers(lab, 2, 2000) for lab in (two.pg, two.other)]
+    for run in range(20 if full else 4):
+        time.sleep(0.3 + run % 5 * 0.2)
+        agent.kill()
+        agent.start(wait=False)
+    for some in changers:
+        stop_changers(some)
+    for lab in (two.pg, two.other):
+        lab.wait_equal(120)
+    assert "SAME_ID" not in agent.log(), "labels of two pipelines are two"
 
 
 def test_the_trouble_of_one_database_is_its_own(two):
