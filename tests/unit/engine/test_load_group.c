@@ -144,8 +144,31 @@ static void test_groups(void **state)
     }
 }
 
+/* Of two pipelines that begin in the same second, with names that differ late. */
+static void test_long_names_have_labels_of_their_own(void **state)
+{
+    (void)state;
+    static const char *const names[] = {
+        "a_pipeline_with_a_rather_long_name.clickhouse@one",
+        "a_pipeline_with_a_rather_long_name.clickhouse@two_and_more",
+        "a_pipeline_with_a_rather_long_name.clickhouse@two_or_more", "short"
+    };
+    char labels[ARRAY_SIZE(names)][LOAD_LABEL_SIZE];
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        struct pipeline_options options = { .name = bytes_from(names[i]) };
+        struct delivery_shared shared = { .options = &options, .epoch = UINT32_MAX };
+        struct worker worker = { .shared = &shared };
+        load_worker_label(&worker, 7, labels[i]);
+        assert_non_null(strstr(labels[i], "-4294967295-7-1"));
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(labels[i], labels[k]);
+    }
+    assert_string_equal(labels[3], "short-4294967295-7-1");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_groups) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_long_names_have_labels_of_their_own),
+                                        cmocka_unit_test(test_groups) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
