@@ -325,6 +325,19 @@ static bool check_routes(const struct config *config, const struct plan *plan, s
                      : located(&config->source.section, err);
 }
 
+/* Several workers make their rows visible apart from each other. */
+static bool check_order(const struct plan *plan, const struct config_sink *sink, struct error *err)
+{
+    bool numbers = plan->sink->numbers && plan->sink->numbers(plan->sink_options);
+    if (!numbers || sink->parallelism == 1)
+        return true;
+    error_set(
+        err, ERROR_CONFIG,
+        "sink.parallelism: provide.transaction.metadata tells one order of all changes, which "
+        "takes one worker: 1");
+    return located(&sink->section, err);
+}
+
 static bool check_listen(const struct config *config, struct error *err)
 {
     const struct config_pipeline *pipeline = &config->pipeline;
@@ -352,7 +365,7 @@ static bool build_sink(struct config *config, struct config_sink *sink, struct p
         return located(&sink->section, err);
     if (plan->sink->valid && !plan->sink->valid(plan->sink_options, err))
         return located(&sink->section, err);
-    return check_routes(config, plan, err);
+    return check_order(plan, sink, err) && check_routes(config, plan, err);
 }
 
 /* The sink as the pipeline of one database shows it. */

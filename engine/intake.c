@@ -43,6 +43,7 @@ void intake_done(struct intake *intake)
     }
     pool_done(&intake->pool);
     catalog_done(&intake->catalog);
+    numbering_done(&intake->numbering);
     map_done(&intake->targets);
     buf_done(&intake->position_text);
     buf_done(&intake->transaction_text);
@@ -56,10 +57,22 @@ void intake_done(struct intake *intake)
 static const char *other_owner(const struct pipeline_options *options, struct bytes database,
                                struct bytes name)
 {
-    const char *owner = options->claims
-                            ? claims_take(options->claims, options->claimant, database, name)
-                            : options->claimant;
+    bool shared = !options->claims || database.size == 0; /* transactions of all go to one place */
+    const char *owner = !shared ? claims_take(options->claims, options->claimant, database, name)
+                                : options->claimant;
     return owner == options->claimant ? NULL : owner;
+}
+
+static struct target_metrics *add_metrics(struct intake *intake, const struct target *target,
+                                          struct bytes source_name)
+{
+    struct arena scratch = { 0 };
+    struct bytes shown =
+        arena_printf(&scratch, "%.*s.%.*s", BYTES_ARGS(target->database), BYTES_ARGS(target->name));
+    struct target_metrics *metrics =
+        metrics_add_table(intake->metrics, source_name.data ? source_name : shown, shown);
+    arena_done(&scratch);
+    return metrics;
 }
 
 struct target *intake_target(struct intake *intake, struct bytes database, struct bytes name,
@@ -81,14 +94,19 @@ struct target *intake_target(struct intake *intake, struct bytes database, struc
         target->keeps_absent = !(changes & CHANGE_BIT_CREATE_TABLE);
         target->keeps_columns =
             !(changes & CHANGE_BIT_ADD_COLUMN) || intake->options->schema_behavior == SCHEMA_IGNORE;
-        struct bytes shown =
-            arena_printf(&scratch, "%.*s.%.*s", BYTES_ARGS(database), BYTES_ARGS(name));
-        target->metrics =
-            metrics_add_table(intake->metrics, source_name.data ? source_name : shown, shown);
+        target->boundaries = database.size == 0;
+        target->metrics = target->boundaries ? &intake->metrics->boundaries
+                                             : add_metrics(intake, target, source_name);
         map_put(&intake->targets, key, target);
     }
     arena_done(&scratch);
     return target;
+}
+
+void intake_number(struct intake *intake)
+{
+    struct bytes none = BYTES_LITERAL("");
+    numbering_init(&intake->numbering, intake_target(intake, none, none, none));
 }
 
 /* ---- handing on ---- */
@@ -186,6 +204,7 @@ static bool intake_close_windows(struct intake *intake, struct error *err)
                                    .source = intake->source,
                                    .stream_mark = intake->stream_mark,
                                    .inside = is_inside(intake),
+                                   .waits = intake->numbering.inside,
                                    .emit = emit_chunk,
                                    .context = intake };
     bool ok = merge_close_windows(&merge, err);
@@ -266,7 +285,8 @@ static bool sort_events(struct intake *intake, struct batch *batch, bool reading
             continue;
         }
         event->target = tracked->target;
-        if (reading && tracked->state == TABLE_SNAPSHOT)
+        event->reading = reading && tracked->state == TABLE_SNAPSHOT;
+        if (event->reading)
             sort_snapshot_event(intake, tracked, event);
         visible |= !event->dropped;
     }
@@ -311,6 +331,8 @@ static bool take_rows(struct intake *intake, struct batch *batch, struct error *
         intake_set_gate(intake);
         pthread_mutex_unlock(&intake->snapshot->lock);
     }
+    if (ok && intake->numbering.target)
+        visible |= numbering_batch(&intake->numbering, batch, intake->driver_mark);
     batch->stream_mark = intake->stream_mark;
     if (!visible) {
         batch_release(batch);
@@ -410,6 +432,40 @@ static void count_read(struct intake *intake, const struct batch *batch)
     atomic_store_explicit(&metrics->caught_up, batch->count == 0 && !first, memory_order_relaxed);
 }
 
+/* The END of a transaction, alone; at its position where that has come. */
+static bool push_end(struct intake *intake, bool at_position, struct error *err)
+{
+    struct batch *batch = pool_take(&intake->pool, -1);
+    if (!batch)
+        return error_set(err, ERROR_STOP, "stopping");
+    numbering_end(&intake->numbering, batch);
+    if (at_position)
+        batch->end = (struct position){ intake->position.mark,
+                                        arena_copy(&batch->arena, intake->position.token) };
+    batch->stream_mark = intake->stream_mark;
+    return intake_push(intake, batch, err);
+}
+
+/* A batch of a schema change, with what it ends before it or behind it. */
+static bool take_schema(struct intake *intake, struct batch *batch, struct error *err)
+{
+    struct numbering *numbering = &intake->numbering;
+    bool over = numbering->target && numbering_schema(numbering, batch);
+    if (batch->events[0].mark <= intake->stream_mark) {
+        batch_release(batch); /* a replay: it was applied before the source was lost */
+        return true;
+    }
+    if (over && !push_end(intake, false, err)) {
+        batch_release(batch);
+        return false;
+    }
+    note_position(intake, batch);
+    bool ends = numbering->open && batch->end.token.data;
+    if (ends)
+        batch->end = (struct position){ 0 };
+    return intake_schema(intake, batch, err) && (!ends || push_end(intake, true, err));
+}
+
 /* One turn of the loop while connected. */
 static bool intake_turn(struct intake *intake, struct error *err)
 {
@@ -423,14 +479,8 @@ static bool intake_turn(struct intake *intake, struct error *err)
         }
         count_read(intake, batch);
         bool schema = batch->count > 0 && batch->events[0].op == EVENT_SCHEMA;
-        if (schema && batch->events[0].mark <= intake->stream_mark) {
-            batch_release(batch); /* a replay: it was applied before the source was lost */
-            return true;
-        }
-        if (schema)
-            note_position(intake, batch);
         bool idle = batch->count == 0 && !batch->end.token.data;
-        if (schema ? !intake_schema(intake, batch, err) : !take_rows(intake, batch, err))
+        if (schema ? !take_schema(intake, batch, err) : !take_rows(intake, batch, err))
             return false;
         end_replay(intake, idle);
     }

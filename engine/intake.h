@@ -6,6 +6,7 @@
 #pragma once
 
 #include "engine/delivery.h"
+#include "engine/numbering.h"
 #include "engine/retention.h"
 #include "engine/snapshot.h"
 
@@ -39,6 +40,7 @@ struct intake {
     int64_t position_time_us, last_push_us;
     int64_t synced_us; /* when the last position was confirmed */
     uint64_t stream_mark;
+    struct numbering numbering;
     uint64_t driver_mark; /* newest mark since the last connect: below stream_mark in a replay */
     struct bytes transaction; /* id of the one under way, owned in transaction_text */
     struct buf transaction_text;
@@ -65,6 +67,8 @@ struct intake {
     struct position confirm;
 };
 
+/* The sink tells transactions on. Before anything is restored. */
+void intake_number(struct intake *intake);
 /* Restores catalog, targets and tables from the image (fresh or not). */
 void intake_init(struct intake *intake);
 /* What each target has durable; before the workers start, who go by it. */
@@ -77,6 +81,7 @@ void intake_done(struct intake *intake);
 /* Runs until told to stop, until a backfill is over, or until an error for a person. */
 bool intake_run(struct intake *intake, struct error *err);
 
+/* Made when it is new. No database: the one of BEGIN and END of transactions. */
 struct target *intake_target(struct intake *intake, struct bytes database, struct bytes name,
                              struct bytes source_name);
 /* A position became durable: any worker's thread. */

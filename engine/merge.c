@@ -138,17 +138,6 @@ static void remember_side(struct tracked *tracked, struct event event, const str
     buf_done(&key);
 }
 
-static bool key_changed(const struct table *table, const struct value *before,
-                        const struct value *after)
-{
-    for (uint16_t i = 0; i < table->key_count; i++) {
-        uint16_t column = table->key_columns[i];
-        if (after[column].tag != VALUE_ABSENT && !value_equal(&before[column], &after[column]))
-            return true;
-    }
-    return false;
-}
-
 void merge_sort_event(struct tracked *tracked, struct event *event, struct bytes transaction,
                       struct source *source)
 {
@@ -157,7 +146,7 @@ void merge_sort_event(struct tracked *tracked, struct event *event, struct bytes
         event->op == EVENT_INSERT || !event->before ? event->after : event->before;
     bool ordered = tracked->comparable || tracked->keyless;
     bool split = event->op == EVENT_UPDATE && !tracked->keyless && event->before &&
-                 key_changed(table, event->before, event->after);
+                 key_moves(table, event->before, event->after);
     if (!split) {
         if (ordered)
             event->dropped = !sort_side(tracked, *event, row, transaction, source);
@@ -518,9 +507,25 @@ static bool emit_scanned(struct merge_context *merge, struct batch *batch, struc
     return merge->emit(merge->context, batch, err);
 }
 
+static void relieve_all(struct merge_context *merge)
+{
+    for (uint32_t i = 0; i < merge->snapshot->table_capacity; i++) {
+        struct tracked *tracked = merge->snapshot->tables[i];
+        if (!tracked || tracked->state != TABLE_SNAPSHOT)
+            continue;
+        scan_relieve(merge, tracked);
+        for (uint32_t k = 0; k < tracked->range_count; k++)
+            range_relieve(merge, tracked, &tracked->ranges[k]);
+    }
+}
+
 bool merge_close_windows(struct merge_context *merge, struct error *err)
 {
     struct snapshot *snapshot = merge->snapshot;
+    if (merge->waits) {
+        relieve_all(merge);
+        return true;
+    }
     for (uint32_t i = 0; i < snapshot->table_capacity; i++) {
         struct tracked *tracked = snapshot->tables[i];
         if (!tracked || tracked->state != TABLE_SNAPSHOT)

@@ -14,6 +14,7 @@ void metrics_init(struct pipeline_metrics *metrics)
 {
     memset(metrics, 0, sizeof *metrics);
     pthread_mutex_init(&metrics->lock, NULL);
+    pthread_mutex_init(&metrics->boundaries.lock, NULL);
     atomic_init(&metrics->retention_percent, -1);
 }
 
@@ -69,6 +70,7 @@ void metrics_done(struct pipeline_metrics *metrics)
         pthread_mutex_destroy(&table->lock);
         free(table);
     }
+    pthread_mutex_destroy(&metrics->boundaries.lock);
     pthread_mutex_destroy(&metrics->lock);
 }
 

@@ -32,6 +32,7 @@ struct pipeline_metrics {
     char name[METRICS_NAME_SIZE], source[METRICS_NAME_SIZE],
         sink[METRICS_NAME_SIZE];             /* "mysql", "clickhouse olap" */
     _Atomic(struct target_metrics *) tables; /* newest first */
+    struct target_metrics boundaries;        /* of the target of BEGIN and END, which is no table */
     atomic_ullong source_bytes, source_events, source_transactions, reconnects;
     atomic_ullong rows_durable, bytes_durable, loads, checkpoints;
     atomic_llong read_time_us;    /* commit time of the newest change read */

@@ -151,6 +151,8 @@ static void parts_init(struct pipeline *pipeline, const struct checkpoint_image 
                                         .workers = pipeline->workers,
                                         .stopping = &pipeline->stopping };
     intake_init(&pipeline->intake);
+    if (pipeline->sink_driver->numbers && pipeline->sink_driver->numbers(pipeline->sink_options))
+        intake_number(&pipeline->intake);
     pipeline->retention =
         (struct retention_watch){ .driver = pipeline->source_driver,
                                   .options = pipeline->source_options,

@@ -20,9 +20,10 @@ struct sink {
 struct target {
     uint32_t id; /* index in the pipeline's list */
     uint32_t worker;
-    uint64_t hash; /* of its name: the worker is its remainder by the number of workers */
+    uint64_t hash;    /* of its name: the worker is its remainder by the number of workers */
     uint32_t sources; /* intake: tables that are routed to it */
     struct bytes database, name;
+    bool boundaries; /* it gets BEGIN and END of transactions, and no rows */
     /* The user's policy: never made, never given a column. Rows leave out what it lacks. */
     bool keeps_absent, keeps_columns;
     void *sink_data;   /* the driver's, in the arena of its instance: what it knows of the target */
@@ -79,7 +80,10 @@ struct sink_driver {
     size_t options_size;
     bool tells_changes; /* encode() gets schema changes too, as rows between the others; after
                            change(), and it may append nothing */
-    bool transient;     /* keeps nothing (blackhole, stdout): no intents are written for it */
+    /* Are changes to be numbered within their transaction, and its BEGIN and END to be told, for a
+     * target with `boundaries`? One worker alone then takes everything. NULL: no. */
+    bool (*numbers)(const void *options);
+    bool transient; /* keeps nothing (blackhole, stdout): no intents are written for it */
 
     /* Connects or at least checks options. `counters` lives as long as the sink. */
     bool (*open)(const void *options, struct arena *arena, struct sink_counters *counters,

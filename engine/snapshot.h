@@ -168,6 +168,7 @@ struct merge_context {
     struct source *source;
     uint64_t stream_mark; /* newest mark that was sorted */
     bool inside;          /* the newest transaction is not over */
+    bool waits;           /* ... and nothing is to be closed before it is */
     /* Takes over a finished batch (rows, marks, chunk and target set). */
     bool (*emit)(void *context, struct batch *batch, struct error *err);
     void *context;

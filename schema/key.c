@@ -45,6 +45,17 @@ bool key_decode(const struct table *table, struct bytes record, struct arena *ar
     return in.rest.size == 0;
 }
 
+bool key_moves(const struct table *table, const struct value *before, const struct value *after)
+{
+    for (uint16_t i = 0; i < table->key_count; i++) {
+        const struct value *old = &before[table->key_columns[i]];
+        const struct value *new = &after[table->key_columns[i]];
+        if (old->tag != VALUE_ABSENT && new->tag != VALUE_ABSENT && !value_equal(old, new))
+            return true;
+    }
+    return false;
+}
+
 bool key_comparable(const struct table *table)
 {
     for (uint16_t i = 0; i < table->key_count; i++) {

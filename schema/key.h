@@ -16,6 +16,10 @@ void key_encode(const struct table *table, const struct value *row, struct buf *
 bool key_decode(const struct table *table, struct bytes record, struct arena *arena,
                 struct value *key);
 
+/* Does an update give the row another key? What an image leaves out (VALUE_ABSENT)
+ * did not change. */
+bool key_moves(const struct table *table, const struct value *before, const struct value *after);
+
 /* May C order this table's keys as the database does? Integers, DECIMAL, DATE, TIME, DATETIME,
  * TIMESTAMP, YEAR, BIT and BYTES may; every column of the key must. */
 bool key_comparable(const struct table *table);

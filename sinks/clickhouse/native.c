@@ -25,6 +25,7 @@
 #include "engine/base/assert.h"
 #include "engine/base/reader.h"
 #include "schema/array.h"
+#include "schema/key.h"
 #include "sinks/clickhouse/wide.h"
 #include "sinks/value_text.h"
 
@@ -45,7 +46,7 @@ struct native_column {
     int64_t minimum, maximum; /* of dates: days or microseconds */
     const struct column *column;
     const struct native_column *element; /* of an array of Nullable elements */
-    struct bytes header; /* name and type, as the block has them */
+    struct bytes header;                 /* name and type, as the block has them */
 };
 
 enum { VERSION_PART, FLAG_PART, FIRST_PART, FLAG_INSERT = 0, FLAG_TOMBSTONE = 1 };
@@ -468,18 +469,6 @@ static bool row_put(struct native_encoder *encoder, const struct native_layout *
 
 /* ---- an event ---- */
 
-static bool key_changed(const struct table *table, const struct event *event)
-{
-    for (uint16_t i = 0; i < table->key_count; i++) {
-        const struct value *before = &event->before[table->key_columns[i]];
-        const struct value *after = &event->after[table->key_columns[i]];
-        if (before->tag != VALUE_ABSENT && after->tag != VALUE_ABSENT &&
-            !value_equal(before, after))
-            return true;
-    }
-    return false;
-}
-
 static uint32_t rows_of_keyed(const struct table *table, const struct event *event,
                               struct row rows[2])
 {
@@ -490,7 +479,8 @@ static uint32_t rows_of_keyed(const struct table *table, const struct event *eve
         return 1;
     }
     rows[0] = (struct row){ event->after, event->before, mark, FLAG_INSERT, false };
-    if (event->op != EVENT_UPDATE || !event->before || !key_changed(table, event))
+    if (event->op != EVENT_UPDATE || !event->before ||
+        !key_moves(table, event->before, event->after))
         return 1;
     rows[1] = rows[0];
     rows[0] = tombstone;

@@ -4,16 +4,20 @@
  *
  *   00, u32 id of the schema (big endian), the value in Avro's binary form
  *
- * Numbers are zigzag varints, texts and bytes have their size in front, an optional value begins
- * with the place of its branch: 0 for null, 1 for the value, and the other way round where the
- * column has a default, for Avro wants that of the first branch. The schemas are registered when a
- * version of a table is first met, so a DDL gives a new version of the subject. */
+ * An optional value begins with the place of its branch: 0 for null, 1 for the value, and the other
+ * way round where the column has a default, for Avro wants that of the first branch. The schemas
+ * are registered when a version of a table is first met, so a DDL gives a new version of the
+ * subject. Headers are JSON texts, as they are with Connect's converter for headers. */
 #include <stdlib.h>
 
 #include "engine/base/clock.h"
 #include "engine/base/reader.h"
 #include "schema/array.h"
+#include "sinks/kafka/avro_change.h"
+#include "sinks/kafka/avro_put.h"
 #include "sinks/kafka/avro_schema.h"
+#include "sinks/kafka/avro_source.h"
+#include "sinks/kafka/avro_transaction.h"
 #include "sinks/kafka/registry.h"
 #include "sinks/kafka/row_key.h"
 #include "sinks/kafka/unscaled.h"
@@ -33,51 +37,15 @@ struct avro_plan {
     struct value *merged;
     const char *connector; /* that the value's schema was registered for */
     uint32_t key_id, value_id;
+    struct avro_changes changes;
 };
 
-/* ---- the binary form ---- */
-
-static void put_long(struct buf *out, int64_t number)
-{
-    uint64_t zigzag = (uint64_t)number << 1 ^ (uint64_t)(number >> 63);
-    uint8_t raw[10];
-    size_t size = 0;
-    for (; zigzag >= 0x80; zigzag >>= 7)
-        raw[size++] = (uint8_t)(zigzag | 0x80);
-    raw[size++] = (uint8_t)zigzag;
-    buf_put(out, raw, size);
-}
-
-static void put_bytes(struct buf *out, struct bytes raw)
-{
-    put_long(out, (int64_t)raw.size);
-    buf_bytes(out, raw);
-}
-
-static void put_optional_text(struct buf *out, struct bytes text)
-{
-    put_long(out, text.data ? 1 : 0);
-    if (text.data)
-        put_bytes(out, text);
-}
-
-static void put_optional_long(struct buf *out, int64_t number)
-{
-    put_long(out, 1);
-    put_long(out, number);
-}
-
-static void put_number_or_null(struct buf *out, uint64_t number)
-{
-    put_long(out, number ? 1 : 0);
-    if (number)
-        put_long(out, (int64_t)number);
-}
+/* ---- values ---- */
 
 static bool avro_int(const struct json_column *column, const struct value *value, struct buf *out)
 {
     (void)column;
-    put_long(out, value->integer);
+    avro_put_long(out, value->integer);
     return true;
 }
 
@@ -85,14 +53,14 @@ static bool avro_int(const struct json_column *column, const struct value *value
 static bool avro_uint(const struct json_column *column, const struct value *value, struct buf *out)
 {
     (void)column;
-    put_long(out, value->integer);
+    avro_put_long(out, value->integer);
     return value->natural <= INT64_MAX;
 }
 
 static bool avro_units(const struct json_column *column, const struct value *value, struct buf *out)
 {
     int64_t units = value->integer / column->divisor;
-    put_long(out, units - (value->integer % column->divisor < 0));
+    avro_put_long(out, units - (value->integer % column->divisor < 0));
     return true;
 }
 
@@ -136,7 +104,7 @@ static bool avro_double(const struct json_column *column, const struct value *va
 static bool avro_raw(const struct json_column *column, const struct value *value, struct buf *out)
 {
     (void)column;
-    put_bytes(out, value_bytes(value));
+    avro_put_bytes(out, value_bytes(value));
     return true;
 }
 
@@ -150,13 +118,13 @@ static bool avro_text_of(json_put put, const struct json_column *column, const s
     if (value->tag == VALUE_TEXT && value->size > ROOM / 3) {
         buf_init(&text, (size_t)value->size * 2 + 16);
         bool ok = put(column, value, &text);
-        put_bytes(out, (struct bytes){ text.data + 1, text.size - 2 });
+        avro_put_bytes(out, (struct bytes){ text.data + 1, text.size - 2 });
         buf_done(&text);
         return ok;
     }
     if (!put(column, value, &text))
         return false;
-    put_bytes(out, (struct bytes){ text.data + 1, text.size - 2 });
+    avro_put_bytes(out, (struct bytes){ text.data + 1, text.size - 2 });
     return true;
 }
 
@@ -176,7 +144,7 @@ TEXT_OF(avro_address, put_address)
 
 static bool avro_bits(const struct json_column *column, const struct value *value, struct buf *out)
 {
-    put_long(out, column->width);
+    avro_put_long(out, column->width);
     buf_le(out, value->natural, column->width);
     return true;
 }
@@ -188,7 +156,7 @@ static bool avro_decimal(const struct json_column *column, const struct value *v
     uint8_t room[UNSCALED_MAX];
     struct bytes raw = value->tag == VALUE_TEXT ? unscaled_of_text(value_bytes(value), room)
                                                 : unscaled_of_int(value->integer, room);
-    put_bytes(out, raw);
+    avro_put_bytes(out, raw);
     return raw.data != NULL;
 }
 
@@ -197,7 +165,7 @@ static bool avro_uint_decimal(const struct json_column *column, const struct val
 {
     (void)column;
     uint8_t room[UNSCALED_MAX];
-    put_bytes(out, unscaled_of_uint(value->natural, room));
+    avro_put_bytes(out, unscaled_of_uint(value->natural, room));
     return true;
 }
 
@@ -230,9 +198,9 @@ static bool avro_uint_double(const struct json_column *column, const struct valu
 
 static void put_srid(struct buf *out, uint32_t srid)
 {
-    put_long(out, srid ? 1 : 0);
+    avro_put_long(out, srid ? 1 : 0);
     if (srid)
-        put_long(out, srid);
+        avro_put_long(out, srid);
 }
 
 static bool avro_geometry(const struct json_column *column, const struct value *value,
@@ -241,7 +209,7 @@ static bool avro_geometry(const struct json_column *column, const struct value *
     (void)column;
     struct reader in = reader_of(value_bytes(value));
     uint32_t srid = (uint32_t)reader_le(&in, 4);
-    put_bytes(out, in.rest);
+    avro_put_bytes(out, in.rest);
     put_srid(out, srid);
     return !in.failed;
 }
@@ -254,8 +222,8 @@ static bool avro_point(const struct json_column *column, const struct value *val
     struct bytes wkb = in.rest;
     reader_take(&in, 1 + 4);
     buf_bytes(out, reader_take(&in, 16)); /* x and y lie there as Avro wants them */
-    put_long(out, 1);
-    put_bytes(out, wkb);
+    avro_put_long(out, 1);
+    avro_put_bytes(out, wkb);
     put_srid(out, srid);
     return !in.failed;
 }
@@ -265,10 +233,10 @@ static bool avro_vector(const struct json_column *column, const struct value *va
 {
     (void)column;
     if (value->size >= 4) {
-        put_long(out, value->size / 4);
+        avro_put_long(out, value->size / 4);
         buf_bytes(out, value_bytes(value));
     }
-    put_long(out, 0);
+    avro_put_long(out, 0);
     return value->size % 4 == 0;
 }
 
@@ -287,11 +255,11 @@ static bool avro_array(const struct json_column *column, const struct value *val
     if (!ok || rest.size > 0)
         return false;
     if (count > 0)
-        put_long(out, count);
+        avro_put_long(out, count);
     rest = value_bytes(value);
     while (ok && array_next(&rest, &item))
         ok = put_cell(element, &item, out);
-    put_long(out, 0);
+    avro_put_long(out, 0);
     return ok;
 }
 
@@ -343,7 +311,7 @@ static struct bytes encoded(struct arena *arena, const struct avro_column *colum
     struct buf out;
     buf_init(&out, 1 << 16);
     if (column->nullable)
-        put_long(&out, !column->turned);
+        avro_put_long(&out, !column->turned);
     column->put(&column->json, value, &out);
     struct bytes copy = arena_copy(arena, buf_view(&out));
     buf_done(&out);
@@ -383,7 +351,7 @@ static struct avro_column avro_column(const struct format_context *context,
 static bool put_cell(const struct avro_column *column, const struct value *value, struct buf *out)
 {
     if (value->tag == VALUE_NULL) {
-        put_long(out, column->turned);
+        avro_put_long(out, column->turned);
         return column->nullable;
     }
     if (value->tag == VALUE_ABSENT) {
@@ -393,7 +361,7 @@ static bool put_cell(const struct avro_column *column, const struct value *value
     if (column->temporal && value->tag == VALUE_TEXT)
         return put_zero_date(&column->json, out);
     if (column->nullable)
-        put_long(out, !column->turned);
+        avro_put_long(out, !column->turned);
     return column->put(&column->json, value, out);
 }
 
@@ -479,13 +447,6 @@ static bool avro_plan(const struct format_context *context, void **out, struct e
 
 /* ---- messages ---- */
 
-static void put_prefix(uint32_t id, struct buf *out)
-{
-    const uint8_t prefix[] = { 0, (uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8),
-                               (uint8_t)id };
-    buf_put(out, prefix, sizeof prefix);
-}
-
 static bool put_key(const struct avro_plan *plan, const struct value *row, struct buf *out,
                     struct frame *frame, struct error *err)
 {
@@ -493,7 +454,7 @@ static bool put_key(const struct avro_plan *plan, const struct value *row, struc
     size_t at = out->size;
     *frame = (struct frame){ .null_key = table->key_count == 0, .hash = plan->key.table_hash };
     if (!frame->null_key)
-        put_prefix(plan->key_id, out);
+        avro_put_prefix(plan->key_id, out);
     for (uint16_t i = 0; i < table->key_count; i++)
         if (!put_cell(&plan->keys[i], &row[table->key_columns[i]], out))
             return refuse_column(&table->columns[table->key_columns[i]], err);
@@ -511,7 +472,7 @@ static bool put_image(const struct avro_plan *plan, const struct value *row, str
                       struct error *err)
 {
     const struct table *table = plan->context.table;
-    put_long(out, row ? 1 : 0);
+    avro_put_long(out, row ? 1 : 0);
     for (uint16_t i = 0; row && i < table->column_count; i++)
         if (!put_cell(&plan->columns[i], &row[i], out))
             return refuse_column(&table->columns[i], err);
@@ -527,62 +488,19 @@ static const struct value *whole(const struct avro_plan *plan, const struct valu
     return row;
 }
 
-static void put_times(int64_t time_us, struct buf *out)
-{
-    put_optional_long(out, time_us);
-    put_optional_long(out, time_us * 1000);
-}
-
-static void put_place(const struct event *event, bool wal, struct buf *out)
-{
-    const struct event_origin *origin = event->origin;
-    if (wal) {
-        put_bytes(out, event->table->schema);
-        put_bytes(out, event->table->name);
-        put_number_or_null(out, origin->transaction);
-        put_number_or_null(out, origin->position);
-        buf_put(out, (const uint8_t[3]){ 0 }, 3); /* xmin, origin, origin_lsn */
-        return;
-    }
-    put_optional_text(out, event->table->name);
-    put_long(out, origin->server_id);
-    put_optional_text(out, origin->gtid);
-    put_bytes(out, origin->file);
-    put_long(out, (int64_t)origin->position);
-    put_long(out, event_row(event));
-    put_number_or_null(out, origin->thread);
-    put_long(out, 0); /* query */
-}
-
-static void put_source(const struct avro_plan *plan, const struct event *event, int64_t now_us,
-                       struct buf *out)
-{
-    int64_t time_us = event->time_us ? event->time_us : now_us;
-    put_bytes(out, BYTES_LITERAL(MILLRACE_VERSION));
-    put_bytes(out, bytes_from(event->origin->connector));
-    put_bytes(out, debezium_server_name(plan->context.options));
-    put_long(out, time_us / 1000);
-    put_long(out, 0); /* of [string, null] */
-    put_bytes(out, event->snapshot ? BYTES_LITERAL("true") : BYTES_LITERAL("false"));
-    put_bytes(out, event->table->database);
-    put_long(out, 0); /* sequence */
-    put_times(time_us, out);
-    put_place(event, event->table->schema.data != NULL, out);
-}
-
 static bool put_value(const struct avro_plan *plan, const struct event *event,
                       const struct row_change *change, struct buf *out, struct error *err)
 {
     int64_t now_us = clock_wall_us();
-    put_prefix(plan->value_id, out);
+    avro_put_prefix(plan->value_id, out);
     if (!put_image(plan, whole(plan, change->before), out, err) ||
         !put_image(plan, change->after, out, err))
         return false;
-    put_source(plan, event, now_us, out);
-    put_long(out, 0); /* transaction */
-    put_bytes(out, (struct bytes){ (const uint8_t *)&change->op, 1 });
-    put_optional_long(out, now_us / 1000);
-    put_times(now_us, out);
+    avro_put_source(plan->context.options, event, now_us, out);
+    avro_put_transaction(event, change->nth, out);
+    avro_put_bytes(out, (struct bytes){ (const uint8_t *)&change->op, 1 });
+    avro_put_optional_long(out, now_us / 1000);
+    avro_put_times(now_us, out);
     return true;
 }
 
@@ -599,6 +517,11 @@ static bool put_message(const struct avro_plan *plan, const struct event *event,
         return false;
     frame.null_value = tombstone;
     frame.value_size = (uint32_t)(out->size - value_at);
+    size_t headers_at = out->size;
+    const char *header = change->op == 'd' ? "__debezium.newkey" : "__debezium.oldkey";
+    if (change->other && !row_key_header(&plan->key, header, change->other, out, err))
+        return false;
+    frame.headers_size = (uint32_t)(out->size - headers_at);
     frame_close(out, at, &frame);
     return true;
 }
@@ -623,4 +546,16 @@ static bool avro_encode(void *context, const struct event *event, struct buf *ou
     return true;
 }
 
-const struct format format_avro_confluent = { .plan = avro_plan, .encode = avro_encode };
+static bool avro_change(void *context, const struct event *event, struct buf *out,
+                        struct error *err)
+{
+    struct avro_plan *plan = context;
+    struct event placed = debezium_placed(event);
+    return avro_put_change(&plan->changes, &plan->context, &placed, out, err);
+}
+
+const struct format format_avro_confluent = { .plan = avro_plan,
+                                              .encode = avro_encode,
+                                              .change = avro_change,
+                                              .plan_boundaries = avro_boundary_plan,
+                                              .boundary = avro_boundary };

@@ -5,6 +5,8 @@
  * record that was named once is referred to by its name. */
 #include "sinks/kafka/avro_schema.h"
 
+#include "sinks/kafka/avro_source.h"
+
 struct avro_writer {
     const struct format_context *context;
     struct json_writer json;
@@ -265,39 +267,6 @@ void avro_key_schema(const struct format_context *context, struct buf *out)
 #define REQUIRED(name, type) "{\"name\":\"" name "\",\"type\":\"" type "\"}"
 
 /* clang-format off */
-static const char source_common[] =
-    REQUIRED("version", "string") ","
-    REQUIRED("connector", "string") ","
-    REQUIRED("name", "string") ","
-    REQUIRED("ts_ms", "long") ","
-    "{\"name\":\"snapshot\",\"type\":[{\"type\":\"string\",\"connect.version\":1,"
-    "\"connect.parameters\":{\"allowed\":\"true,first,first_in_data_collection,"
-    "last_in_data_collection,last,false,incremental\"},\"connect.default\":\"false\","
-    "\"connect.name\":\"io.debezium.data.Enum\"},\"null\"],\"default\":\"false\"},"
-    REQUIRED("db", "string") ","
-    OPTIONAL("sequence", "string") ","
-    OPTIONAL("ts_us", "long") ","
-    OPTIONAL("ts_ns", "long") ",";
-
-static const char source_binlog[] =
-    OPTIONAL("table", "string") ","
-    REQUIRED("server_id", "long") ","
-    OPTIONAL("gtid", "string") ","
-    REQUIRED("file", "string") ","
-    REQUIRED("pos", "long") ","
-    REQUIRED("row", "int") ","
-    OPTIONAL("thread", "long") ","
-    OPTIONAL("query", "string");
-
-static const char source_wal[] =
-    REQUIRED("schema", "string") ","
-    REQUIRED("table", "string") ","
-    OPTIONAL("txId", "long") ","
-    OPTIONAL("lsn", "long") ","
-    OPTIONAL("xmin", "long") ","
-    OPTIONAL("origin", "string") ","
-    OPTIONAL("origin_lsn", "long");
-
 static const char closing_fields[] =
     "{\"name\":\"transaction\",\"type\":[\"null\",{\"type\":\"record\","
     "\"name\":\"block\",\"namespace\":\"event\",\"fields\":["
@@ -336,16 +305,14 @@ void avro_envelope_schema(const struct format_context *context, const char *conn
                           struct buf *out)
 {
     struct avro_writer writer = writer_of(context, out);
-    bool wal = context->table->schema.data != NULL;
     record_begin(&writer, "Envelope", true);
     put_images(&writer);
-    json_raw(&writer.json,
-             arena_printf(context->arena,
-                          "{\"name\":\"source\",\"type\":{\"type\":\"record\",\"name\":\"Source\","
-                          "\"namespace\":\"io.debezium.connector.%s\",\"fields\":[%s%s],"
-                          "\"connect.version\":1,"
-                          "\"connect.name\":\"io.debezium.connector.%s.Source\"}}",
-                          connector, source_common, wal ? source_wal : source_binlog, connector));
+    json_object(&writer.json);
+    json_member_string(&writer.json, "name", bytes_from("source"));
+    json_key(&writer.json, bytes_from("type"));
+    json_raw(&writer.json, avro_source_schema(context->arena, connector,
+                                              context->table->schema.data != NULL, writer.space));
+    json_object_end(&writer.json);
     json_raw(&writer.json, bytes_from(closing_fields));
     record_end(&writer, "Envelope", 2);
 }

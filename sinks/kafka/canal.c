@@ -159,8 +159,10 @@ static const char *change_word(const struct schema_change *change)
     }
 }
 
-static void canal_change(void *context, const struct event *event, struct buf *out)
+static bool canal_change(void *context, const struct event *event, struct buf *out,
+                         struct error *err)
 {
+    (void)err;
     const struct flat_plan *plan = context;
     struct frame frame = { .null_key = true, .to = FRAME_CHANGES };
     size_t at = frame_open(out), value_at = out->size;
@@ -190,6 +192,7 @@ static void canal_change(void *context, const struct event *event, struct buf *o
     json_object_end(&json);
     frame.value_size = (uint32_t)(out->size - value_at);
     frame_close(out, at, &frame);
+    return true;
 }
 
 const struct format format_canal_json = { .plan = canal_plan,

@@ -47,7 +47,10 @@ static void name_all(struct topics *topics, const struct check_target *targets, 
     const struct kafka_options *options = topics->admin->options;
     CLEANUP(buf_done) struct buf name;
     buf_init(&name, 4096);
-    topics->names = arena_array(&topics->arena, count * 3 + 1, sizeof *topics->names);
+    topics->names = arena_array(&topics->arena, count * 3 + 2, sizeof *topics->names);
+    if (options->tells_transactions)
+        topic_of_boundaries(options, &name);
+    add_name(topics, &name);
     for (size_t i = 0; i < count; i++) {
         const struct target target = { .database = targets[i].database, .name = targets[i].name };
         const struct table table = { .schema = targets[i].schema };

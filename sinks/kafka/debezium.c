@@ -14,6 +14,7 @@
 #include "sinks/kafka/debezium_change.h"
 #include "sinks/kafka/debezium_schema.h"
 #include "sinks/kafka/debezium_source.h"
+#include "sinks/kafka/debezium_transaction.h"
 #include "sinks/kafka/row_key.h"
 
 struct debezium_plan {
@@ -104,7 +105,9 @@ static bool put_value(const struct debezium_plan *plan, const struct event *even
         return false;
     buf_text(out, ",\"source\":");
     debezium_source_put(plan->source, event, now_us, out);
-    buf_text(out, ",\"transaction\":null,\"op\":\"");
+    buf_text(out, ",\"transaction\":");
+    debezium_transaction_put(event, change->nth, out);
+    buf_text(out, ",\"op\":\"");
     buf_u8(out, (uint8_t)change->op);
     put_times(now_us, out);
     buf_bytes(out, plan->tail);
@@ -163,20 +166,27 @@ static void put_text_or_null(struct bytes text, struct buf *out)
         buf_put(out, "null", 4);
 }
 
-static void debezium_change(void *context, const struct event *event, struct buf *out)
+static bool debezium_change(void *context, const struct event *event, struct buf *out,
+                            struct error *err)
 {
+    (void)err;
     struct debezium_plan *plan = context;
     struct event placed = debezium_placed(event);
     plan_connector(plan, placed.origin->connector);
     const struct table *table = plan->context.table;
+    bool schema = plan->context.options->include_schema;
     int64_t now_us = clock_wall_us();
     struct frame frame = { .to = FRAME_CHANGES };
     size_t at = frame_open(out), key_at = out->size;
+    if (schema)
+        debezium_change_key_schema(placed.origin->connector, out);
     buf_text(out, "{\"databaseName\":");
     json_put_text(out, table->database);
-    buf_u8(out, '}');
+    buf_text(out, schema ? "}}" : "}");
     frame.key_size = (uint32_t)(out->size - key_at);
     size_t value_at = out->size;
+    if (schema)
+        debezium_change_schema(&plan->context, placed.origin->connector, out);
     buf_text(out, "{\"source\":");
     debezium_source_put(plan->source, &placed, now_us, out);
     buf_text(out, ",\"ts_ms\":");
@@ -189,11 +199,14 @@ static void debezium_change(void *context, const struct event *event, struct buf
     put_text_or_null(event->change->sql, out);
     buf_text(out, ",\"tableChanges\":");
     debezium_table_changes(event->change, out);
-    buf_u8(out, '}');
+    buf_text(out, schema ? "}}" : "}");
     frame.value_size = (uint32_t)(out->size - value_at);
     frame_close(out, at, &frame);
+    return true;
 }
 
 const struct format format_debezium_json = { .plan = debezium_plan,
                                              .encode = debezium_encode,
-                                             .change = debezium_change };
+                                             .change = debezium_change,
+                                             .plan_boundaries = debezium_boundary_plan,
+                                             .boundary = debezium_boundary };

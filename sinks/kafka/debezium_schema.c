@@ -157,3 +157,70 @@ void debezium_envelope_schema(const struct format_context *context, const char *
     json_member_int(&json, "version", 2);
     json_object_end(&json);
 }
+
+/* ---- schema changes ---- */
+
+/* clang-format off */
+#define CHANGE_RECORD(name) "\"name\":\"io.debezium.connector.schema." name "\",\"version\":1"
+#define TEXTS "{\"type\":\"array\",\"items\":{\"type\":\"string\",\"optional\":false},"
+
+static const char change_fields[] =
+    REQUIRED("int64", "ts_ms") ","
+    OPTIONAL("string", "databaseName") ","
+    OPTIONAL("string", "schemaName") ","
+    OPTIONAL("string", "ddl") ","
+    "{\"type\":\"array\",\"items\":{\"type\":\"struct\",\"fields\":["
+        REQUIRED("string", "type") ","
+        REQUIRED("string", "id") ","
+        "{\"type\":\"struct\",\"fields\":["
+            OPTIONAL("string", "defaultCharsetName") ","
+            TEXTS "\"optional\":true,\"field\":\"primaryKeyColumnNames\"},"
+            "{\"type\":\"array\",\"items\":{\"type\":\"struct\",\"fields\":["
+                REQUIRED("string", "name") ","
+                REQUIRED("int32", "jdbcType") ","
+                OPTIONAL("int32", "nativeType") ","
+                REQUIRED("string", "typeName") ","
+                OPTIONAL("string", "typeExpression") ","
+                OPTIONAL("string", "charsetName") ","
+                OPTIONAL("int32", "length") ","
+                OPTIONAL("int32", "scale") ","
+                REQUIRED("int32", "position") ","
+                OPTIONAL("boolean", "optional") ","
+                OPTIONAL("boolean", "autoIncremented") ","
+                OPTIONAL("boolean", "generated") ","
+                OPTIONAL("string", "comment") ","
+                OPTIONAL("string", "defaultValueExpression") ","
+                TEXTS "\"optional\":true,\"field\":\"enumValues\"}"
+            "],\"optional\":false," CHANGE_RECORD("Column") "},"
+            "\"optional\":false,\"field\":\"columns\"},"
+            OPTIONAL("string", "comment")
+        "],\"optional\":true," CHANGE_RECORD("Table") ",\"field\":\"table\"}"
+    "],\"optional\":false," CHANGE_RECORD("Change") "},"
+    "\"optional\":false,\"field\":\"tableChanges\"}";
+/* clang-format on */
+
+static void change_end(const char *connector, const char *part, struct buf *out)
+{
+    buf_printf(out,
+               "],\"optional\":false,\"name\":\"io.debezium.connector.%s.SchemaChange%s\","
+               "\"version\":1},\"payload\":",
+               connector, part);
+}
+
+void debezium_change_key_schema(const char *connector, struct buf *out)
+{
+    buf_text(out,
+             "{\"schema\":{\"type\":\"struct\",\"fields\":[" REQUIRED("string", "databaseName"));
+    change_end(connector, "Key", out);
+}
+
+void debezium_change_schema(const struct format_context *context, const char *connector,
+                            struct buf *out)
+{
+    struct json_writer json = json_writer_of(out);
+    buf_text(out, "{\"schema\":{\"type\":\"struct\",\"fields\":[");
+    source_json(context, connector, &json);
+    buf_u8(out, ',');
+    buf_text(out, change_fields);
+    change_end(connector, "Value", out);
+}

@@ -15,3 +15,7 @@ void debezium_key_schema(const struct format_context *context, struct bytes *hea
 struct event debezium_placed(const struct event *event);
 void debezium_envelope_schema(const struct format_context *context, const char *connector,
                               struct buf *out);
+/* Before the key and the value of a schema change: one more brace is to be closed behind each. */
+void debezium_change_key_schema(const char *connector, struct buf *out);
+void debezium_change_schema(const struct format_context *context, const char *connector,
+                            struct buf *out);

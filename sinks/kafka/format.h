@@ -18,8 +18,8 @@ struct format_context {
     struct arena *arena;
     const struct target *target;
     const struct table *table;
-    struct bytes topic;
-    struct registry *registry; /* for Avro; else NULL */
+    struct bytes topic, changes_topic; /* of rows, and of schema changes */
+    struct registry *registry;         /* for Avro; else NULL */
     struct partition partition;
 };
 
@@ -30,7 +30,10 @@ struct format {
      * then cut off by the caller. */
     bool (*encode)(void *plan, const struct event *event, struct buf *out, struct error *err);
     /* Appends the frame of a schema change; NULL: the format has none. */
-    void (*change)(void *plan, const struct event *event, struct buf *out);
+    bool (*change)(void *plan, const struct event *event, struct buf *out, struct error *err);
+    /* The same two for BEGIN and END of transactions; NULL: the format has none. */
+    bool (*plan_boundaries)(const struct format_context *context, void **plan, struct error *err);
+    bool (*boundary)(void *plan, const struct event *event, struct buf *out, struct error *err);
 };
 
 extern const struct format format_debezium_json, format_debezium_json_flink, format_canal_json,

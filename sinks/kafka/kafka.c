@@ -92,7 +92,7 @@ static struct bytes headers_for(struct kafka_sink *self, const struct target *ta
     buf_init(&list, HEADERS_LIMIT);
     while (kafka_list_next(&rest, ',', &name, &value))
         frame_header(&list, name, value);
-    if (self->options->table_headers) {
+    if (self->options->table_headers && !target->boundaries) {
         frame_header(&list, BYTES_LITERAL("namespace"), BYTES_LITERAL(""));
         frame_header(&list, BYTES_LITERAL("schemaName"), target->database);
         frame_header(&list, BYTES_LITERAL("tableName"), target->name);
@@ -111,7 +111,10 @@ static struct kafka_target *target_of(struct kafka_sink *self, struct target *ta
     state = arena_zalloc(self->arena, sizeof *state);
     struct buf name;
     buf_init(&name, 4096);
-    topic_name(self->options, target, table, &name);
+    if (target->boundaries)
+        topic_of_boundaries(self->options, &name);
+    else
+        topic_name(self->options, target, table, &name);
     state->topics[FRAME_ROWS].name = own_name(self, &name);
     topic_name_by(self->options->ddl_topic, target, table, &name);
     state->topics[FRAME_CHANGES].name = own_name(self, &name);
@@ -146,12 +149,31 @@ static bool open_topic(struct kafka_sink *self, struct target_topic *topic, stru
     return topic->handle != NULL;
 }
 
-static bool kafka_prepare(struct sink *sink, struct target *target, const struct table *table,
-                          uint32_t *parts, struct error *err)
+static bool make_plan(struct kafka_sink *self, struct target *target, const struct table *table,
+                      struct target_plan *plan, struct error *err)
 {
-    struct kafka_sink *self = kafka_of(sink);
+    struct kafka_target *state = target->sink_data;
+    struct format_context context = { .options = self->options,
+                                      .counters = self->counters,
+                                      .arena = self->arena,
+                                      .target = target,
+                                      .table = table,
+                                      .topic = state->topics[FRAME_ROWS].name,
+                                      .changes_topic = state->topics[FRAME_CHANGES].name,
+                                      .registry = self->registry };
+    plan->table = table;
+    if (target->boundaries)
+        return self->format->plan_boundaries(&context, &plan->plan, err);
+    if (!partition_plan(self->options, target, table, self->arena, &plan->partition, err))
+        return false;
+    context.partition = plan->partition;
+    return self->format->plan(&context, &plan->plan, err);
+}
+
+static bool prepare(struct kafka_sink *self, struct target *target, const struct table *table,
+                    struct error *err)
+{
     struct kafka_target *state = target_of(self, target, table);
-    *parts = 1;
     if (!ensure_topic(self, &state->topics[FRAME_ROWS], err))
         return false;
     for (struct target_plan *plan = state->plans; plan; plan = plan->next) {
@@ -160,24 +182,35 @@ static bool kafka_prepare(struct sink *sink, struct target *target, const struct
             return true;
         }
     }
-    struct format_context context = { .options = self->options,
-                                      .counters = self->counters,
-                                      .arena = self->arena,
-                                      .target = target,
-                                      .table = table,
-                                      .topic = state->topics[FRAME_ROWS].name,
-                                      .registry = self->registry };
     struct target_plan *plan = arena_zalloc(self->arena, sizeof *plan);
-    if (!partition_plan(self->options, target, table, self->arena, &plan->partition, err))
+    if (!make_plan(self, target, table, plan, err))
         return false;
-    context.partition = plan->partition;
-    if (!self->format->plan(&context, &plan->plan, err))
-        return false;
-    plan->table = table;
     plan->next = state->plans;
     state->plans = plan;
     state->plan = plan;
     return true;
+}
+
+/* A parked table is read again when it is cured. What is told of transactions could not be, so all
+ * waits for the cure. */
+static bool must_wait(const struct target *target, struct error *err)
+{
+    if (target->boundaries && err->kind == ERROR_DATA) {
+        error_context(err, "provide.transaction.metadata");
+        err->kind = ERROR_RETRY;
+        return true;
+    }
+    return false;
+}
+
+static bool kafka_prepare(struct sink *sink, struct target *target, const struct table *table,
+                          uint32_t *parts, struct error *err)
+{
+    *parts = 1;
+    bool ok = prepare(kafka_of(sink), target, table, err);
+    if (!ok)
+        must_wait(target, err);
+    return ok;
 }
 
 /* ---- loads ---- */
@@ -185,12 +218,13 @@ static bool kafka_prepare(struct sink *sink, struct target *target, const struct
 static bool encode(struct kafka_sink *self, struct kafka_target *state, const struct event *event,
                    struct buf *out, struct error *err)
 {
+    if (event->op == EVENT_BEGIN || event->op == EVENT_END)
+        return self->format->boundary(state->plan->plan, event, out, err);
     if (event->op != EVENT_SCHEMA)
         return partition_known(&state->plan->partition, event, err) &&
                self->format->encode(state->plan->plan, event, out, err);
-    if (self->format->change && state->topics[FRAME_CHANGES].name.size > 0)
-        self->format->change(state->plan->plan, event, out);
-    return true;
+    bool told = self->format->change && state->topics[FRAME_CHANGES].name.size > 0;
+    return !told || self->format->change(state->plan->plan, event, out, err);
 }
 
 static bool kafka_encode(struct sink *sink, struct load *load, const struct event *event,
@@ -211,6 +245,7 @@ static bool kafka_encode(struct sink *sink, struct load *load, const struct even
     if (!ok) {
         out->size = before;
         out->failed = false;
+        must_wait(load->target, err);
         return false;
     }
     load->rows += out->size > before;
@@ -225,9 +260,8 @@ static bool kafka_begin(struct sink *sink, const char *label, struct error *err)
     return producer_ready(&self->producer, label, err) && producer_begin(&self->producer, err);
 }
 
-static bool kafka_write(struct sink *sink, const struct load *load, struct error *err)
+static bool send_load(struct kafka_sink *self, const struct load *load, struct error *err)
 {
-    struct kafka_sink *self = kafka_of(sink);
     struct kafka_target *state = load->target->sink_data;
     buf_put(&self->sent, &load, sizeof load);
     struct bytes rest = buf_view(&load->parts[0]);
@@ -238,7 +272,16 @@ static bool kafka_write(struct sink *sink, const struct load *load, struct error
             !producer_send(&self->producer, topic->handle, &message, state->headers, err))
             return false;
     }
-    return producer_push(&self->producer, err); /* a refusal is of this load's target */
+    return producer_push(&self->producer, err);
+}
+
+/* A refusal is of this load's target. */
+static bool kafka_write(struct sink *sink, const struct load *load, struct error *err)
+{
+    bool ok = send_load(kafka_of(sink), load, err);
+    if (!ok)
+        must_wait(load->target, err);
+    return ok;
 }
 
 /* Whose message was refused. */
@@ -267,7 +310,9 @@ static bool kafka_commit(struct sink *sink, const char *label, const struct grou
         for (size_t i = 0; i < ARRAY_SIZE(state->topics); i++)
             state->topics[i].ensured = false; /* they may be gone */
     }
-    if (err->kind == ERROR_DATA && !*refused)
+    if (*refused && must_wait(*refused, err))
+        *refused = NULL;
+    else if (err->kind == ERROR_DATA && !*refused)
         err->kind = ERROR_CONFIG;
     return false;
 }
@@ -325,6 +370,11 @@ static bool kafka_truncate(struct sink *sink, struct target *target, struct erro
     return true; /* a log is not emptied */
 }
 
+static bool kafka_numbers(const void *options)
+{
+    return ((const struct kafka_options *)options)->tells_transactions;
+}
+
 static void kafka_interrupt(struct sink *sink) { (void)sink; }
 
 const struct sink_driver sink_kafka = {
@@ -333,6 +383,7 @@ const struct sink_driver sink_kafka = {
     .settings = kafka_settings,
     .options_size = sizeof(struct kafka_options),
     .tells_changes = true,
+    .numbers = kafka_numbers,
     .open = kafka_open,
     .prepare = kafka_prepare,
     .encode = kafka_encode,

@@ -158,8 +158,10 @@ static void table_json(const char *key, const struct table *table, struct json_w
     json_object_end(json);
 }
 
-static void maxwell_change(void *context, const struct event *event, struct buf *out)
+static bool maxwell_change(void *context, const struct event *event, struct buf *out,
+                           struct error *err)
 {
+    (void)err;
     const struct flat_plan *plan = context;
     const struct schema_change *change = event->change;
     struct frame frame = { .null_key = true, .to = FRAME_CHANGES };
@@ -183,6 +185,7 @@ static void maxwell_change(void *context, const struct event *event, struct buf 
     json_object_end(&json);
     frame.value_size = (uint32_t)(out->size - value_at);
     frame_close(out, at, &frame);
+    return true;
 }
 
 const struct format format_maxwell_json = { .plan = maxwell_plan,

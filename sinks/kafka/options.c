@@ -49,8 +49,8 @@ const struct setting kafka_settings[] = {
       .type = SETTING_TEXT,
       .offset = FIELD(ddl_topic),
       .default_text = "",
-      .help = "Topic of schema changes, in the form of debezium-json, canal-json or maxwell-json; "
-              "with placeholders as in topic. Left out: they are not told." },
+      .help = "Topic of schema changes, in the value's format, but for debezium-json-flink, which "
+              "has none; with placeholders as in topic. Left out: they are not told." },
     { .name = "on-oversize",
       .type = SETTING_CHOICE,
       .offset = FIELD(on_oversize),
@@ -118,6 +118,18 @@ const struct setting kafka_settings[] = {
       .offset = FIELD(transaction_topic),
       .default_text = "millrace-transactions",
       .help = "Topic that these groups commit to; made when missing, nothing is written to it." },
+    { .name = "provide.transaction.metadata",
+      .type = SETTING_BOOL,
+      .offset = FIELD(tells_transactions),
+      .default_text = "false",
+      .help = "Tells of each change its place in its transaction, and BEGIN and END of "
+              "transactions in a topic of their own; debezium-json and avro-confluent, "
+              "sink.parallelism 1." },
+    { .name = "topic.transaction",
+      .type = SETTING_TEXT,
+      .offset = FIELD(boundary_topic),
+      .default_text = "transaction",
+      .help = "Name of that topic, behind topic.prefix and a dot." },
     { .name = "tombstones.on.delete",
       .type = SETTING_BOOL,
       .offset = FIELD(tombstones),
@@ -282,6 +294,28 @@ static bool header_check(struct bytes headers, struct error *err)
     return true;
 }
 
+static bool transactions_check(const struct kafka_options *options, struct error *err)
+{
+    bool debezium = options->value_format == FORMAT_DEBEZIUM_JSON ||
+                    options->value_format == FORMAT_AVRO_CONFLUENT;
+    if (!options->tells_transactions)
+        return true;
+    if (!debezium)
+        return error_set(err, ERROR_CONFIG,
+                         "provide.transaction.metadata: value.format debezium-json and "
+                         "avro-confluent have a place for it, %s has none",
+                         value_formats[options->value_format]);
+    if (options->partition_columns.size > 0)
+        return error_set(err, ERROR_CONFIG,
+                         "provide.transaction.metadata: a row that partition.columns move comes as "
+                         "two messages, which cannot be counted ahead: leave out one of the two");
+    if (options->boundary_topic.size == 0 ||
+        memchr(options->boundary_topic.data, '$', options->boundary_topic.size))
+        return error_set(err, ERROR_CONFIG,
+                         "topic.transaction: one name for all, without placeholders");
+    return topic_pattern_check("topic.transaction", options->boundary_topic, err);
+}
+
 bool kafka_list_next(struct bytes *rest, char end, struct bytes *name, struct bytes *value)
 {
     if (rest->size == 0)
@@ -309,6 +343,7 @@ bool kafka_options_check(const struct kafka_options *options, struct error *err)
            topic_mapping_check(options->topic_mapping, err) &&
            header_check(options->custom_header, err) &&
            partition_columns_check(options->partition_columns, err) &&
+           transactions_check(options, err) &&
            topic_pattern_check("ddl.topic", options->ddl_topic, err) &&
            topic_pattern_check("dead-letter.topic", options->dead_letter_topic, err);
 }

@@ -33,7 +33,9 @@ struct kafka_options {
     bool include_schema;
     int partition_strategy;
     int delivery_guarantee;
-    struct bytes id_prefix, transaction_topic;
+    struct bytes id_prefix, transaction_topic; /* the topic of our own ones */
+    bool tells_transactions;
+    struct bytes boundary_topic;
     bool tombstones;
     int decimal, bigint_unsigned, time, binary, zero_date;
     struct bytes placeholder;

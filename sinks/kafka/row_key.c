@@ -2,6 +2,7 @@
 #include "sinks/kafka/row_key.h"
 
 #include "engine/base/json_write.h"
+#include "schema/key.h"
 
 enum { NAME_LIMIT = 8192 };
 
@@ -130,17 +131,6 @@ bool row_key_header(const struct row_key *key, const char *name, const struct va
 
 /* ---- events ---- */
 
-static bool key_changed(const struct table *table, const struct value *before,
-                        const struct value *after)
-{
-    for (uint16_t i = 0; i < table->key_count; i++) {
-        uint16_t column = table->key_columns[i];
-        if (!value_equal(&before[column], &after[column]))
-            return true;
-    }
-    return false;
-}
-
 static const struct value *complete(const struct table *table, const struct event *event,
                                     struct value *merged)
 {
@@ -160,21 +150,21 @@ uint32_t row_changes(const struct row_key *key, const struct event *event, struc
 {
     const struct value *before = event->before, *after = event->after;
     if (event->op == EVENT_INSERT) {
-        out[0] = (struct row_change){ event->snapshot ? 'r' : 'c', NULL, after, NULL };
+        out[0] = (struct row_change){ event->snapshot ? 'r' : 'c', NULL, after, NULL, 0 };
         return 1;
     }
     if (event->op == EVENT_DELETE) {
-        out[0] = (struct row_change){ 'd', before, NULL, NULL };
+        out[0] = (struct row_change){ 'd', before, NULL, NULL, 0 };
         return 1;
     }
     if (before)
         after = complete(key->table, event, merged);
-    bool renamed = before && key_changed(key->table, before, after);
+    bool renamed = before && key_moves(key->table, before, after);
     if (!renamed && !(before && partition_moves(&key->partition, before, after))) {
-        out[0] = (struct row_change){ 'u', before, after, NULL };
+        out[0] = (struct row_change){ 'u', before, after, NULL, 0 };
         return 1;
     }
-    out[0] = (struct row_change){ 'd', before, NULL, renamed ? after : NULL };
-    out[1] = (struct row_change){ 'c', NULL, after, renamed ? before : NULL };
+    out[0] = (struct row_change){ 'd', before, NULL, renamed ? after : NULL, 0 };
+    out[1] = (struct row_change){ 'c', NULL, after, renamed ? before : NULL, 1 };
     return 2;
 }

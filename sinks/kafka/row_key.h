@@ -46,6 +46,7 @@ struct row_change {
     char op; /* 'r' read by the snapshot, 'c', 'u', 'd' */
     const struct value *before, *after;
     const struct value *other; /* of the new or old key, when the key changed; else NULL */
+    uint32_t nth;              /* of the event's changes */
 };
 
 /* An event as one message, or as two where the key or what decides the partition changed: what is

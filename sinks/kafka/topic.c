@@ -91,6 +91,19 @@ static struct bytes mapped_topic(const struct kafka_options *options, const stru
     return (struct bytes){ 0 };
 }
 
+static void put_prefix(const struct kafka_options *options, struct buf *out)
+{
+    put_name(out, options->topic_prefix);
+    if (options->topic_prefix.size > 0)
+        buf_u8(out, '.');
+}
+
+void topic_of_boundaries(const struct kafka_options *options, struct buf *out)
+{
+    put_prefix(options, out);
+    put_name(out, options->boundary_topic);
+}
+
 void topic_name(const struct kafka_options *options, const struct target *target,
                 const struct table *table, struct buf *out)
 {
@@ -103,9 +116,7 @@ void topic_name(const struct kafka_options *options, const struct target *target
         topic_name_by(options->topic, target, table, out);
         return;
     }
-    put_name(out, options->topic_prefix);
-    if (options->topic_prefix.size > 0)
-        buf_u8(out, '.');
+    put_prefix(options, out);
     topic_name_by(BYTES_LITERAL("${database}.${table}"), target, table, out);
 }
 

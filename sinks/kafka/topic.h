@@ -18,6 +18,8 @@ bool topic_pattern_check(const char *setting, struct bytes pattern, struct error
 /* Appends the topic of a target. Characters that no topic may have become '_'. */
 void topic_name(const struct kafka_options *options, const struct target *target,
                 const struct table *table, struct buf *out);
+/* Where transactions are told to begin and end. */
+void topic_of_boundaries(const struct kafka_options *options, struct buf *out);
 /* The same for a pattern of its own. */
 void topic_name_by(struct bytes pattern, const struct target *target, const struct table *table,
                    struct buf *out);

@@ -82,6 +82,7 @@ struct log_source {
     uint64_t thread;           /* of the one under way; 0: not told */
     struct bytes origin_gtid, origin_file; /* in the arena of the batch under way */
     uint64_t start_offset;                 /* where its group begins */
+    uint64_t begin_offset;                 /* where its BEGIN stands, if it has one */
     char start_file[512];
     bool moved;             /* a group ended since the last position was handed out */
     struct buf group_token; /* of the place before the group under way, when XA needs it */

@@ -119,6 +119,7 @@ void log_begin_group(struct log_source *self, const struct event_header *header,
     self->start_offset = header->position == 0 || start == (uint32_t)self->offset
                              ? self->offset
                              : (self->offset & ~(uint64_t)UINT32_MAX) | start;
+    self->begin_offset = self->start_offset;
     self->skipping = (int64_t)header->time * 1000000 < self->skip_before_us;
 }
 
@@ -392,6 +393,7 @@ static bool on_query(struct log_source *self, struct batch *batch,
                    (uint64_t)body.data[2] << 16 | (uint64_t)body.data[3] << 24;
     if (word_is(sql, "BEGIN") && sql.size <= 6) {
         self->bounded = true;
+        self->begin_offset = self->event_offset;
         return true;
     }
     if (word_is(sql, "COMMIT") || (word_is(sql, "ROLLBACK") && sql.size <= 9)) {

@@ -238,7 +238,7 @@ static void show_events(struct buf *sql, struct bytes file, uint64_t offset, uin
     buf_printf(sql, "' FROM %llu LIMIT %u", (unsigned long long)offset, limit);
 }
 
-enum { EVENT_TYPE = 2, EVENT_END = 4, EVENT_INFO = 5, EVENT_CELLS = 6 };
+enum { EVENT_TYPE = 2, EVENT_END_POSITION = 4, EVENT_INFO = 5, EVENT_CELLS = 6 };
 
 static bool walk_file(struct walk *walk, struct bytes file, struct error *err)
 {
@@ -252,7 +252,7 @@ static bool walk_file(struct walk *walk, struct bytes file, struct error *err)
         for (uint32_t i = 0; ok && !walk->over && i < events.row_count; i++) {
             const struct bytes *row = events.cells + (size_t)i * EVENT_CELLS;
             ok = on_row(walk, row[EVENT_TYPE], row[EVENT_INFO], err);
-            offset = parse_digits(row[EVENT_END]);
+            offset = parse_digits(row[EVENT_END_POSITION]);
         }
         more = ok && events.row_count == EVENTS_A_PAGE;
         arena_done(&page);

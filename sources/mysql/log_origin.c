@@ -25,6 +25,7 @@ static const struct event_origin *make_origin(struct log_source *self, struct ba
                                      .gtid = self->origin_gtid,
                                      .file = self->origin_file,
                                      .position = self->event_offset,
+                                     .boundary = self->begin_offset,
                                      .thread = self->thread,
                                      .first_mark = self->event_first_mark,
                                      .server_id = self->server_id };

@@ -81,6 +81,7 @@ struct wal_source {
     uint64_t commit;     /* transactions so far */
     uint32_t row;        /* in the one under way, in steps: each leaves room for schema changes */
     uint32_t changes;    /* schema changes since the last row */
+    uint64_t commit_lsn; /* of the transaction under way */
     uint32_t xid;
     int64_t time_us;
     bool inside, announced, moved;
@@ -104,7 +105,7 @@ struct wal_source {
 
     int64_t discovered_us;
     uint32_t rewritten; /* a table whose values a statement computed, which ends with a message */
-    struct map asked; /* u32 oid -> what was asked of it by a message in the log */
+    struct map asked;   /* u32 oid -> what was asked of it by a message in the log */
     /* Messages that a server before 14 keeps out of the stream, which has their transaction. */
     struct wal_note {
         uint32_t xid, oid;

@@ -143,6 +143,7 @@ bool wal_row(struct wal_source *self, struct batch *batch, struct bytes message,
     *origin = (struct event_origin){ .connector = "postgresql",
                                      .position = self->change_lsn,
                                      .transaction = self->xid,
+                                     .boundary = self->commit_lsn,
                                      .first_mark = event->mark };
     event->origin = origin;
     return true;

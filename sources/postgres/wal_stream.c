@@ -191,6 +191,7 @@ static bool on_begin(struct wal_source *self, struct batch *batch, struct bytes 
     self->commit++;
     self->row = self->changes = 0;
     self->xid = begin.xid;
+    self->commit_lsn = begin.final_lsn;
     self->time_us = begin.time_us;
     self->inside = true;
     self->announced = false;

@@ -138,9 +138,13 @@ class Counters(threading.Thread):
                     cursor.execute("BEGIN")
                     cursor.execute(f"UPDATE a SET v = v + 1 WHERE id >= {low}")
                     cursor.execute(f"UPDATE b SET v = v + 1 WHERE id <= {low}")
+                    self.more(cursor)
                     cursor.execute("COMMIT")
                     self.rounds += 1
                     time.sleep(0.002)
+
+    def more(self, cursor):
+        """What else a transaction does."""
 
     def end(self):
         self.ended.set()

@@ -38,11 +38,17 @@ def test_check_of_what_is_well(maria_feed):
     ({"sink.custom-header": "name"}, "name:value"),
     ({"partition.columns": "t:a"}, "partition.columns: database.table:column"),
     ({"partition.columns": "a,,b"}, "partition.columns: database.table:column"),
+    ({"provide.transaction.metadata": True, "value.format": "canal-json"}, "canal-json has none"),
+    ({"provide.transaction.metadata": True, "partition.columns": "a"}, "leave out one of the two"),
+    ({"provide.transaction.metadata": True, "sink.parallelism": 2}, "which takes one worker"),
+    ({"provide.transaction.metadata": True, "topic.transaction": "${table}"}, "one name for all"),
     ({"value.format": "avro-confluent"}, "avro-confluent needs one"),
     ({"value.format": "avro-confluent", "schema.registry.url": "http://127.0.0.1:1/x"},
      "schema registry"),
 ], ids=["unknown", "invalid", "reserved", "nobody", "topic", "mapping", "header",
-        "columns of no table", "no column", "no registry", "registry is away"])
+        "columns of no table", "no column", "transactions of canal", "transactions that move",
+        "transactions of two workers", "transactions of a table", "no registry",
+        "registry is away"])
 def test_check_of_what_is_not(maria_feed, sink, words):
     status, text = check(maria_feed, sink)
     assert status != 0 and words in text, text

@@ -9,6 +9,7 @@ import re
 import urllib.request
 
 from support.debezium_engine import Debezium
+from support.kafka_rows import AvroReader
 from support.process import wait_for
 
 # (what, pattern, replacement): all that is allowed to differ.
@@ -174,12 +175,24 @@ def told(kafka, topic, prefix):
 def altered(kafka, topic):
     """What the message about ALTER TABLE says."""
     for message in kafka.messages(topic):
-        document = json.loads(alike(message.value, topic))
-        document = document.get("payload", document)
-        if "ADD COLUMN tag" in document["ddl"]:
-            del document["ts_ms"]
-            return document
+        document, key = (json.loads(alike(text, topic)) for text in (message.value, message.key))
+        if "ADD COLUMN tag" in document["payload"]["ddl"]:
+            del document["payload"]["ts_ms"]
+            return {"key": key, "value": document}
     return None
+
+
+def wait_for_both(feed, engine, theirs, ours, stage):
+    def arrived():
+        engine.check_alive()
+        feed.agent.check_alive()
+        topics = feed.kafka.topics()
+        wanted = {f"{prefix}.{feed.name}.{table}": counts[stage]
+                  for prefix in (theirs, ours) for table, counts in WANTED.items()}
+        return all(topic in topics and len(feed.kafka.messages(topic)) >= count
+                   for topic, count in wanted.items())
+
+    wait_for(arrived, 120, "the messages of both", interval=0.5)
 
 
 def test_messages_are_those_of_debezium(maria_feed, tmp_path):
@@ -191,21 +204,9 @@ def test_messages_are_those_of_debezium(maria_feed, tmp_path):
     try:
         feed.start(sink={"topic.prefix": ours, "ddl.topic": ours,
                          "debezium-json.include-schema.enabled": True})
-
-        def wait(stage):
-            def arrived():
-                engine.check_alive()
-                feed.agent.check_alive()
-                topics = feed.kafka.topics()
-                wanted = {f"{prefix}.{feed.name}.{table}": counts[stage]
-                          for prefix in (theirs, ours) for table, counts in WANTED.items()}
-                return all(topic in topics and len(feed.kafka.messages(topic)) >= count
-                           for topic, count in wanted.items())
-            wait_for(arrived, 120, "the messages of both", interval=0.5)
-
-        wait(0)
+        wait_for_both(feed, engine, theirs, ours, 0)
         change(feed.source, feed.name)
-        wait(1)
+        wait_for_both(feed, engine, theirs, ours, 1)
     finally:
         engine.remove()
     problems = []
@@ -239,8 +240,56 @@ def fields(registry, subject, prefix):
             for field in schema["fields"][0]["type"][1]["fields"]}
 
 
-def test_avro_schemas_are_those_of_debezium(maria_feed, registry, tmp_path):
-    """Apicurio's converter is Confluent's, but for where it puts the schema's number."""
+def whole_schema(registry, subject, prefix):
+    with urllib.request.urlopen(f"{registry.core_url}/groups/default/artifacts/{subject}",
+                                timeout=30) as answer:
+        return json.loads(answer.read().decode().replace(prefix, "PREFIX"))
+
+
+def avro_messages(kafka, reader, topic, prefix):
+    """What the messages of a topic say, by key, but for names and times of making."""
+    found = {}
+    for message in kafka.messages(topic):
+        if message.raw_key is None and message.raw_value is None:
+            continue
+        key, value = reader.read(message.raw_key), reader.read(message.raw_value)
+        if value and "source" in value:
+            value["source"].update(version="V", name="N", ts_ms=0, ts_us=0, ts_ns=0)
+        if value and value.get("source", {}).get("snapshot") != "false":
+            value["source"].update(snapshot="true", file="", pos=0)
+        for name in ("ts_ms", "ts_us", "ts_ns"):
+            if value and name in value:
+                value[name] = 0
+        headers = {name: json.loads(text) for name, text in message.headers.items()
+                   if name.startswith("__debezium")}
+        text = json.dumps([key, value], default=str, sort_keys=True).replace(prefix, "PREFIX")
+        found.setdefault(json.dumps(key, default=str), []).append((text, headers))
+    return found
+
+
+def check_avro_messages(feed, registry, theirs, ours):
+    reader = AvroReader(registry)
+    for table in ("keyless", "pair"):
+        there, here = (avro_messages(feed.kafka, reader, f"{prefix}.{feed.name}.{table}", prefix)
+                       for prefix in (theirs, ours))
+        assert here == there
+        assert any('"total_order"' in text for found in here.values() for text, _ in found)
+    assert any(headers for found in here.values() for _, headers in found)
+    changes = {}
+    for prefix in (theirs, ours):
+        found = [text for messages in avro_messages(feed.kafka, reader, prefix, prefix).values()
+                 for text, _ in messages if "ADD COLUMN tag" in text]
+        changes[prefix] = [re.sub(r'"thread": \d+', '"thread": null', text.replace(
+            '"length": 10,', '"length": null,')) for text in found]
+    assert changes[ours] == changes[theirs] and changes[ours]
+    for subject in ("key", "value", "-key", "-value"):
+        name = f".transaction-{subject}" if subject[0] != "-" else subject
+        assert whole_schema(registry, ours + name, ours) == whole_schema(
+            registry, theirs + name, theirs)
+
+
+def test_avro_is_that_of_debezium(maria_feed, registry, tmp_path):
+    """Apicurio's converter is Confluent's."""
     feed = maria_feed
     prepare(feed.source, feed.name)
     theirs, ours = f"theirs_{feed.name}", f"ours_{feed.name}"
@@ -248,23 +297,22 @@ def test_avro_schemas_are_those_of_debezium(maria_feed, registry, tmp_path):
     for part in ("key", "value", "header"):
         settings.update({f"{part}.converter.apicurio.registry.url": registry.core_url,
                          f"{part}.converter.apicurio.registry.auto-register": "true",
+                         f"{part}.converter.apicurio.registry.headers.enabled": "false",
+                         f"{part}.converter.apicurio.registry.use-id": "contentId",
                          f"{part}.converter.apicurio.registry.as-confluent": "true"})
     engine = Debezium(os.path.join(tmp_path, "debezium"), feed.source, feed.kafka, feed.name,
-                      theirs, "avro", **settings).start()
+                      theirs, "avro", **settings, **{"provide.transaction.metadata": "true"}
+                      ).start()
     try:
         feed.start(sink={"topic.prefix": ours, "value.format": "avro-confluent",
-                         "schema.registry.url": registry.url})
+                         "schema.registry.url": registry.url, "ddl.topic": ours,
+                         "provide.transaction.metadata": True})
+        wait_for_both(feed, engine, theirs, ours, 0)
         change(feed.source, feed.name)
-
-        def arrived():
-            engine.check_alive()
-            topics = feed.kafka.topics()
-            return all(topic in topics and len(feed.kafka.messages(topic)) >= 4
-                       for topic in (f"{theirs}.{feed.name}.preset", f"{ours}.{feed.name}.preset"))
-
-        wait_for(arrived, 120, "the messages of both", interval=0.5)
+        wait_for_both(feed, engine, theirs, ours, 1)
     finally:
         engine.remove()
+    check_avro_messages(feed, registry, theirs, ours)
     for table in ("preset", "every"):
         for part in ("key", "value"):
             there = fields(registry, f"{theirs}.{feed.name}.{table}-{part}", theirs)

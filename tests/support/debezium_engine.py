@@ -7,11 +7,13 @@ import subprocess
 import tempfile
 
 from .downloads import cache_folder, debezium_jars
+from .postgres import AGENT_PASSWORD, AGENT_USER
 from .process import Process, StartError
 
 _SOURCE = os.path.join(os.path.dirname(__file__), "debezium", "DebeziumToKafka.java")
 _CONNECTORS = {"mariadb": "io.debezium.connector.mariadb.MariaDbConnector",
-               "mysql": "io.debezium.connector.mysql.MySqlConnector"}
+               "mysql": "io.debezium.connector.mysql.MySqlConnector",
+               "postgres": "io.debezium.connector.postgresql.PostgresConnector"}
 
 
 def _classes():
@@ -30,6 +32,21 @@ def _classes():
     return f"{folder}:{jars}"
 
 
+def _reading(source, database, folder):
+    """The settings of what it reads."""
+    if source.flavor == "postgres":
+        return {"database.dbname": database, "database.user": AGENT_USER,
+                "database.password": AGENT_PASSWORD, "database.sslmode": "disable",
+                "plugin.name": "pgoutput", "slot.name": f"debezium_{database}",
+                "publication.name": f"debezium_{database}",
+                "publication.autocreate.mode": "filtered"}
+    return {"database.user": "admin", "database.password": "admin",
+            "database.ssl.mode": "disable" if source.flavor == "mariadb" else "disabled",
+            "database.server.id": 7001, "database.include.list": database,
+            "schema.history.internal": "io.debezium.storage.file.history.FileSchemaHistory",
+            "schema.history.internal.file.filename": os.path.join(folder, "history")}
+
+
 class Debezium:
     """One engine with its offsets and its history of schemas in a folder."""
 
@@ -39,14 +56,10 @@ class Debezium:
         self.settings = {
             "name": "engine", "connector.class": _CONNECTORS[source.flavor],
             "database.hostname": "127.0.0.1", "database.port": source.port,
-            "database.user": "admin", "database.password": "admin",
-            "database.ssl.mode": "disable" if source.flavor == "mariadb" else "disabled",
-            "database.server.id": 7001, "database.include.list": database, "topic.prefix": prefix,
+            "topic.prefix": prefix, **_reading(source, database, folder),
             "offset.storage": "org.apache.kafka.connect.storage.FileOffsetBackingStore",
             "offset.storage.file.filename": os.path.join(folder, "offsets"),
             "offset.flush.interval.ms": 1000,
-            "schema.history.internal": "io.debezium.storage.file.history.FileSchemaHistory",
-            "schema.history.internal.file.filename": os.path.join(folder, "history"),
             **{f"{part}.converter.schemas.enable": "false" for part in ("key", "value", "header")},
             **settings}
         self.process = None
@@ -55,7 +68,8 @@ class Debezium:
         """The command that ends after so many rows."""
         path = os.path.join(self.folder, "engine.properties")
         with open(path, "w") as file:
-            file.writelines(f"{key}={value}\n" for key, value in self.settings.items())
+            file.writelines(f"{key}={value}\n".replace("\\", "\\\\")
+                            for key, value in self.settings.items())
         return ["java", "-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp",
                 _classes(), "DebeziumToKafka", path, self.kafka.address, self.form, str(rows)]
 

@@ -291,13 +291,14 @@ def flink_sql_jars():
 
 
 def debezium_jars():
-    """Debezium's engine with its MariaDB and MySQL connectors, and a converter to Avro that writes
-    as Confluent's does."""
+    """Debezium's engine with three of its connectors, and a converter to Avro that writes as
+    Confluent's does."""
     wanted = [("io.debezium", name, DEBEZIUM) for name in
-              ("debezium-embedded", "debezium-connector-mariadb", "debezium-connector-mysql")] + [
+              ("debezium-embedded", "debezium-connector-mariadb", "debezium-connector-mysql",
+               "debezium-connector-postgres")] + [
         ("io.apicurio", "apicurio-registry-utils-converter", APICURIO_CONVERTER),
         ("org.slf4j", "slf4j-simple", "1.7.36")]
-    return maven_jars(f"debezium-{DEBEZIUM}-avro", _pom("debezium", wanted))
+    return maven_jars(f"debezium-{DEBEZIUM}-three", _pom("debezium", wanted))
 
 
 def registry_program():

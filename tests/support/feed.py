@@ -21,7 +21,7 @@ class Feed:
     def start(self, sink=None, pipeline=None, environment=None, wait=True, source=None):
         self.agent = Agent(
             os.path.join(self.folder, "agent"),
-            self.source.source_options(tables=rf"{self.name}.\.*", **(source or {})),
+            self.source.source_options(**{"tables": rf"{self.name}.\.*", **(source or {})}),
             self.kafka.sink_options(**{"sink.buffer-flush.interval": "50ms", **(sink or {})}),
             pipeline={"name": self.name, **(pipeline or {})}, environment=environment)
         return self.agent.start(wait)
