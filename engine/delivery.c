@@ -332,6 +332,8 @@ static void *worker_main(void *context)
              worker->index);
     log_context(name);
     bool ok = load_resolve_pending(worker, &err) && load_look_back(worker, &err);
+    if (ok)
+        load_boundaries(worker);
     worker_set_ready(worker, ok);
     bool ended = false;
     while (ok && !ended && !atomic_load(&shared->failed))

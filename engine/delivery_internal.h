@@ -89,6 +89,8 @@ bool load_learn(struct worker *worker, struct delivery_target *state, const stru
                 struct error *err);
 /* An older checkpoint: which targets were emptied since, and are to be read again? */
 bool load_look_back(struct worker *worker, struct error *err);
+/* After both: BEGIN and END of what is durable were told, or there was nothing to tell. */
+void load_boundaries(struct worker *worker);
 bool load_resolve_pending(struct worker *worker, struct error *err);
 /* Asks the sink until it knows. True with *visible; false: stop, or an error for a person. */
 bool load_resolve(struct worker *worker, struct target *target, const char *label, uint64_t first,

@@ -266,6 +266,19 @@ bool load_look_back(struct worker *worker, struct error *err)
     return false;
 }
 
+void load_boundaries(struct worker *worker)
+{
+    struct map_entry *entry = NULL;
+    while ((entry = map_next(worker->shared->targets, entry))) {
+        struct target *target = entry->value;
+        if (!target->boundaries || target->worker != worker->index)
+            continue;
+        struct delivery_target *state = load_state(worker, target);
+        if (worker->known > state->seen)
+            state->seen = target->applied = worker->known;
+    }
+}
+
 bool load_learn(struct worker *worker, struct delivery_target *state, const struct table *table,
                 struct error *err)
 {

@@ -17,11 +17,17 @@ void load_group_label(struct worker *worker)
 
 /* ---- what is visible ---- */
 
+/* A BEGIN says nothing of the change that has its mark; an END does of all before. */
+static bool tells_all(const struct delivery_target *state)
+{
+    return !state->target->boundaries || mark_row(state->seen) == MARK_ROW_LAST;
+}
+
 static uint64_t highest_seen(const struct worker *worker)
 {
     uint64_t mark = worker->facts.mark;
     for (const struct delivery_target *state = worker->targets; state; state = state->next)
-        if (state->seen > mark && !state->target->parked)
+        if (state->seen > mark && !state->target->parked && tells_all(state))
             mark = state->seen;
     return mark;
 }

@@ -56,7 +56,7 @@ static void begin(struct numbering *self, const struct event *first, uint32_t in
     buf_bytes(&self->id, buf_view(&self->current));
     put_boundary(self, index,
                  (struct event){ .op = EVENT_BEGIN,
-                                 .mark = self->first_mark - 1,
+                                 .mark = first->mark,
                                  .time_us = first->time_us,
                                  .origin = first->origin });
 }
@@ -138,7 +138,6 @@ static void enter(struct numbering *self, const struct transaction *transaction)
         return;
     buf_reset(&self->current);
     buf_bytes(&self->current, transaction->id);
-    self->first_mark = 0;
     self->inside = true;
 }
 
@@ -171,8 +170,6 @@ bool numbering_batch(struct numbering *self, struct batch *batch, uint64_t reach
         }
         if (entered && self->open && event->mark > self->last_mark && !is_at_its_own(self))
             end(self, &batch->arena, i);
-        if (!self->first_mark)
-            self->first_mark = event->mark;
         bool counts = !event->dropped && !event->reading;
         if (counts && !self->open)
             begin(self, event, i);

@@ -8,8 +8,9 @@
  *
  * A position is at a transaction's boundary, so a replay numbers alike; one within the life of the
  * agent (the source was lost) comes by again under marks that were counted, and goes on from there.
- * The marks lie so that no place in the log parts them from their rows: BEGIN's is just before that
- * of the first row, where no other row is, and END's is the last of the transaction's.
+ * BEGIN has the mark of the first change and END the last one of the transaction's, which no row
+ * has by far: all that a worker has durable lies at or below the highest mark of any of its targets,
+ * so after a restart that mark tells which of the two were, or would have been, told before.
  *
  * The intake's, on its thread. */
 #pragma once
@@ -21,7 +22,6 @@ struct numbering {
     struct target *target; /* of BEGIN and END; NULL: nothing is numbered */
     struct table table;    /* theirs: without a column */
     struct buf current;    /* id of the transaction that the log is at */
-    uint64_t first_mark;   /* of its first row; 0: none yet */
     bool inside;           /* it is not over */
     struct buf id;         /* of the one that began and has not ended */
     bool open;
