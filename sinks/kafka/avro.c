@@ -10,17 +10,20 @@
  * subject. Headers are JSON texts, as they are with Connect's converter for headers. */
 #include <stdlib.h>
 
+#include "engine/base/cleanup.h"
 #include "engine/base/clock.h"
 #include "engine/base/reader.h"
 #include "schema/array.h"
+#include "schema/default_value.h"
 #include "sinks/kafka/avro_change.h"
 #include "sinks/kafka/avro_put.h"
 #include "sinks/kafka/avro_schema.h"
 #include "sinks/kafka/avro_source.h"
 #include "sinks/kafka/avro_transaction.h"
+#include "sinks/kafka/debezium_gone.h"
+#include "sinks/kafka/postgres_text.h"
 #include "sinks/kafka/registry.h"
 #include "sinks/kafka/row_key.h"
-#include "sinks/kafka/unscaled.h"
 
 struct avro_column {
     struct json_column json; /* its form as a text, its units, its zero date */
@@ -28,6 +31,7 @@ struct avro_column {
     bool nullable, temporal;
     bool turned;         /* the value is its union's first branch */
     struct bytes absent; /* stands for a value that the log does not hold, encoded; NULL: none */
+    struct bytes gone;   /* likewise in a row that is gone, of which the log holds the key */
 };
 
 struct avro_plan {
@@ -141,6 +145,7 @@ TEXT_OF(avro_base64_url, put_base64_url)
 TEXT_OF(avro_hex, put_hex)
 TEXT_OF(avro_uuid, put_uuid)
 TEXT_OF(avro_address, put_address)
+TEXT_OF(avro_zoned_time, put_zoned_time)
 
 static bool avro_bits(const struct json_column *column, const struct value *value, struct buf *out)
 {
@@ -242,6 +247,52 @@ static bool avro_vector(const struct json_column *column, const struct value *va
 
 static bool put_cell(const struct avro_column *column, const struct value *value, struct buf *out);
 
+static bool avro_bits_text(const struct json_column *column, const struct value *value,
+                           struct buf *out)
+{
+    (void)column;
+    CLEANUP(buf_done) struct buf raw;
+    buf_init(&raw, value->size / 8 + 16);
+    bits_of_text(value_bytes(value), &raw);
+    avro_put_bytes(out, buf_view(&raw));
+    return !raw.failed;
+}
+
+static bool avro_bit_text(const struct json_column *column, const struct value *value,
+                          struct buf *out)
+{
+    (void)column;
+    buf_u8(out, value->size > 0 && value->data[0] == '1');
+    return true;
+}
+
+static bool avro_point_text(const struct json_column *column, const struct value *value,
+                            struct buf *out)
+{
+    (void)column;
+    struct point point;
+    if (!point_of_text(value_bytes(value), &point))
+        return false;
+    put_float64(out, point.x);
+    put_float64(out, point.y);
+    avro_put_long(out, 1);
+    avro_put_bytes(out, (struct bytes){ point.wkb, sizeof point.wkb });
+    avro_put_long(out, 0); /* srid */
+    return true;
+}
+
+static bool avro_scaled(const struct json_column *column, const struct value *value,
+                        struct buf *out)
+{
+    (void)column;
+    struct scaled scaled;
+    if (!scaled_of_text(value_bytes(value), &scaled))
+        return false;
+    avro_put_long(out, scaled.scale);
+    avro_put_bytes(out, scaled.unscaled);
+    return true;
+}
+
 /* One block with all elements, each a branch and a value; then an empty block. */
 static bool avro_array(const struct json_column *column, const struct value *value, struct buf *out)
 {
@@ -294,6 +345,11 @@ static json_put form_of(json_put json, const char *type)
         { put_point, avro_point },
         { put_vector, avro_vector },
         { put_array, avro_array },
+        { put_bits_text, avro_bits_text },
+        { put_bit_text, avro_bit_text },
+        { put_point_text, avro_point_text },
+        { put_zoned_time, avro_zoned_time },
+        { put_scaled, avro_scaled },
         { put_uuid, avro_uuid },
         { put_address, avro_address },
     };
@@ -318,6 +374,18 @@ static struct bytes encoded(struct arena *arena, const struct avro_column *colum
     return copy;
 }
 
+static struct bytes gone_value(const struct format_context *context, const struct column *column,
+                               const struct connect_schema *schema, const struct avro_column *own)
+{
+    static const uint8_t null_branch[] = { 0, 2 };
+    struct value value;
+    if (column->nullable)
+        return (struct bytes){ null_branch + own->turned, 1 };
+    if (schema->fallback.data && default_value(column, context->arena, &value))
+        return encoded(context->arena, own, &value);
+    return debezium_gone(schema).avro;
+}
+
 static struct avro_column avro_column(const struct format_context *context,
                                       const struct column *column, bool key)
 {
@@ -340,6 +408,8 @@ static struct avro_column avro_column(const struct format_context *context,
         *inner = avro_column(context, &element, false);
         out.json.element = &inner->json;
     }
+    if (!key && out.put)
+        out.gone = gone_value(context, column, &schema, &out);
     if (json.absent.data && out.put) {
         struct value placeholder = value_text(context->options->placeholder);
         out.absent = encoded(context->arena, &out, &placeholder);
@@ -367,11 +437,13 @@ static bool put_cell(const struct avro_column *column, const struct value *value
 
 static bool refuse_column(const struct column *column, struct error *err)
 {
+    const char *cure = json_refusal_cure(column);
     return error_set(err, ERROR_DATA,
-                     "column '%.*s': a value that Avro cannot carry as the "
-                     "settings ask (bigint.unsigned.handling.mode: precise carries every BIGINT "
-                     "UNSIGNED; binlog_row_image=FULL logs every value)%s",
-                     BYTES_ARGS(column->name), json_refusal_cure(column));
+                     "column '%.*s': a value that Avro cannot carry as the settings ask%s",
+                     BYTES_ARGS(column->name),
+                     *cure ? cure
+                           : " (bigint.unsigned.handling.mode: precise carries every BIGINT "
+                             "UNSIGNED; binlog_row_image=FULL logs every value)");
 }
 
 /* ---- plans ---- */
@@ -479,6 +551,20 @@ static bool put_image(const struct avro_plan *plan, const struct value *row, str
     return true;
 }
 
+static bool put_gone(const struct avro_plan *plan, const struct value *row, struct buf *out,
+                     struct error *err)
+{
+    const struct table *table = plan->context.table;
+    avro_put_long(out, 1);
+    for (uint16_t i = 0; i < table->column_count; i++) {
+        if (row[i].tag == VALUE_ABSENT)
+            buf_bytes(out, plan->columns[i].gone);
+        else if (!put_cell(&plan->columns[i], &row[i], out))
+            return refuse_column(&table->columns[i], err);
+    }
+    return true;
+}
+
 /* A record cannot leave a field out: an image of a log that holds less is not told. */
 static const struct value *whole(const struct avro_plan *plan, const struct value *row)
 {
@@ -493,8 +579,11 @@ static bool put_value(const struct avro_plan *plan, const struct event *event,
 {
     int64_t now_us = clock_wall_us();
     avro_put_prefix(plan->value_id, out);
-    if (!put_image(plan, whole(plan, change->before), out, err) ||
-        !put_image(plan, change->after, out, err))
+    bool gone = change->op == 'd' && change->before;
+    if (gone ? !put_gone(plan, change->before, out, err)
+             : !put_image(plan, whole(plan, change->before), out, err))
+        return false;
+    if (!put_image(plan, change->after, out, err))
         return false;
     avro_put_source(plan->context.options, event, now_us, out);
     avro_put_transaction(event, change->nth, out);

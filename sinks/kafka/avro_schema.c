@@ -10,8 +10,8 @@
 struct avro_writer {
     const struct format_context *context;
     struct json_writer json;
-    struct bytes space;   /* namespace of the topic's records */
-    bool point, geometry; /* named already */
+    struct bytes space;           /* namespace of the topic's records */
+    bool point, geometry, scaled; /* named already */
 };
 
 static bool is_letter(uint8_t c)
@@ -93,30 +93,43 @@ static void decimal_members(const struct connect_schema *schema, struct json_wri
     json_raw(json, schema->parameters[3]);
 }
 
+/* clang-format off */
+#define SRID "{\"name\":\"srid\",\"type\":[\"null\",\"int\"],\"default\":null}"
+
+static const char point_fields[] =
+    "{\"name\":\"x\",\"type\":\"double\"},{\"name\":\"y\",\"type\":\"double\"},"
+    "{\"name\":\"wkb\",\"type\":[\"null\",\"bytes\"],\"default\":null}," SRID;
+static const char geometry_fields[] = "{\"name\":\"wkb\",\"type\":\"bytes\"}," SRID;
+static const char scaled_fields[] =
+    "{\"name\":\"scale\",\"type\":\"int\"},{\"name\":\"value\",\"type\":\"bytes\"}";
+/* clang-format on */
+
+/* Named by the last part of the schema's name, in the namespace before it. */
 static void put_struct(struct avro_writer *writer, const struct connect_schema *schema)
 {
-    bool point = strstr(schema->name, "Point") != NULL;
-    bool *named = point ? &writer->point : &writer->geometry;
+    const char *name = strrchr(schema->name, '.') + 1;
+    bool point = strcmp(name, "Point") == 0, scaled = strcmp(name, "VariableScaleDecimal") == 0;
+    bool *named = point ? &writer->point : scaled ? &writer->scaled : &writer->geometry;
+    struct json_writer *json = &writer->json;
     if (*named) {
-        json_string(&writer->json, bytes_from(schema->name));
+        json_string(json, bytes_from(schema->name));
         return;
     }
     *named = true;
-    json_raw(&writer->json,
-             bytes_from(point ? "{\"type\":\"record\",\"name\":\"Point\",\"namespace\":"
-                                "\"io.debezium.data.geometry\",\"fields\":["
-                                "{\"name\":\"x\",\"type\":\"double\"},"
-                                "{\"name\":\"y\",\"type\":\"double\"},"
-                                "{\"name\":\"wkb\",\"type\":[\"null\",\"bytes\"],\"default\":null},"
-                                "{\"name\":\"srid\",\"type\":[\"null\",\"int\"],\"default\":null}],"
-                                "\"connect.doc\":\"Geometry (POINT)\",\"connect.version\":1,"
-                                "\"connect.name\":\"io.debezium.data.geometry.Point\"}"
-                              : "{\"type\":\"record\",\"name\":\"Geometry\",\"namespace\":"
-                                "\"io.debezium.data.geometry\",\"fields\":["
-                                "{\"name\":\"wkb\",\"type\":\"bytes\"},"
-                                "{\"name\":\"srid\",\"type\":[\"null\",\"int\"],\"default\":null}],"
-                                "\"connect.doc\":\"Geometry\",\"connect.version\":1,"
-                                "\"connect.name\":\"io.debezium.data.geometry.Geometry\"}"));
+    json_object(json);
+    json_member_string(json, "type", bytes_from("record"));
+    json_member_string(json, "name", bytes_from(name));
+    json_member_string(
+        json, "namespace",
+        (struct bytes){ (const uint8_t *)schema->name, (size_t)(name - schema->name - 1) });
+    json_key(json, bytes_from("fields"));
+    json_array(json);
+    json_raw(json, bytes_from(point ? point_fields : scaled ? scaled_fields : geometry_fields));
+    json_array_end(json);
+    json_member_string(json, "connect.doc", bytes_from(connect_struct_doc(schema)));
+    json_member_int(json, "connect.version", 1);
+    json_member_string(json, "connect.name", bytes_from(schema->name));
+    json_object_end(json);
 }
 
 /* A default: bytes are a text whose characters are theirs. */

@@ -98,7 +98,9 @@ static bool put_value(const struct debezium_plan *plan, const struct event *even
 {
     int64_t now_us = clock_wall_us();
     buf_bytes(out, plan->head);
-    if (!put_image(plan, change->before, out, err))
+    bool gone = change->op == 'd' && change->before;
+    if (gone ? !json_put_gone(plan->columns, plan->context.table, change->before, out, err)
+             : !put_image(plan, change->before, out, err))
         return false;
     buf_text(out, ",\"after\":");
     if (!put_image(plan, change->after, out, err))

@@ -3,6 +3,7 @@
 
 #include "schema/array.h"
 #include "schema/default_value.h"
+#include "sinks/kafka/debezium_gone.h"
 #include "sinks/kafka/unscaled.h"
 
 /* One line a type: what the Connect schema is, and which function writes a value. */
@@ -79,25 +80,60 @@ static struct carrier binary_carrier(const struct kafka_options *options)
     return carriers[options->binary];
 }
 
-static struct carrier carrier_of(const struct column *column, const struct kafka_options *options)
+static bool begins(struct bytes text, const char *word)
 {
+    return text.size >= strlen(word) && memcmp(text.data, word, strlen(word)) == 0;
+}
+
+/* What PostgreSQL's source reads as text, and Debezium as something else. */
+static struct carrier text_carrier(const struct column *column, const struct kafka_options *options)
+{
+    static const struct carrier numerics[] = {
+        [DECIMAL_PRECISE] = { "struct", "io.debezium.data.VariableScaleDecimal", put_scaled, 0 },
+        [DECIMAL_STRING] = { "string", NULL, put_text, 0 },
+        [DECIMAL_DOUBLE] = { "double", NULL, put_decimal_double, 0 },
+    };
+    struct bytes type = column->source_type;
+    if (bytes_is(type, "numeric"))
+        return numerics[options->decimal];
+    if (bytes_is(type, "bit(1)") || bytes_is(type, "bit varying(1)"))
+        return (struct carrier){ "boolean", NULL, put_bit_text, 0 };
+    if (begins(type, "bit(") || begins(type, "bit varying"))
+        return (struct carrier){ "bytes", "io.debezium.data.Bits", put_bits_text, 0 };
+    if (bytes_is(type, "point"))
+        return (struct carrier){ "struct", "io.debezium.data.geometry.Point", put_point_text, 0 };
+    if (begins(type, "time") && type.size > 15 &&
+        memcmp(type.data + type.size - 15, " with time zone", 15) == 0)
+        return (struct carrier){ "string", "io.debezium.time.ZonedTime", put_zoned_time, 0 };
+    const char *name = bytes_is(type, "xml")        ? "io.debezium.data.Xml"
+                       : bytes_is(type, "tsvector") ? "io.debezium.data.Tsvector"
+                                                    : NULL;
+    return (struct carrier){ "string", name, put_text, 0 };
+}
+
+static struct carrier carrier_of(const struct format_context *context, const struct column *column)
+{
+    const struct kafka_options *options = context->options;
     const struct type *type = &column->type;
+    bool wal = context->table->schema.data != NULL;
     static const struct carrier fixed[TYPE_KIND_COUNT] = {
         [TYPE_FLOAT] = { "float", NULL, put_float, 0 },
         [TYPE_DOUBLE] = { "double", NULL, put_double, 0 },
         [TYPE_YEAR] = { "int32", "io.debezium.time.Year", put_int, 0 },
         [TYPE_TIMESTAMP] = { "string", "io.debezium.time.ZonedTimestamp", put_instant, 0 },
-        [TYPE_TEXT] = { "string", NULL, put_text, 0 },
         [TYPE_JSON] = { "string", "io.debezium.data.Json", put_text, 0 },
         [TYPE_ENUM] = { "string", "io.debezium.data.Enum", put_text, 0 },
         [TYPE_SET] = { "string", "io.debezium.data.EnumSet", put_text, 0 },
         [TYPE_VECTOR] = { "array", "io.debezium.data.FloatVector", put_vector, 0 },
-        [TYPE_UUID] = { "string", NULL, put_uuid, 0 },
         [TYPE_INET4] = { "string", NULL, put_address, 0 },
         [TYPE_INET6] = { "string", NULL, put_address, 0 },
         [TYPE_ARRAY] = { "array", NULL, put_array, 0 },
     };
     switch (type->kind) {
+    case TYPE_TEXT:
+        return text_carrier(column, options);
+    case TYPE_UUID:
+        return (struct carrier){ "string", wal ? "io.debezium.data.Uuid" : NULL, put_uuid, 0 };
     case TYPE_INT:
     case TYPE_UINT:
         return integer_carrier(column, options);
@@ -163,7 +199,7 @@ static void put_fallback(const struct format_context *context, const struct colu
 {
     struct value value;
     struct buf text;
-    if (!default_value(column, context->arena, &value))
+    if (strcmp(carrier->type, "struct") == 0 || !default_value(column, context->arena, &value))
         return;
     struct json_column json = debezium_column(context, column, true);
     buf_init(&text, (size_t)value.size * 6 + 4096);
@@ -175,18 +211,30 @@ static void put_fallback(const struct format_context *context, const struct colu
     buf_done(&text);
 }
 
+/* "5" of bit(5); a length that is not declared is Java's largest. */
+static struct bytes bits_length(const struct column *column, struct arena *arena)
+{
+    struct bytes type = column->source_type;
+    const uint8_t *open = type.size ? memchr(type.data, '(', type.size) : NULL;
+    if (column->type.kind == TYPE_BIT)
+        return arena_printf(arena, "%u", column->type.length);
+    if (!open)
+        return BYTES_LITERAL("2147483647");
+    return (struct bytes){ open + 1, (size_t)(type.data + type.size - open - 2) };
+}
+
 struct connect_schema debezium_schema(const struct format_context *context,
                                       const struct column *column)
 {
-    struct carrier carrier = carrier_of(column, context->options);
+    struct carrier carrier = carrier_of(context, column);
     const struct type *type = &column->type;
     struct connect_schema schema = { .type = carrier.type, .name = carrier.name };
     if (type->kind == TYPE_ENUM || type->kind == TYPE_SET) {
         schema.parameters[0] = bytes_from("allowed");
         schema.parameters[1] = members_text(type, context->arena);
-    } else if (type->kind == TYPE_BIT && carrier.name) {
+    } else if (carrier.put == put_bits || carrier.put == put_bits_text) {
         schema.parameters[0] = bytes_from("length");
-        schema.parameters[1] = arena_printf(context->arena, "%u", type->length);
+        schema.parameters[1] = bits_length(column, context->arena);
     } else if (carrier.put == put_decimal_bytes || carrier.put == put_uint_bytes) {
         bool decimal = type->kind == TYPE_DECIMAL;
         schema.parameters[0] = bytes_from("scale");
@@ -213,18 +261,35 @@ static void field_json(struct json_writer *json, const char *type, bool optional
     json_object_end(json);
 }
 
-static void geometry_json(const struct connect_schema *schema, struct json_writer *json)
+static bool is_named(const struct connect_schema *schema, const char *part)
 {
-    bool point = strstr(schema->name, "Point") != NULL;
+    return strstr(schema->name, part) != NULL;
+}
+
+static void struct_json(const struct connect_schema *schema, struct json_writer *json)
+{
+    bool point = is_named(schema, "Point");
     json_key(json, bytes_from("fields"));
     json_array(json);
-    if (point) {
-        field_json(json, "double", false, "x");
-        field_json(json, "double", false, "y");
+    if (is_named(schema, "VariableScaleDecimal")) {
+        field_json(json, "int32", false, "scale");
+        field_json(json, "bytes", false, "value");
+    } else {
+        if (point) {
+            field_json(json, "double", false, "x");
+            field_json(json, "double", false, "y");
+        }
+        field_json(json, "bytes", point, "wkb");
+        field_json(json, "int32", true, "srid");
     }
-    field_json(json, "bytes", point, "wkb");
-    field_json(json, "int32", true, "srid");
     json_array_end(json);
+}
+
+const char *connect_struct_doc(const struct connect_schema *schema)
+{
+    return is_named(schema, "VariableScaleDecimal") ? "Variable scaled decimal"
+           : is_named(schema, "Point")              ? "Geometry (POINT)"
+                                                    : "Geometry";
 }
 
 static void name_json(const struct connect_schema *schema, bool is_struct, struct json_writer *json)
@@ -232,9 +297,7 @@ static void name_json(const struct connect_schema *schema, bool is_struct, struc
     json_member_string(json, "name", bytes_from(schema->name));
     json_member_int(json, "version", 1);
     if (is_struct)
-        json_member_string(
-            json, "doc",
-            bytes_from(strstr(schema->name, "Point") ? "Geometry (POINT)" : "Geometry"));
+        json_member_string(json, "doc", bytes_from(connect_struct_doc(schema)));
     if (!schema->parameters[0].data)
         return;
     json_key(json, bytes_from("parameters"));
@@ -252,7 +315,7 @@ void connect_schema_json(const struct connect_schema *schema, bool optional,
     json_member_string(json, "type", bytes_from(schema->type));
     bool is_struct = strcmp(schema->type, "struct") == 0;
     if (is_struct)
-        geometry_json(schema, json);
+        struct_json(schema, json);
     if (strcmp(schema->type, "array") == 0) {
         json_key(json, bytes_from("items"));
         static const struct connect_schema floats = { .type = "float" };
@@ -291,7 +354,9 @@ static struct bytes absent_value(const struct format_context *context, const str
 {
     struct bytes placeholder = context->options->placeholder;
     enum type_kind kind = column->type.kind;
-    if (kind != TYPE_TEXT && kind != TYPE_JSON && kind != TYPE_BYTES)
+    bool told =
+        kind == TYPE_TEXT ? carrier->put == put_text : kind == TYPE_JSON || kind == TYPE_BYTES;
+    if (!told)
         return (struct bytes){ 0 };
     struct buf text;
     buf_init(&text, placeholder.size * 8 + 16);
@@ -302,10 +367,18 @@ static struct bytes absent_value(const struct format_context *context, const str
     return out;
 }
 
+static struct bytes gone_value(const struct format_context *context, const struct column *column)
+{
+    struct connect_schema schema = debezium_schema(context, column);
+    return column->nullable       ? BYTES_LITERAL("null")
+           : schema.fallback.data ? schema.fallback
+                                  : debezium_gone(&schema).json;
+}
+
 struct json_column debezium_column(const struct format_context *context,
                                    const struct column *column, bool key)
 {
-    struct carrier carrier = carrier_of(column, context->options);
+    struct carrier carrier = carrier_of(context, column);
     struct json_column out = {
         .put = carrier.put,
         .lead = json_lead(context->arena, column->name),
@@ -323,6 +396,7 @@ struct json_column debezium_column(const struct format_context *context,
     if (!key) {
         out.zero = zero_date(column, &carrier, context->options);
         out.absent = absent_value(context, column, &carrier);
+        out.gone = gone_value(context, column);
     }
     return out;
 }

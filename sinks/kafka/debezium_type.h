@@ -24,6 +24,9 @@ struct connect_schema debezium_schema(const struct format_context *context,
 void connect_schema_json(const struct connect_schema *schema, bool optional,
                          struct json_writer *json);
 
+/* `doc` of a struct. */
+const char *connect_struct_doc(const struct connect_schema *schema);
+
 /* The encoder of a column; `key`: as a part of the message key, where nothing may be replaced. */
 struct json_column debezium_column(const struct format_context *context,
                                    const struct column *column, bool key);

@@ -4,18 +4,22 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 
+#include "engine/base/cleanup.h"
 #include "engine/base/json_write.h"
 #include "engine/base/reader.h"
 #include "schema/array.h"
-#include "sinks/kafka/unscaled.h"
+#include "sinks/kafka/postgres_text.h"
 #include "sinks/value_text.h"
 
 const char *json_refusal_cure(const struct column *column)
 {
-    return column->type.kind == TYPE_ARRAY
-               ? ": an array of more dimensions, of another lower bound than 1, or of such an "
-                 "element; array.mode: text at the source carries it"
-               : "";
+    if (column->type.kind == TYPE_ARRAY)
+        return ": an array of more dimensions, of another lower bound than 1, or of such an "
+               "element; array.mode: text at the source carries it";
+    if (bytes_is(column->source_type, "numeric"))
+        return ": NaN, an infinity, or more than 1000 digits; decimal.handling.mode: string "
+               "carries it";
+    return "";
 }
 
 static bool refuse(const struct column *column, struct error *err)
@@ -36,6 +40,25 @@ bool json_columns_check(const struct json_column *columns, const struct table *t
                              BYTES_ARGS(table->columns[i].name),
                              BYTES_ARGS(table->columns[i].source_type));
     return true;
+}
+
+bool json_put_gone(const struct json_column *columns, const struct table *table,
+                   const struct value *row, struct buf *out, struct error *err)
+{
+    bool ok = true;
+    buf_u8(out, '{');
+    for (uint16_t i = 0; i < table->column_count && ok; i++) {
+        bool gone = row[i].tag == VALUE_ABSENT && columns[i].gone.data;
+        buf_put(out, columns[i].lead.data + !i, columns[i].lead.size - !i);
+        if (gone)
+            buf_bytes(out, columns[i].gone);
+        else if (row[i].tag == VALUE_NULL)
+            buf_put(out, "null", 4);
+        else if (!columns[i].put(&columns[i], &row[i], out))
+            ok = refuse(&table->columns[i], err);
+    }
+    buf_u8(out, '}');
+    return ok;
 }
 
 bool json_put_members(const struct json_column *columns, const uint16_t *places, uint16_t count,
@@ -409,5 +432,63 @@ bool put_address(const struct json_column *column, const struct value *value, st
     buf_u8(out, '"');
     buf_text(out, text);
     buf_u8(out, '"');
+    return true;
+}
+
+/* ---- PostgreSQL's texts ---- */
+
+bool put_bits_text(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    CLEANUP(buf_done) struct buf raw;
+    buf_init(&raw, value->size / 8 + 16);
+    bits_of_text(value_bytes(value), &raw);
+    quoted_base64(buf_view(&raw), false, out);
+    return !raw.failed;
+}
+
+bool put_bit_text(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    buf_text(out, value->size > 0 && value->data[0] == '1' ? "true" : "false");
+    return true;
+}
+
+bool put_point_text(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    struct point point;
+    if (!point_of_text(value_bytes(value), &point))
+        return false;
+    buf_text(out, "{\"x\":");
+    json_put_double(out, point.x);
+    buf_text(out, ",\"y\":");
+    json_put_double(out, point.y);
+    buf_text(out, ",\"wkb\":");
+    quoted_base64((struct bytes){ point.wkb, sizeof point.wkb }, false, out);
+    buf_text(out, ",\"srid\":null}");
+    return true;
+}
+
+bool put_zoned_time(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    buf_u8(out, '"');
+    bool ok = zoned_time_of_text(value_bytes(value), out);
+    buf_u8(out, '"');
+    return ok;
+}
+
+bool put_scaled(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    struct scaled scaled;
+    if (!scaled_of_text(value_bytes(value), &scaled))
+        return false;
+    buf_text(out, "{\"scale\":");
+    json_put_uint(out, scaled.scale);
+    buf_text(out, ",\"value\":");
+    quoted_base64(scaled.unscaled, false, out);
+    buf_u8(out, '}');
     return true;
 }

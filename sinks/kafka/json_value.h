@@ -20,6 +20,7 @@ struct json_column {
     json_put put;
     struct bytes lead;    /* a comma, the escaped name, a colon */
     struct bytes absent;  /* stands for a value that the log does not hold; NULL: left out */
+    struct bytes gone;    /* likewise in a row that is gone, of which the log holds the key */
     struct bytes zero;    /* stands for a date that no calendar holds; NULL: refused */
     atomic_ullong *zeros; /* counts them */
     int64_t divisor;      /* of microseconds */
@@ -38,6 +39,9 @@ bool json_columns_check(const struct json_column *columns, const struct table *t
  * row[places[i]]. False: *refused is the column that cannot be carried. */
 bool json_put_members(const struct json_column *columns, const uint16_t *places, uint16_t count,
                       const struct value *row, struct buf *out, uint16_t *refused);
+/* A row that is gone as an object. */
+bool json_put_gone(const struct json_column *columns, const struct table *table,
+                   const struct value *row, struct buf *out, struct error *err);
 /* The whole row as an object. */
 bool json_put_row(const struct json_column *columns, const struct table *table,
                   const struct value *row, struct buf *out, struct error *err);
@@ -82,5 +86,12 @@ bool put_geometry(const struct json_column *column, const struct value *value, s
 bool put_point(const struct json_column *column, const struct value *value, struct buf *out);
 bool put_vector(const struct json_column *column, const struct value *value, struct buf *out);
 bool put_array(const struct json_column *column, const struct value *value, struct buf *out);
+/* PostgreSQL's texts: see postgres_text.h. */
+bool put_bits_text(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_bit_text(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_point_text(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_zoned_time(const struct json_column *column, const struct value *value, struct buf *out);
+/* {"scale":2,"value":..} */
+bool put_scaled(const struct json_column *column, const struct value *value, struct buf *out);
 bool put_uuid(const struct json_column *column, const struct value *value, struct buf *out);
 bool put_address(const struct json_column *column, const struct value *value, struct buf *out);

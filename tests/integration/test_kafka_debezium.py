@@ -46,6 +46,19 @@ SETTINGS = {"snapshot.mode": "initial", "enable.time.adjuster": "false",
                for part in ("key", "value", "header")},
             **{f"{part}.converter.schemas.enable": "true" for part in ("key", "value", "header")}}
 
+
+def avro_settings(registry):
+    """The same with Apicurio's converter, which can do as Confluent's does."""
+    settings = {name: value for name, value in SETTINGS.items() if "converter" not in name}
+    for part in ("key", "value", "header"):
+        settings.update({f"{part}.converter.apicurio.registry.url": registry.core_url,
+                         f"{part}.converter.apicurio.registry.auto-register": "true",
+                         f"{part}.converter.apicurio.registry.headers.enabled": "false",
+                         f"{part}.converter.apicurio.registry.use-id": "contentId",
+                         f"{part}.converter.apicurio.registry.as-confluent": "true"})
+    return settings
+
+
 COLUMNS = {
     "tiny": ("TINYINT", "-128", "NULL"), "tiny_u": ("TINYINT UNSIGNED NOT NULL", "255", "0"),
     "yes": ("TINYINT(1)", "1", "NULL"), "small": ("SMALLINT", "-32768", "NULL"),
@@ -289,20 +302,12 @@ def check_avro_messages(feed, registry, theirs, ours):
 
 
 def test_avro_is_that_of_debezium(maria_feed, registry, tmp_path):
-    """Apicurio's converter is Confluent's."""
     feed = maria_feed
     prepare(feed.source, feed.name)
     theirs, ours = f"theirs_{feed.name}", f"ours_{feed.name}"
-    settings = {name: value for name, value in SETTINGS.items() if "converter" not in name}
-    for part in ("key", "value", "header"):
-        settings.update({f"{part}.converter.apicurio.registry.url": registry.core_url,
-                         f"{part}.converter.apicurio.registry.auto-register": "true",
-                         f"{part}.converter.apicurio.registry.headers.enabled": "false",
-                         f"{part}.converter.apicurio.registry.use-id": "contentId",
-                         f"{part}.converter.apicurio.registry.as-confluent": "true"})
     engine = Debezium(os.path.join(tmp_path, "debezium"), feed.source, feed.kafka, feed.name,
-                      theirs, "avro", **settings, **{"provide.transaction.metadata": "true"}
-                      ).start()
+                      theirs, "avro", **{**avro_settings(registry),
+                                         "provide.transaction.metadata": "true"}).start()
     try:
         feed.start(sink={"topic.prefix": ours, "value.format": "avro-confluent",
                          "schema.registry.url": registry.url, "ddl.topic": ours,

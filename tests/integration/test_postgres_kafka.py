@@ -7,7 +7,7 @@ import pytest
 
 from support import kafka_rows
 from support.compare_postgres import read_columns, read_source
-from support.postgres_messages import as_told, flat_folded, folded
+from support.postgres_messages import as_debezium_tells, as_told, flat_folded, folded
 from support.process import wait_for
 from test_postgres import DECLARED, types_of
 
@@ -16,6 +16,10 @@ SHORTER = {"repeat('long ', 100000)": "repeat('long ', 10000)",
            "decode(repeat('fe00', 200000), 'hex')": "decode(repeat('fe00', 20000), 'hex')",
            "(SELECT jsonb_agg(n) FROM generate_series(1, 20000) n)":
                "(SELECT jsonb_agg(n) FROM generate_series(1, 2000) n)"}
+
+
+# A table with such a value is parked: see test_a_number_that_is_none.
+NO_NUMBERS = ("'NaN'", "'Infinity'")
 
 
 def rows_of(types, first):
@@ -29,10 +33,12 @@ def rows_of(types, first):
     return ", ".join(rows)
 
 
-def check_every_type(pg, options, fold):
+def check_every_type(pg, options, fold, without=()):
     """`fold` makes (rows that a reader has, rows of the source as he can tell them) of the columns
-    and read_source()'s rows."""
+    and read_source()'s rows; `without` are values of numeric."""
     types = types_of(pg.source)
+    kind, values, shown = types["numeric"]
+    types["numeric"] = (kind, [value for value in values if value not in without], shown)
     declared = ", ".join(f"v_{name} {kind}" for name, (kind, *_) in types.items())
     pg.execute(*DECLARED, f"CREATE TABLE t (id int PRIMARY KEY, {declared})",
                f"INSERT INTO t VALUES {rows_of(types, 0)}")
@@ -76,7 +82,22 @@ def test_every_type_arrives_exactly(pg_for, postgres_version, kafka, registry, f
     check_every_type(pg, options, lambda columns, source: (
         folded([(read(message.raw_key)["id"], read(message.raw_value)["after"])
                 for message in messages_of(pg, kafka) if message.raw_value is not None], columns),
-        source))
+        as_debezium_tells(columns, source)), NO_NUMBERS)
+
+
+@pytest.mark.parametrize("form", ["debezium-json", "avro-confluent"])
+def test_a_number_that_is_none(pg, kafka, registry, form):
+    """What Debezium makes NULL of parks the table, and is there as a text if that is asked for."""
+    pg.clickhouse = kafka
+    options = {"value.format": form, "schema.registry.url": registry.url}
+    pg.execute("CREATE TABLE t (id int PRIMARY KEY, v numeric)", "INSERT INTO t VALUES (1, 'NaN')")
+    agent = pg.agent(sink=options).start()
+    agent.wait_log("column 'v': .*NaN, an infinity, or .*: string carries it")
+    agent.stop()
+    agent = pg.agent(sink={**options, "decimal.handling.mode": "string"}).start()
+    read = kafka_rows.AvroReader(registry).read if form == "avro-confluent" else json.loads
+    wait_for(lambda: messages_of(pg, kafka), 30, "the row")
+    assert read(messages_of(pg, kafka)[0].raw_value)["after"] == {"id": 1, "v": "NaN"}
 
 
 @pytest.mark.parametrize("form", ["debezium-json-flink", "canal-json", "maxwell-json"])

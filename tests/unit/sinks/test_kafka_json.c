@@ -153,7 +153,9 @@ static void test_values(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct arena arena = { 0 };
         struct sink_counters counters = { 0 };
+        static const struct table binlog = { 0 };
         struct format_context context = { .options = cases[i].options,
+                                          .table = &binlog,
                                           .counters = &counters,
                                           .arena = &arena };
         struct connect_schema schema = debezium_schema(&context, &cases[i].column);
