@@ -9,8 +9,8 @@
  * A position is at a transaction's boundary, so a replay numbers alike; one within the life of the
  * agent (the source was lost) comes by again under marks that were counted, and goes on from there.
  * BEGIN has the mark of the first change and END the last one of the transaction's, which no row
- * has by far: all that a worker has durable lies at or below the highest mark of any of its targets,
- * so after a restart that mark tells which of the two were, or would have been, told before.
+ * has by far: all that a worker has durable lies at or below the highest mark of its targets, so
+ * after a restart that mark tells which of the two were, or would have been, told before.
  *
  * The intake's, on its thread. */
 #pragma once

@@ -76,7 +76,7 @@ static void log_init(struct log *log)
     log->other[0] = value_int(1);
 }
 
-static void say(struct log *log, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void say(struct log *log, const char *format, ...)
 {
     size_t at = strlen(log->out);
     va_list arguments;
