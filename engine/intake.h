@@ -67,14 +67,14 @@ struct intake {
     struct position confirm;
 };
 
+void intake_init(struct intake *intake);
 /* The sink tells transactions on. Before anything is restored. */
 void intake_number(struct intake *intake);
-/* Restores catalog, targets and tables from the image (fresh or not). */
-void intake_init(struct intake *intake);
 /* What each target has durable; before the workers start, who go by it. */
-/* Of each worker's targets. */
-void intake_highest_applied(const struct intake *intake, uint64_t *highest);
 void intake_restore_applied(struct intake *intake, const struct checkpoint_image *image);
+/* The highest of each worker's targets. */
+void intake_highest_applied(const struct intake *intake, uint64_t *highest);
+/* Restores catalog, targets and tables from the image (fresh or not). */
 bool intake_restore(struct intake *intake, const struct checkpoint_image *image, struct error *err);
 void intake_done(struct intake *intake);
 

@@ -183,7 +183,8 @@ static bool avro_number_of(json_put put, const struct json_column *column,
     buf_u8(out, '\0');
     if (out->failed)
         return true;
-    double number = strtod((const char *)out->data + at, NULL);
+    const char *text = (const char *)out->data + at;
+    double number = strtod(text + (*text == '"'), NULL); /* "NaN" and infinities have quotes */
     out->size = at;
     put_float64(out, number);
     return true;
