@@ -40,6 +40,18 @@ static void check_keeping(struct check *check)
                 unlimited ? ": while the agent is down the log may fill the disk" : "");
 }
 
+/* The server counts every reader of its log by that name, ours too. */
+static void check_standbys(struct check *check)
+{
+    if (bytes_is(ask(check, "SELECT current_setting('synchronous_standby_names') "
+                            "~* '\\*|\\mmillrace\\M'"),
+                 "t"))
+        finding_add(check->findings, FINDING_WARN,
+                    "name the standbys in synchronous_standby_names, and none of them millrace",
+                    "synchronous_standby_names takes the agent for a standby: each COMMIT of the "
+                    "application may wait until the sink has its rows");
+}
+
 static void check_server(struct check *check)
 {
     struct findings *findings = check->findings;
@@ -59,6 +71,7 @@ static void check_server(struct check *check)
                     "may fill the disk");
     else
         check_keeping(check);
+    check_standbys(check);
     if (check->options->origin == ORIGIN_NONE && version < ORIGIN_VERSION)
         finding_add(findings, FINDING_FAIL, "upgrade, or set origin: any",
                     "origin: none needs PostgreSQL 16 or later");

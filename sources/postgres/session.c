@@ -24,12 +24,14 @@ struct session {
     atomic_bool interrupted;
 };
 
-/* How a session prints: fixed, whatever the server's or the user's defaults are. */
+/* How a session prints: fixed, whatever the server's or the user's defaults are. What it writes,
+ * notes in the log, is written again where it is lost: it waits for no standby. */
 static const char session_options[] =
     "-c datestyle=ISO,YMD -c intervalstyle=postgres -c extra_float_digits=3 -c bytea_output=hex "
     "-c timezone=UTC -c lc_monetary=C -c xmlbinary=base64 -c search_path=pg_catalog "
     "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 "
-    "-c standard_conforming_strings=on -c default_transaction_isolation=read\\ committed";
+    "-c synchronous_commit=local -c standard_conforming_strings=on -c "
+    "default_transaction_isolation=read\\ committed";
 
 /* ---- errors ---- */
 

@@ -83,6 +83,7 @@ struct wal_source {
     uint32_t changes;    /* schema changes since the last row */
     uint64_t commit_lsn; /* of the transaction under way */
     uint32_t xid;
+    uint32_t seen_xid; /* other sessions see what it did */
     int64_t time_us;
     bool inside, announced, moved;
     bool unanswered; /* the stream was begun, and the server has said nothing in it */

@@ -4,8 +4,9 @@
  * nothing of that is in the stream. The system catalog is asked now and then, between transactions,
  * and what is found is written into the log as a logical message, in one transaction with the
  * change of the publication that it takes. The message is then met in the stream, at a place that
- * is the same on every replay: "table OID"   look at it: it may be new, gone, or have another name
- *   "read OID"    it is in the publication from here on: read it again
+ * is the same on every replay:
+ *   - "table OID": look at it; it may be new, gone, or have another name.
+ *   - "read OID": it is in the publication from here on; read it again.
  * A server before 14 leaves messages out of the stream, but not their transactions: what such a one
  * says is noted here by its number. After a restart the note is gone, and the catalog is asked
  * again; a table that waited to be read is parked, and is read at the start. A writer that was

@@ -4,14 +4,17 @@
  * identity at its place in the log, and says nothing else: whether a column may be NULL, defaults,
  * comments and the numbers that tell a rename from a drop and an add are looked up in the system
  * catalog, which may be ahead of the log. Three shapes meet: the message's, the tracked version's,
- * and the catalog's: message = tracked            the plan is made; what only the catalog knows is
- * brought up to date when the catalog agrees with the message too message = catalog            the
- * table was altered: the version of the catalog comes next tracked = catalog            the log is
- * behind (the tables were listed after the change): the table is read again, which passes over all
- * that is older three different shapes       a version between: the message's columns, with what is
- * known of them A table is known by its OID, so that a new name is a rename; the same name under
- * another OID is another table. Values that an ALTER wrote are in no log: a column that changed its
- * type or came with a default that is computed makes the table be read again. */
+ * and the catalog's:
+ *   - message = tracked: the plan is made; what only the catalog knows is brought up to date when
+ *     the catalog agrees with the message too.
+ *   - message = catalog: the table was altered; the version of the catalog comes next.
+ *   - tracked = catalog: the log is behind (the tables were listed after the change); the table is
+ *     read again, which passes over all that is older.
+ *   - three different shapes: a version between, of the message's columns with what is known.
+ * So the catalog must not be older than the message: see wait_visible(). A table is known by its
+ * OID, so that a new name is a rename; the same name under another OID is another table. Values
+ * that an ALTER wrote are in no log: a column that changed its type or came with a default that is
+ * computed makes the table be read again. */
 #include "sources/postgres/wal.h"
 
 #include <stdio.h>
@@ -322,6 +325,29 @@ static void plan(struct wal_source *self, const struct pgoutput_relation *from,
 
 /* ---- a relation ---- */
 
+/* A commit is in the log before other sessions see it: what is looked up must not be older. One
+ * that waits for a synchronous standby is not waited for: then `seen` is false. */
+static bool wait_visible(struct wal_source *self, bool *seen, struct error *err)
+{
+    enum { TICK_US = 2000, TICKS_MAX = 1000 };
+    bool ok = true;
+    *seen = self->seen_xid == self->xid;
+    for (int tick = 0; ok && !*seen && tick < TICKS_MAX; tick++) {
+        struct arena arena = { 0 };
+        struct bytes text;
+        struct snapshot_text snapshot;
+        if (tick > 0)
+            clock_sleep_us(TICK_US);
+        ok = session_value(self->metadata, "SELECT txid_current_snapshot()", &arena, &text, err);
+        *seen =
+            ok && snapshot_parse(text, &arena, &snapshot) && snapshot_sees(&snapshot, self->xid);
+        arena_done(&arena);
+    }
+    if (*seen)
+        self->seen_xid = self->xid;
+    return ok;
+}
+
 struct meeting {
     struct wal_source *self;
     struct batch *batch;
@@ -457,10 +483,14 @@ static bool meet(struct meeting *m, bool *again, struct error *err)
         return true;
     }
     struct user_types users;
-    if (!listed_table_read(self->metadata, self->options, m->relation.oid, self->generated,
+    bool seen;
+    if (!wait_visible(self, &seen, err) ||
+        !listed_table_read(self->metadata, self->options, m->relation.oid, self->generated,
                            &m->arena, &m->live, err) ||
         !relation_types(self, &m->relation, &m->arena, &users, err))
         return false;
+    if (!seen)
+        m->live = NULL; /* older than the message, which would look like one of long ago */
     m->shape = derive(&m->relation, m->live ? m->live->table : NULL, m->tracked, &users, database,
                       &m->arena);
     if (!captured) {
@@ -571,25 +601,6 @@ static bool look(struct meeting *m, uint32_t oid, const char *verb, struct bytes
     return true;
 }
 
-/* A commit is in the log before other sessions see it: what is looked up must not be older. One
- * that waits for a synchronous standby is not waited for: rows or the next look tell it later. */
-static bool wait_visible(struct wal_source *self, struct error *err)
-{
-    enum { TICK_US = 2000, TICKS_MAX = 1000 };
-    bool ok = true, seen = false;
-    for (int tick = 0; ok && !seen && tick < TICKS_MAX; tick++) {
-        struct arena arena = { 0 };
-        struct bytes text;
-        struct snapshot_text snapshot;
-        if (tick > 0)
-            clock_sleep_us(TICK_US);
-        ok = session_value(self->metadata, "SELECT txid_current_snapshot()", &arena, &text, err);
-        seen = ok && snapshot_parse(text, &arena, &snapshot) && snapshot_sees(&snapshot, self->xid);
-        arena_done(&arena);
-    }
-    return ok;
-}
-
 /* Message := verb ' ' OID [' ' sum of the shape]: wal_discover.c, ddl_trigger.c. */
 static bool obey(struct meeting *m, const char *text, struct error *err)
 {
@@ -613,7 +624,8 @@ static bool obey(struct meeting *m, const char *text, struct error *err)
 static bool hear(struct wal_source *self, struct batch *batch, struct bytes text, struct error *err)
 {
     struct meeting m = { .self = self, .batch = batch };
-    bool ok = wait_visible(self, err) && obey(&m, arena_text(&m.arena, text), err);
+    bool seen; /* if not, rows or the next look tell it later */
+    bool ok = wait_visible(self, &seen, err) && obey(&m, arena_text(&m.arena, text), err);
     arena_done(&m.arena);
     return ok;
 }

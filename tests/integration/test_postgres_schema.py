@@ -272,6 +272,40 @@ def test_a_burst_of_changes_without_rows(pg, triggered):
                           "SELECT pg_reload_conf()")
 
 
+def test_a_commit_that_others_do_not_see_yet(pg):
+    """Its message is in the log while it waits for a standby: the catalog is older than the log,
+    and must not be taken for newer."""
+    pg.execute("CREATE TABLE t (id int PRIMARY KEY, a int)", "INSERT INTO t VALUES (1, 1)")
+    agent = pg.agent().start()
+    agent.wait_streaming()
+    pg.execute("INSERT INTO t VALUES (2, 2)")
+    pg.source.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'",
+                      "SELECT pg_reload_conf()")
+    writer = pg.connect()
+    number = writer.get_backend_pid()
+    statements = threading.Thread(target=writer.cursor().execute, args=(
+        "BEGIN; ALTER TABLE t ADD w int; INSERT INTO t VALUES (3, 3, 3); COMMIT",))
+    try:
+        statements.start()
+        wait_for(lambda: "w" in columns(pg, "t") and
+                 pg.value("SELECT max(w) FROM {db}.t FINAL") == "3", 30, "the row and its column")
+        local = pg.source.connect(pg.schema, options=f"-c search_path={pg.schema} "
+                                                     "-c synchronous_commit=local")
+        local.autocommit = True
+        local.cursor().execute("CREATE TABLE u (id int PRIMARY KEY)")
+        local.close()
+        wait_for(lambda: "u" in pg.clickhouse.tables(pg.schema), 30, "a table of then")
+        assert statements.is_alive()
+    finally:
+        pg.source.execute("ALTER SYSTEM RESET synchronous_standby_names",
+                          "SELECT pg_reload_conf()", f"SELECT pg_cancel_backend({number})")
+        statements.join()
+        writer.close()
+    pg.execute("INSERT INTO t VALUES (4, 4, 4)", "ALTER TABLE t ADD x int NOT NULL DEFAULT 7",
+               "INSERT INTO t VALUES (5, 5, 5, 5)")
+    pg.wait_equal()
+
+
 def changes_in_flight(pg, agent):
     """Statements that nobody has read yet, in transactions with rows; then kills between them."""
     agent.stop()

@@ -60,6 +60,28 @@ def test_a_server_without_logical_decoding(pg_for, lab_folder):
         server.remove()
 
 
+@pytest.mark.parametrize("names", ["*", "FIRST 1 (other, \"Millrace\")"])
+def test_the_agent_is_no_standby(pg, names):
+    """Commits would wait for the sink; what the agent writes itself would wait for ever."""
+    shop(pg)
+    pg.source.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'",
+                      "SELECT pg_reload_conf()")
+    try:
+        agent = pg.agent(source={"discovery.interval": "200ms"})
+        status, text = agent.command("check")
+        assert status == 0 and "takes the agent for a standby" in text
+        agent.start().wait_streaming()
+        pg.execute("CREATE TABLE fresh (id int PRIMARY KEY)", "INSERT INTO fresh VALUES (1)",
+                   "ALTER TABLE fresh ADD v int", "INSERT INTO fresh VALUES (2, 2)")
+        pg.wait_equal()
+        agent.stop()
+    finally:
+        pg.source.execute("ALTER SYSTEM RESET synchronous_standby_names",
+                          "SELECT pg_reload_conf()")
+    status, text = agent.command("check")
+    assert status == 0 and "takes the agent for a standby" not in text
+
+
 def test_tls_with_a_verified_name(pg):
     shop(pg)
     authority = os.path.join(pg.source.folder, "certificates", "ca.pem")
