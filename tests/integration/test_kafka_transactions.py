@@ -199,8 +199,13 @@ def drop_readers(source):
             pass
 
 
-def check_transactions(kafka, name, tables):
-    """Each END once, and as many changes as it says, numbered from 1 on."""
+def by_xid(name):
+    """Of PostgreSQL's ID:LSN, in which each row has an LSN of its own."""
+    return name.partition(":")[0]
+
+
+def check_transactions(kafka, name, tables, key_of=str):
+    """Each END once, and as many changes as it says, numbered from 1 on; gives the largest."""
     changes, begun, ended = {}, {}, {}
     for table in tables:
         for message in kafka.messages(f"{name}.{table}"):
@@ -208,13 +213,14 @@ def check_transactions(kafka, name, tables):
             where = document["transaction"]
             assert document["op"] != "r" or where is None
             if where:
-                changes.setdefault(where["id"], []).append(
+                changes.setdefault(key_of(where["id"]), []).append(
                     (where["total_order"], f"{name}.{table}", where["data_collection_order"]))
     for message in kafka.messages(f"{name}-transactions"):
         document = message.json
         known = begun if document["status"] == "BEGIN" else ended
-        assert document["id"] not in known, f"{document} came twice"
-        known[document["id"]] = document
+        key = key_of(document["id"])
+        assert key not in known, f"{document} came twice"
+        known[key] = document
     for name, known in (("begun", begun), ("ended", ended)):
         assert not known.keys() - changes.keys(), (f"{name} without changes",
                                                    sorted(known.keys() - changes.keys())[:5])
@@ -252,6 +258,33 @@ def test_transactions_are_whole_under_kills(maria_feed, when, full):
     check_counted_once(feed)
     largest = check_transactions(feed.kafka, feed.name, ("a", "b", "large"))
     assert when == "reading" or largest > Rounds.ROWS
+
+
+def test_transactions_of_postgresql_are_whole_under_kills(pg, kafka, full):
+    pg.clickhouse = kafka  # the sink of its agent
+    name = pg.schema
+    pg.execute(*MADE[:2], "CREATE TABLE large (id INT PRIMARY KEY, v INT)",
+               "CREATE TABLE done (id INT PRIMARY KEY)",
+               f"INSERT INTO large SELECT n, 0 FROM generate_series(1, {Rounds.ROWS}) n")
+    agent = pg.agent(source={"scan.incremental.snapshot.chunk.size": 500},
+                     sink={"provide.transaction.metadata": True, "sink.buffer-flush.max-rows": 1000,
+                           "topic.transaction": f"{name}-transactions"}).start()
+    agent.wait_streaming()
+    for number in range(40 if full else 6):
+        for row in range(number * 40, number * 40 + 40):
+            pg.execute(f"WITH x AS (INSERT INTO a VALUES ({row}, 0)) "
+                       f"INSERT INTO b VALUES ({row}, 0)", f"UPDATE a SET v = 1 WHERE id = {row}")
+        pg.execute("UPDATE large SET v = v + 1")
+        time.sleep(0.4 * (number % 4))
+        agent.kill()
+        agent.start()
+    agent.wait_streaming()
+    pg.execute("UPDATE large SET v = v + 1", "INSERT INTO done VALUES (1), (2)")
+    wait_for(lambda: any(f'"{name}.done"' in message.value
+                         for message in kafka.messages(f"{name}-transactions")), 120, "the end")
+    agent.stop()
+    largest = check_transactions(kafka, name, ("a", "b", "large", "done"), by_xid)
+    assert largest == Rounds.ROWS
 
 
 def test_a_topic_that_is_missing_is_waited_for(maria_feed):

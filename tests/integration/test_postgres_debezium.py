@@ -133,10 +133,11 @@ def test_types_are_those_of_debezium(pg_for, kafka, registry, tmp_path, form):
         def arrived():
             engine.check_alive()
             agent.check_alive()
-            return {f"{prefix}.{pg.schema}.last" for prefix in (theirs, ours)
-                    } <= kafka.topics().keys()
+            last = {f"{prefix}.{pg.schema}.last" for prefix in (theirs, ours)}
+            return last <= kafka.topics().keys() and all(kafka.messages(topic) for topic in last)
 
         wait_for(arrived, 180, "the last row of both", interval=0.5)
+        engine.stop()  # behind the last row others may still be under way
     finally:
         engine.remove()
     read = {prefix: AvroReader(known).read if form == "avro" else payload

@@ -5,8 +5,8 @@
 //
 //   java DebeziumToKafka CONFIG.properties BOOTSTRAP json|avro ROWS
 //
-// Ends by itself after so many row events (0: never), or by SIGTERM. Prints "half ROWS CPU TIME" when
-// half of them are there, with the seconds of both that had gone, and "rows N" at the end.
+// Ends by itself after so many row events (0: never), or by SIGTERM. Prints "half ROWS CPU TIME"
+// when half of them are there, with the seconds of both that had gone, and "rows N" at the end.
 import io.debezium.engine.ChangeEvent;
 import io.debezium.engine.DebeziumEngine;
 import io.debezium.engine.Header;
@@ -17,8 +17,10 @@ import java.io.FileReader;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
@@ -26,8 +28,12 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Future;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.PartitionInfo;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 public class DebeziumToKafka {
@@ -51,14 +57,35 @@ public class DebeziumToKafka {
         return bean.getProcessCpuTime() / 1e9;
     }
 
-    /** As Kafka Connect does, with the broker's defaults. */
-    static void makeTopic(String name) {
-        if (topics.add(name)) {
-            admin.createTopics(List.of(new NewTopic(name, Optional.empty(), Optional.empty())));
+    /**
+     * As Kafka Connect does, with the broker's defaults. Its partitions must be led before the
+     * first record: of two batches to one that the broker does not know yet, the second may be
+     * taken and the first refused.
+     */
+    static void makeTopic(String name) throws InterruptedException {
+        if (!topics.add(name)) {
+            return;
+        }
+        try {
+            admin.createTopics(List.of(new NewTopic(name, Optional.empty(), Optional.empty())))
+                    .all().get();
+        } catch (java.util.concurrent.ExecutionException refused) {
+            if (!(refused.getCause() instanceof TopicExistsException)) {
+                throw new RuntimeException(refused);
+            }
+        }
+        try {
+            Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
+            for (PartitionInfo partition : producer.partitionsFor(name)) {
+                ends.put(new TopicPartition(name, partition.partition()), OffsetSpec.latest());
+            }
+            admin.listOffsets(ends).all().get(); // asked until the leader answers
+        } catch (java.util.concurrent.ExecutionException refused) {
+            throw new RuntimeException(refused);
         }
     }
 
-    static <T> Future<?> send(ChangeEvent<T, T> event) {
+    static <T> Future<?> send(ChangeEvent<T, T> event) throws InterruptedException {
         makeTopic(event.destination());
         ProducerRecord<byte[], byte[]> record = new ProducerRecord<>(
                 event.destination(), bytes(event.key()), bytes(event.value()));
