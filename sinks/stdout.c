@@ -12,8 +12,8 @@
 #include "config/setting.h"
 #include "engine/base/json_write.h"
 #include "schema/array.h"
+#include "schema/value_text.h"
 #include "sinks/drivers.h"
-#include "sinks/value_text.h"
 
 struct stdout_sink {
     struct sink base;

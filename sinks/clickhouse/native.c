@@ -26,8 +26,8 @@
 #include "engine/base/reader.h"
 #include "schema/array.h"
 #include "schema/key.h"
+#include "schema/value_text.h"
 #include "sinks/clickhouse/wide.h"
-#include "sinks/value_text.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "values are copied as they lie in memory");
@@ -722,26 +722,13 @@ struct native_layout *native_layout_make(const struct table *table,
 
 /* ---- what a load says of itself ---- */
 
-static size_t take_varuint(struct reader *in)
-{
-    size_t number = 0;
-    for (unsigned shift = 0; shift < 35; shift += 7) {
-        uint8_t byte = reader_u8(in);
-        number |= (size_t)(byte & 0x7f) << shift;
-        if (byte < 0x80)
-            return number;
-    }
-    in->failed = true;
-    return 0;
-}
-
 bool native_next_column(const struct load *load, uint32_t *part, struct bytes *name)
 {
     if (*part >= load->part_count)
         return false;
     struct reader in = reader_of(buf_view(&load->parts[*part]));
-    *name = reader_take(&in, take_varuint(&in));
-    struct bytes type = reader_take(&in, take_varuint(&in));
+    *name = reader_take(&in, (size_t)reader_varuint(&in));
+    struct bytes type = reader_take(&in, (size_t)reader_varuint(&in));
     ASSERT(!in.failed && type.size > 0);
     bool array = type.size > 6 && memcmp(type.data, "Array(", 6) == 0;
     struct bytes inner = { type.data + (array ? 6 : 0), type.size - (array ? 6u : 0u) };

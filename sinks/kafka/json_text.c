@@ -4,8 +4,8 @@
 #include <math.h>
 
 #include "engine/base/json_write.h"
+#include "schema/value_text.h"
 #include "sinks/kafka/wkt.h"
-#include "sinks/value_text.h"
 
 enum { SCALE_MAX = 6 };
 

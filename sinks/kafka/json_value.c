@@ -8,8 +8,8 @@
 #include "engine/base/json_write.h"
 #include "engine/base/reader.h"
 #include "schema/array.h"
+#include "schema/value_text.h"
 #include "sinks/kafka/postgres_text.h"
-#include "sinks/value_text.h"
 
 const char *json_refusal_cure(const struct column *column)
 {

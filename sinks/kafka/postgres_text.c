@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "sinks/value_text.h"
+#include "schema/value_text.h"
 
 enum { FRACTION_DIGITS = 6, DAY_S = 86400, NUMBER_MAX = 400 };
 

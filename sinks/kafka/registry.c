@@ -7,9 +7,9 @@
 #include <stdio.h>
 
 #include "engine/base/json_write.h"
+#include "schema/value_text.h"
 #include "sinks/http.h"
 #include "sinks/kafka/registry_reply.h"
-#include "sinks/value_text.h"
 
 enum { SUBJECT_MAX = 300, URL_LIMIT = 4096, BODY_LIMIT = 16 << 20, CREDENTIALS_LIMIT = 4096 };
 

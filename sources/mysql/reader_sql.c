@@ -4,85 +4,42 @@
  * key can end a literal; a comparison with a column uses the column's own collation and index. */
 #include "sources/mysql/reader_sql.h"
 
+#include "schema/value_text.h"
 #include "sources/mysql/connection.h"
+
+enum { MICROS_SCALE = 6 };
 
 static void put_hex(struct buf *out, struct bytes raw)
 {
-    static const char digits[] = "0123456789abcdef";
     buf_text(out, "x'");
-    for (size_t i = 0; i < raw.size; i++) {
-        buf_u8(out, (uint8_t)digits[raw.data[i] >> 4]);
-        buf_u8(out, (uint8_t)digits[raw.data[i] & 15]);
-    }
+    hex_text(raw, out);
     buf_u8(out, '\'');
-}
-
-static void put_scaled(struct buf *out, int64_t number, uint8_t scale)
-{
-    uint64_t size = number < 0 ? 0 - (uint64_t)number : (uint64_t)number, unit = 1;
-    for (uint8_t i = 0; i < scale; i++)
-        unit *= 10;
-    buf_printf(out, "%s%llu", number < 0 ? "-" : "", (unsigned long long)(size / unit));
-    if (scale)
-        buf_printf(out, ".%0*llu", scale, (unsigned long long)(size % unit));
-}
-
-/* Civil date of a day since 1970 (Howard Hinnant's algorithm, public domain). */
-static void put_date(struct buf *out, int64_t day)
-{
-    int64_t z = day + 719468, era = (z >= 0 ? z : z - 146096) / 146097;
-    int64_t doe = z - era * 146097;
-    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
-    int64_t month = mp < 10 ? mp + 3 : mp - 9;
-    buf_printf(out, "%04lld-%02lld-%02lld", (long long)(yoe + era * 400 + (month <= 2)),
-               (long long)month, (long long)(doy - (153 * mp + 2) / 5 + 1));
-}
-
-static void put_clock(struct buf *out, int64_t micros)
-{
-    buf_printf(out, "%02lld:%02lld:%02lld.%06lld", (long long)(micros / 3600000000),
-               (long long)(micros / 60000000 % 60), (long long)(micros / 1000000 % 60),
-               (long long)(micros % 1000000));
-}
-
-static void put_moment(struct buf *out, int64_t micros)
-{
-    int64_t day = micros / 86400000000, rest = micros % 86400000000;
-    if (rest < 0) {
-        rest += 86400000000;
-        day--;
-    }
-    put_date(out, day);
-    buf_u8(out, ' ');
-    put_clock(out, rest);
 }
 
 static void put_integer(struct buf *out, const struct type *type, int64_t number)
 {
     switch (type->kind) {
     case TYPE_DECIMAL:
-        put_scaled(out, number, type->scale);
+        decimal_text(number, type->scale, out);
         return;
     case TYPE_DATE:
         buf_u8(out, '\'');
-        put_date(out, number);
-        buf_u8(out, '\'');
-        return;
+        date_text(number, out);
+        break;
     case TYPE_DATETIME:
     case TYPE_TIMESTAMP:
         buf_u8(out, '\'');
-        put_moment(out, number);
-        buf_u8(out, '\'');
-        return;
+        datetime_text(number, MICROS_SCALE, out);
+        break;
     case TYPE_TIME:
-        buf_text(out, number < 0 ? "'-" : "'");
-        put_clock(out, number < 0 ? -number : number);
         buf_u8(out, '\'');
-        return;
+        time_text(number, MICROS_SCALE, out);
+        break;
     default:
         buf_printf(out, "%lld", (long long)number);
+        return;
     }
+    buf_u8(out, '\'');
 }
 
 static void put_address(struct buf *out, const struct type *type, struct bytes raw)
@@ -90,8 +47,7 @@ static void put_address(struct buf *out, const struct type *type, struct bytes r
     static const char *const functions[] = { "INET_NTOA(CONV(HEX(", "INET6_NTOA(" };
     if (type->kind == TYPE_UUID && raw.size == 16) {
         buf_u8(out, '\'');
-        for (size_t i = 0; i < 16; i++)
-            buf_printf(out, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", raw.data[i]);
+        uuid_text(raw.data, out);
         buf_u8(out, '\'');
         return;
     }

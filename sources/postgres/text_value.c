@@ -12,6 +12,7 @@
 #include "engine/base/assert.h"
 #include "engine/base/parse.h"
 #include "engine/base/reader.h"
+#include "schema/value_text.h"
 #include "sources/postgres/array_text.h"
 
 #define DECODER(name)                                                                              \
@@ -20,6 +21,7 @@
 #define UNUSED_TYPE()  (void)type
 #define UNUSED_ARENA() (void)arena
 
+enum { MICROS_SCALE = 6 };
 static const int64_t day_us = INT64_C(86400) * 1000000;
 
 /* ---- numbers ---- */
@@ -436,31 +438,12 @@ struct text_decoder text_decoder_of(const struct type *type)
 
 static void put_date(struct buf *out, int64_t day, bool *before_christ)
 {
-    int64_t z = day + 719468, era = (z >= 0 ? z : z - 146096) / 146097;
-    int64_t doe = z - era * 146097;
-    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
-    int64_t month = mp < 10 ? mp + 3 : mp - 9, year = yoe + era * 400 + (month <= 2);
-    *before_christ = year <= 0;
-    buf_printf(out, "%04lld-%02lld-%02lld", (long long)(*before_christ ? 1 - year : year),
-               (long long)month, (long long)(doy - (153 * mp + 2) / 5 + 1));
-}
-
-static void put_clock(struct buf *out, int64_t micros)
-{
-    buf_printf(out, "%02lld:%02lld:%02lld.%06lld", (long long)(micros / 3600000000),
-               (long long)(micros / 60000000 % 60), (long long)(micros / 1000000 % 60),
-               (long long)(micros % 1000000));
-}
-
-static void put_scaled(struct buf *out, int64_t number, uint8_t scale)
-{
-    uint64_t size = number < 0 ? 0 - (uint64_t)number : (uint64_t)number, unit = 1;
-    for (uint8_t i = 0; i < scale; i++)
-        unit *= 10;
-    buf_printf(out, "%s%llu", number < 0 ? "-" : "", (unsigned long long)(size / unit));
-    if (scale)
-        buf_printf(out, ".%0*llu", scale, (unsigned long long)(size % unit));
+    struct civil_date date = civil_from_days(day);
+    *before_christ = date.year <= 0;
+    if (*before_christ)
+        buf_printf(out, "%04lld-%02d-%02d", (long long)(1 - date.year), date.month, date.day);
+    else
+        date_text(day, out);
 }
 
 static void put_moment(const struct type *type, int64_t number, struct buf *out)
@@ -474,18 +457,12 @@ static void put_moment(const struct type *type, int64_t number, struct buf *out)
     put_date(out, day, &before_christ);
     if (type->kind != TYPE_DATE) {
         buf_u8(out, ' ');
-        put_clock(out, rest);
+        time_text(rest, MICROS_SCALE, out);
     }
     if (type->kind == TYPE_TIMESTAMP)
         buf_text(out, "+00");
     if (before_christ)
         buf_text(out, " BC");
-}
-
-static void put_hex(struct buf *out, struct bytes raw)
-{
-    for (size_t i = 0; i < raw.size; i++)
-        buf_printf(out, "%02x", raw.data[i]);
 }
 
 void value_sql_text(const struct type *type, const struct value *value, struct buf *out)
@@ -495,7 +472,7 @@ void value_sql_text(const struct type *type, const struct value *value, struct b
         if (type->kind == TYPE_BYTES)
             buf_text(out, "\\x");
         if (type->kind == TYPE_BYTES || type->kind == TYPE_UUID)
-            put_hex(out, value_bytes(value));
+            hex_text(value_bytes(value), out);
         else
             buf_bytes(out, value_bytes(value));
         return;
@@ -505,9 +482,9 @@ void value_sql_text(const struct type *type, const struct value *value, struct b
     } else if (value->tag == VALUE_DOUBLE) {
         buf_printf(out, "%.17g", value->number);
     } else if (type->kind == TYPE_DECIMAL) {
-        put_scaled(out, value->integer, type->scale);
+        decimal_text(value->integer, type->scale, out);
     } else if (type->kind == TYPE_TIME) {
-        put_clock(out, value->integer);
+        time_text(value->integer, MICROS_SCALE, out);
     } else if (type->kind == TYPE_DATE || type->kind == TYPE_DATETIME ||
                type->kind == TYPE_TIMESTAMP) {
         put_moment(type, value->integer, out);

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "schema/value_text.h"
 #include "sinks/drivers.h"
 #include "sinks/sinks.h"
-#include "sinks/value_text.h"
 
 static const char *text_of(struct buf *out)
 {
