@@ -131,16 +131,6 @@ static bool has_limits(const struct setting *setting)
 
 /* ---- the types ---- */
 
-static struct bytes trimmed(struct bytes text)
-{
-    while (text.size && (text.data[0] == ' ' || text.data[0] == '\t' || text.data[0] == '\n'))
-        text = (struct bytes){ text.data + 1, text.size - 1 };
-    while (text.size && (text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t' ||
-                         text.data[text.size - 1] == '\n'))
-        text.size--;
-    return text;
-}
-
 static bool unit_factor(enum setting_type type, struct bytes name, int64_t *factor)
 {
     const struct unit *units = type == SETTING_DURATION ? duration_units : size_units;
@@ -171,7 +161,7 @@ static const char *number_words(enum setting_type type)
 static bool set_number(const struct context *context, int64_t *out)
 {
     const struct setting *setting = context->setting;
-    struct bytes text = trimmed(context->node->text);
+    struct bytes text = bytes_trimmed(context->node->text);
     const char *start = arena_text(context->arena, text);
     char *end = NULL;
     errno = 0;
@@ -181,7 +171,7 @@ static bool set_number(const struct context *context, int64_t *out)
     if (end == start || errno != 0 || !sign_ok)
         return wrong(context, number_words(setting->type));
     size_t used = (size_t)(end - start);
-    struct bytes unit = trimmed((struct bytes){ text.data + used, text.size - used });
+    struct bytes unit = bytes_trimmed((struct bytes){ text.data + used, text.size - used });
     int64_t factor = 1, amount = 0;
     bool known =
         setting->type == SETTING_INT ? unit.size == 0 : unit_factor(setting->type, unit, &factor);
@@ -209,7 +199,7 @@ static bool is_decimal(struct bytes text)
 static bool set_decimal(const struct context *context, double *out)
 {
     const struct setting *setting = context->setting;
-    struct bytes text = trimmed(context->node->text);
+    struct bytes text = bytes_trimmed(context->node->text);
     char limits[80];
     if (!is_decimal(text))
         return wrong(context, "a number such as 1.5");
@@ -224,7 +214,7 @@ static bool set_decimal(const struct context *context, double *out)
 static bool set_bool(const struct context *context, bool *out)
 {
     static const char *const words[] = { "false", "no", "off", "true", "yes", "on" };
-    struct bytes text = trimmed(context->node->text);
+    struct bytes text = bytes_trimmed(context->node->text);
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
         if (strlen(words[i]) == text.size &&
             strncasecmp(words[i], (const char *)text.data, text.size) == 0) {
@@ -238,7 +228,7 @@ static bool set_bool(const struct context *context, bool *out)
 static bool set_choice(const struct context *context, int *out)
 {
     const char *const *choices = context->setting->choices;
-    struct bytes text = trimmed(context->node->text);
+    struct bytes text = bytes_trimmed(context->node->text);
     struct buf words;
     buf_init(&words, 200);
     for (int i = 0; choices[i]; i++) {
@@ -284,7 +274,7 @@ static void list_of_text(struct bytes text, struct arena *arena, struct setting_
     size_t count = 0;
     for (size_t start = 0; start < text.size;) {
         size_t end = item_end(text, start);
-        struct bytes item = trimmed((struct bytes){ text.data + start, end - start });
+        struct bytes item = bytes_trimmed((struct bytes){ text.data + start, end - start });
         if (item.size > 0)
             items[count++] = arena_copy(arena, item);
         start = end + 1;

@@ -91,16 +91,6 @@ static bool pattern_compile(struct bytes text, const char *what, struct pattern 
     return true;
 }
 
-static struct bytes trim(struct bytes text)
-{
-    while (text.size && (text.data[0] == ' ' || text.data[0] == '\t' || text.data[0] == '\n'))
-        text = (struct bytes){ text.data + 1, text.size - 1 };
-    while (text.size && (text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t' ||
-                         text.data[text.size - 1] == '\n'))
-        text.size--;
-    return text;
-}
-
 /* The part up to the next comma that stands outside of brackets and braces ("t{1,3}"). */
 static struct bytes next_part(struct bytes *rest)
 {
@@ -122,7 +112,7 @@ static struct bytes next_part(struct bytes *rest)
     struct bytes part = { rest->data, i };
     size_t used = i < rest->size ? i + 1 : i;
     *rest = (struct bytes){ rest->data + used, rest->size - used };
-    return trim(part);
+    return bytes_trimmed(part);
 }
 
 static bool list_compile(struct route *route, const struct bytes *texts, uint32_t count,
@@ -158,7 +148,8 @@ static bool rule_compile(struct route *route, const struct route_rule *from, str
     to->symbol = arena_copy(&route->arena, from->replace_symbol);
     if (to->sink_table.size == 0)
         return error_code(err, ERROR_CONFIG, (int)from->line, "route: sink-table is empty");
-    if (pattern_compile(trim(from->source_table), "route: source-table", &to->pattern, err))
+    if (pattern_compile(bytes_trimmed(from->source_table), "route: source-table", &to->pattern,
+                        err))
         return true;
     err->code = (int)from->line;
     return false;

@@ -42,6 +42,21 @@ static inline int bytes_compare(struct bytes a, struct bytes b)
     return order ? order : (a.size > b.size) - (a.size < b.size);
 }
 
+static inline bool bytes_is_space(uint8_t byte)
+{
+    return byte == ' ' || byte == '\t' || byte == '\n';
+}
+
+/* Without the spaces, tabs and ends of lines around it. */
+static inline struct bytes bytes_trimmed(struct bytes text)
+{
+    while (text.size && bytes_is_space(text.data[0]))
+        text = (struct bytes){ text.data + 1, text.size - 1 };
+    while (text.size && bytes_is_space(text.data[text.size - 1]))
+        text.size--;
+    return text;
+}
+
 /* FNV-1a, for maps and for spreading tables over workers: stable over runs and machines. */
 static inline uint64_t bytes_hash(struct bytes view)
 {

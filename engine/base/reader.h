@@ -53,6 +53,20 @@ static inline uint64_t reader_be(struct reader *in, size_t width)
     return number;
 }
 
+/* Seven bits a byte, the lowest first, the top bit where more follow; of 35 bits at most. */
+static inline uint64_t reader_varuint(struct reader *in)
+{
+    uint64_t number = 0;
+    for (unsigned shift = 0; shift < 35; shift += 7) {
+        uint8_t byte = reader_u8(in);
+        number |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return number;
+    }
+    in->failed = true;
+    return 0;
+}
+
 /* The text up to the next NUL, which is consumed and not counted. */
 static inline struct bytes reader_cstring(struct reader *in)
 {

@@ -66,14 +66,7 @@ struct buf *server_sql(struct clickhouse_server *server)
 
 struct bytes row_string(struct reader *rows)
 {
-    size_t size = 0;
-    for (unsigned shift = 0; shift < 35; shift += 7) {
-        uint8_t byte = reader_u8(rows);
-        size |= (size_t)(byte & 0x7f) << shift;
-        if (byte < 0x80)
-            break;
-    }
-    return reader_take(rows, size);
+    return reader_take(rows, (size_t)reader_varuint(rows));
 }
 
 /* ---- replies ---- */
