@@ -21,9 +21,9 @@
 #include "sinks/kafka/avro_source.h"
 #include "sinks/kafka/avro_transaction.h"
 #include "sinks/kafka/debezium_gone.h"
+#include "sinks/kafka/debezium_message.h"
 #include "sinks/kafka/postgres_text.h"
 #include "sinks/kafka/registry.h"
-#include "sinks/kafka/row_key.h"
 
 struct avro_column {
     struct json_column json; /* its form as a text, its units, its zero date */
@@ -38,7 +38,7 @@ struct avro_plan {
     struct format_context context;
     struct row_key key; /* for what of a row changed, and the hash of a table without a key */
     struct avro_column *columns, *keys;
-    struct value *merged;
+    struct debezium_messages messages;
     const char *connector; /* that the value's schema was registered for */
     uint32_t key_id, value_id;
     struct avro_changes changes;
@@ -492,37 +492,12 @@ static bool register_value(struct avro_plan *plan, const char *connector, struct
     return ok;
 }
 
-static bool avro_plan(const struct format_context *context, void **out, struct error *err)
-{
-    const struct table *table = context->table;
-    struct arena *arena = context->arena;
-    struct avro_plan *plan = arena_zalloc(arena, sizeof *plan);
-    struct key_form form = { .column = debezium_column };
-    plan->context = *context;
-    row_key_plan(context, &form, &plan->key);
-    plan->columns = arena_array(arena, table->column_count, sizeof *plan->columns);
-    plan->keys = arena_array(arena, table->key_count + 1u, sizeof *plan->keys);
-    plan->merged = arena_array(arena, table->column_count, sizeof *plan->merged);
-    for (uint16_t i = 0; i < table->column_count; i++) {
-        plan->columns[i] = avro_column(context, &table->columns[i], false);
-        if (!plan->columns[i].put)
-            return error_set(err, ERROR_DATA,
-                             "column '%.*s': avro-confluent has no form for type "
-                             "%.*s",
-                             BYTES_ARGS(table->columns[i].name),
-                             BYTES_ARGS(table->columns[i].source_type));
-    }
-    for (uint16_t i = 0; i < table->key_count; i++)
-        plan->keys[i] = avro_column(context, &table->columns[table->key_columns[i]], true);
-    *out = plan;
-    return names_differ(table, arena, err) && register_key(plan, err);
-}
-
 /* ---- messages ---- */
 
-static bool put_key(const struct avro_plan *plan, const struct value *row, struct buf *out,
+static bool put_key(const void *context, const struct value *row, struct buf *out,
                     struct frame *frame, struct error *err)
 {
+    const struct avro_plan *plan = context;
     const struct table *table = plan->context.table;
     size_t at = out->size;
     *frame = (struct frame){ .null_key = table->key_count == 0, .hash = plan->key.table_hash };
@@ -575,9 +550,10 @@ static const struct value *whole(const struct avro_plan *plan, const struct valu
     return row;
 }
 
-static bool put_value(const struct avro_plan *plan, const struct event *event,
+static bool put_value(const void *context, const struct event *event,
                       const struct row_change *change, struct buf *out, struct error *err)
 {
+    const struct avro_plan *plan = context;
     int64_t now_us = clock_wall_us();
     avro_put_prefix(plan->value_id, out);
     bool gone = change->op == 'd' && change->before;
@@ -594,26 +570,34 @@ static bool put_value(const struct avro_plan *plan, const struct event *event,
     return true;
 }
 
-static bool put_message(const struct avro_plan *plan, const struct event *event,
-                        const struct row_change *change, bool tombstone, struct buf *out,
-                        struct error *err)
+/* ---- the format ---- */
+
+static bool avro_plan(const struct format_context *context, void **out, struct error *err)
 {
-    struct frame frame;
-    size_t at = frame_open(out);
-    if (!put_key(plan, change->after ? change->after : change->before, out, &frame, err))
-        return false;
-    size_t value_at = out->size;
-    if (!tombstone && !put_value(plan, event, change, out, err))
-        return false;
-    frame.null_value = tombstone;
-    frame.value_size = (uint32_t)(out->size - value_at);
-    size_t headers_at = out->size;
-    const char *header = change->op == 'd' ? "__debezium.newkey" : "__debezium.oldkey";
-    if (change->other && !row_key_header(&plan->key, header, change->other, out, err))
-        return false;
-    frame.headers_size = (uint32_t)(out->size - headers_at);
-    frame_close(out, at, &frame);
-    return true;
+    const struct table *table = context->table;
+    struct arena *arena = context->arena;
+    struct avro_plan *plan = arena_zalloc(arena, sizeof *plan);
+    struct key_form form = { .column = debezium_column };
+    plan->context = *context;
+    row_key_plan(context, &form, &plan->key);
+    plan->columns = arena_array(arena, table->column_count, sizeof *plan->columns);
+    plan->keys = arena_array(arena, table->key_count + 1u, sizeof *plan->keys);
+    plan->messages = debezium_messages_of(context, &plan->key);
+    plan->messages.put_key = put_key;
+    plan->messages.put_value = put_value;
+    for (uint16_t i = 0; i < table->column_count; i++) {
+        plan->columns[i] = avro_column(context, &table->columns[i], false);
+        if (!plan->columns[i].put)
+            return error_set(err, ERROR_DATA,
+                             "column '%.*s': avro-confluent has no form for type "
+                             "%.*s",
+                             BYTES_ARGS(table->columns[i].name),
+                             BYTES_ARGS(table->columns[i].source_type));
+    }
+    for (uint16_t i = 0; i < table->key_count; i++)
+        plan->keys[i] = avro_column(context, &table->columns[table->key_columns[i]], true);
+    *out = plan;
+    return names_differ(table, arena, err) && register_key(plan, err);
 }
 
 static bool avro_encode(void *context, const struct event *event, struct buf *out,
@@ -621,19 +605,8 @@ static bool avro_encode(void *context, const struct event *event, struct buf *ou
 {
     struct avro_plan *plan = context;
     struct event placed = debezium_placed(event);
-    bool tombstones = plan->context.options->tombstones && plan->context.table->key_count > 0;
-    if (!register_value(plan, placed.origin->connector, err))
-        return false;
-    struct row_change changes[2];
-    uint32_t count = row_changes(&plan->key, event, plan->merged, changes);
-    for (uint32_t i = 0; i < count; i++) {
-        if (!put_message(plan, &placed, &changes[i], false, out, err))
-            return false;
-        if (changes[i].op == 'd' && tombstones &&
-            !put_message(plan, &placed, &changes[i], true, out, err))
-            return false;
-    }
-    return true;
+    return register_value(plan, placed.origin->connector, err) &&
+           debezium_messages_put(&plan->messages, plan, &placed, out, err);
 }
 
 static bool avro_change(void *context, const struct event *event, struct buf *out,

@@ -6,47 +6,25 @@
  *   key    {"id":1001}
  *   value  {"before":..,"after":..,"source":{..},"transaction":null,"op":"u","ts_ms":..,..}
  *
- * A change of the key is a DELETE of the old one and an INSERT of the new one, each with a header
- * that names the other; a tombstone follows each DELETE. All that is alike for the rows of a table
- * version is written once, when the plan is made. */
+ * Which messages an event becomes stands in debezium_message.h. All that is alike for the rows of a
+ * table version is written once, when the plan is made. */
 #include "engine/base/clock.h"
 #include "engine/base/digits.h"
 #include "sinks/kafka/debezium_change.h"
+#include "sinks/kafka/debezium_message.h"
 #include "sinks/kafka/debezium_schema.h"
 #include "sinks/kafka/debezium_source.h"
 #include "sinks/kafka/debezium_transaction.h"
-#include "sinks/kafka/row_key.h"
 
 struct debezium_plan {
     struct format_context context;
     struct row_key key;
     struct json_column *columns;
-    struct value *merged;    /* room for an `after` completed from its `before` */
+    struct debezium_messages messages;
     const char *connector;   /* that the head was made for */
     struct bytes head, tail; /* around the envelope's members: with the schema, when wanted */
     struct debezium_source *source;
 };
-
-static bool debezium_plan(const struct format_context *context, void **out, struct error *err)
-{
-    struct debezium_plan *plan = arena_zalloc(context->arena, sizeof *plan);
-    const struct table *table = context->table;
-    plan->context = *context;
-    plan->columns = arena_array(context->arena, table->column_count, sizeof *plan->columns);
-    for (uint16_t i = 0; i < table->column_count; i++)
-        plan->columns[i] = debezium_column(context, &table->columns[i], false);
-    if (!json_columns_check(plan->columns, table, err))
-        return false;
-    plan->merged = arena_array(context->arena, table->column_count, sizeof *plan->merged);
-    plan->tail = BYTES_LITERAL("}");
-    plan->source = debezium_source_plan(context);
-    struct key_form form = { .column = debezium_column };
-    if (context->options->include_schema)
-        debezium_key_schema(context, &form.head, &form.tail);
-    row_key_plan(context, &form, &plan->key);
-    *out = plan;
-    return true;
-}
 
 /* The source's kind is first known by its first event. */
 static void plan_connector(struct debezium_plan *plan, const char *connector)
@@ -93,9 +71,10 @@ static bool put_image(const struct debezium_plan *plan, const struct value *row,
     return true;
 }
 
-static bool put_value(const struct debezium_plan *plan, const struct event *event,
+static bool put_value(const void *context, const struct event *event,
                       const struct row_change *change, struct buf *out, struct error *err)
 {
+    const struct debezium_plan *plan = context;
     int64_t now_us = clock_wall_us();
     buf_bytes(out, plan->head);
     bool gone = change->op == 'd' && change->before;
@@ -116,26 +95,35 @@ static bool put_value(const struct debezium_plan *plan, const struct event *even
     return true;
 }
 
-/* A tombstone has the key and the headers of the DELETE before it. */
-static bool put_message(const struct debezium_plan *plan, const struct event *event,
-                        const struct row_change *change, bool tombstone, struct buf *out,
-                        struct error *err)
+static bool put_key(const void *context, const struct value *row, struct buf *out,
+                    struct frame *frame, struct error *err)
 {
-    struct frame frame;
-    size_t at = frame_open(out);
-    if (!row_key_put(&plan->key, change->after ? change->after : change->before, out, &frame, err))
+    const struct debezium_plan *plan = context;
+    return row_key_put(&plan->key, row, out, frame, err);
+}
+
+/* ---- the format ---- */
+
+static bool debezium_plan(const struct format_context *context, void **out, struct error *err)
+{
+    struct debezium_plan *plan = arena_zalloc(context->arena, sizeof *plan);
+    const struct table *table = context->table;
+    plan->context = *context;
+    plan->columns = arena_array(context->arena, table->column_count, sizeof *plan->columns);
+    for (uint16_t i = 0; i < table->column_count; i++)
+        plan->columns[i] = debezium_column(context, &table->columns[i], false);
+    if (!json_columns_check(plan->columns, table, err))
         return false;
-    size_t value_at = out->size;
-    if (!tombstone && !put_value(plan, event, change, out, err))
-        return false;
-    frame.null_value = tombstone;
-    frame.value_size = (uint32_t)(out->size - value_at);
-    size_t headers_at = out->size;
-    const char *header = change->op == 'd' ? "__debezium.newkey" : "__debezium.oldkey";
-    if (change->other && !row_key_header(&plan->key, header, change->other, out, err))
-        return false;
-    frame.headers_size = (uint32_t)(out->size - headers_at);
-    frame_close(out, at, &frame);
+    plan->tail = BYTES_LITERAL("}");
+    plan->source = debezium_source_plan(context);
+    struct key_form form = { .column = debezium_column };
+    if (context->options->include_schema)
+        debezium_key_schema(context, &form.head, &form.tail);
+    row_key_plan(context, &form, &plan->key);
+    plan->messages = debezium_messages_of(context, &plan->key);
+    plan->messages.put_key = put_key;
+    plan->messages.put_value = put_value;
+    *out = plan;
     return true;
 }
 
@@ -145,17 +133,7 @@ static bool debezium_encode(void *context, const struct event *event, struct buf
     struct debezium_plan *plan = context;
     struct event placed = debezium_placed(event);
     plan_connector(plan, placed.origin->connector);
-    bool tombstones = plan->context.options->tombstones && plan->context.table->key_count > 0;
-    struct row_change changes[2];
-    uint32_t count = row_changes(&plan->key, event, plan->merged, changes);
-    for (uint32_t i = 0; i < count; i++) {
-        if (!put_message(plan, &placed, &changes[i], false, out, err))
-            return false;
-        if (changes[i].op == 'd' && tombstones &&
-            !put_message(plan, &placed, &changes[i], true, out, err))
-            return false;
-    }
-    return true;
+    return debezium_messages_put(&plan->messages, plan, &placed, out, err);
 }
 
 /* ---- schema changes ---- */
