@@ -34,6 +34,12 @@ static inline bool bytes_is(struct bytes a, const char *text)
     return bytes_equal(a, bytes_from(text));
 }
 
+static inline bool bytes_begins(struct bytes text, const char *prefix)
+{
+    size_t size = strlen(prefix);
+    return text.size >= size && (size == 0 || memcmp(text.data, prefix, size) == 0);
+}
+
 /* Order of memcmp, a prefix first. */
 static inline int bytes_compare(struct bytes a, struct bytes b)
 {

@@ -146,6 +146,7 @@ TEXT_OF(avro_hex, put_hex)
 TEXT_OF(avro_uuid, put_uuid)
 TEXT_OF(avro_address, put_address)
 TEXT_OF(avro_zoned_time, put_zoned_time)
+TEXT_OF(avro_interval_iso, put_interval_iso)
 
 static bool avro_bits(const struct json_column *column, const struct value *value, struct buf *out)
 {
@@ -282,6 +283,18 @@ static bool avro_point_text(const struct json_column *column, const struct value
     return true;
 }
 
+static bool avro_interval(const struct json_column *column, const struct value *value,
+                          struct buf *out)
+{
+    (void)column;
+    struct interval interval;
+    int64_t micros;
+    if (!interval_of_text(value_bytes(value), &interval) || !interval_micros(&interval, &micros))
+        return false;
+    avro_put_long(out, micros);
+    return true;
+}
+
 static bool avro_scaled(const struct json_column *column, const struct value *value,
                         struct buf *out)
 {
@@ -350,6 +363,8 @@ static json_put form_of(json_put json, const char *type)
         { put_bit_text, avro_bit_text },
         { put_point_text, avro_point_text },
         { put_zoned_time, avro_zoned_time },
+        { put_interval, avro_interval },
+        { put_interval_iso, avro_interval_iso },
         { put_scaled, avro_scaled },
         { put_uuid, avro_uuid },
         { put_address, avro_address },

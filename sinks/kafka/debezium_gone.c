@@ -26,6 +26,10 @@ static const struct {
       ".ZonedTime",
       { TEXT("\"00:00:00Z\""), TEXT("\22"
                                     "00:00:00Z") } },
+    { "string",
+      ".Interval",
+      { TEXT("\"P0Y0M0DT0H0M0S\""), TEXT("\34"
+                                         "P0Y0M0DT0H0M0S") } },
     { "string", "", { TEXT("\"\""), TEXT("\0") } },
     { "struct",
       ".VariableScaleDecimal",

@@ -80,11 +80,6 @@ static struct carrier binary_carrier(const struct kafka_options *options)
     return carriers[options->binary];
 }
 
-static bool begins(struct bytes text, const char *word)
-{
-    return text.size >= strlen(word) && memcmp(text.data, word, strlen(word)) == 0;
-}
-
 /* What PostgreSQL's source reads as text, and Debezium as something else. */
 static struct carrier text_carrier(const struct column *column, const struct kafka_options *options)
 {
@@ -93,16 +88,22 @@ static struct carrier text_carrier(const struct column *column, const struct kaf
         [DECIMAL_STRING] = { "string", NULL, put_text, 0 },
         [DECIMAL_DOUBLE] = { "double", NULL, put_decimal_double, 0 },
     };
+    static const struct carrier intervals[] = {
+        [INTERVAL_NUMERIC] = { "int64", "io.debezium.time.MicroDuration", put_interval, 0 },
+        [INTERVAL_STRING] = { "string", "io.debezium.time.Interval", put_interval_iso, 0 },
+    };
     struct bytes type = column->source_type;
     if (bytes_is(type, "numeric"))
         return numerics[options->decimal];
     if (bytes_is(type, "bit(1)") || bytes_is(type, "bit varying(1)"))
         return (struct carrier){ "boolean", NULL, put_bit_text, 0 };
-    if (begins(type, "bit(") || begins(type, "bit varying"))
+    if (bytes_begins(type, "interval"))
+        return intervals[options->interval];
+    if (bytes_begins(type, "bit(") || bytes_begins(type, "bit varying"))
         return (struct carrier){ "bytes", "io.debezium.data.Bits", put_bits_text, 0 };
     if (bytes_is(type, "point"))
         return (struct carrier){ "struct", "io.debezium.data.geometry.Point", put_point_text, 0 };
-    if (begins(type, "time") && type.size > 15 &&
+    if (bytes_begins(type, "time") && type.size > 15 &&
         memcmp(type.data + type.size - 15, " with time zone", 15) == 0)
         return (struct carrier){ "string", "io.debezium.time.ZonedTime", put_zoned_time, 0 };
     const char *name = bytes_is(type, "xml")        ? "io.debezium.data.Xml"

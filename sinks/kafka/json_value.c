@@ -19,6 +19,9 @@ const char *json_refusal_cure(const struct column *column)
     if (bytes_is(column->source_type, "numeric"))
         return ": NaN, an infinity, or more than 1000 digits; decimal.handling.mode: string "
                "carries it";
+    if (bytes_begins(column->source_type, "interval"))
+        return ": an infinity, or more than 292000 years; interval.handling.mode: string carries "
+               "it";
     return "";
 }
 
@@ -477,6 +480,29 @@ bool put_zoned_time(const struct json_column *column, const struct value *value,
     bool ok = zoned_time_of_text(value_bytes(value), out);
     buf_u8(out, '"');
     return ok;
+}
+
+bool put_interval(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    (void)column;
+    struct interval interval;
+    int64_t micros;
+    if (!interval_of_text(value_bytes(value), &interval) || !interval_micros(&interval, &micros))
+        return false;
+    json_put_int(out, micros);
+    return true;
+}
+
+/* What has none of its fields, as `infinity`, is its text. */
+bool put_interval_iso(const struct json_column *column, const struct value *value, struct buf *out)
+{
+    struct interval interval;
+    if (!interval_of_text(value_bytes(value), &interval))
+        return put_text(column, value, out);
+    buf_u8(out, '"');
+    interval_put_iso(&interval, out);
+    buf_u8(out, '"');
+    return true;
 }
 
 bool put_scaled(const struct json_column *column, const struct value *value, struct buf *out)

@@ -91,6 +91,9 @@ bool put_bits_text(const struct json_column *column, const struct value *value, 
 bool put_bit_text(const struct json_column *column, const struct value *value, struct buf *out);
 bool put_point_text(const struct json_column *column, const struct value *value, struct buf *out);
 bool put_zoned_time(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_interval(const struct json_column *column, const struct value *value, struct buf *out);
+bool put_interval_iso(const struct json_column *column, const struct value *value,
+                      struct buf *out);
 /* {"scale":2,"value":..} */
 bool put_scaled(const struct json_column *column, const struct value *value, struct buf *out);
 bool put_uuid(const struct json_column *column, const struct value *value, struct buf *out);

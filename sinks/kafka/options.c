@@ -13,6 +13,7 @@ static const char *const strategies[] = { "hash-by-key", "hash-by-table", "all-t
 static const char *const guarantees[] = { "exactly-once", "at-least-once", NULL };
 static const char *const decimal_modes[] = { "precise", "string", "double", NULL };
 static const char *const unsigned_modes[] = { "long", "precise", NULL };
+static const char *const interval_modes[] = { "numeric", "string", NULL };
 static const char *const time_modes[] = { "adaptive_time_microseconds", "adaptive", "connect",
                                           NULL };
 static const char *const binary_modes[] = { "bytes", "base64", "base64-url-safe", "hex", NULL };
@@ -148,6 +149,13 @@ const struct setting kafka_settings[] = {
       .default_text = "long",
       .choices = unsigned_modes,
       .help = "BIGINT UNSIGNED as a number, or as a DECIMAL of scale 0." },
+    { .name = "interval.handling.mode",
+      .type = SETTING_CHOICE,
+      .offset = FIELD(interval),
+      .default_text = "numeric",
+      .choices = interval_modes,
+      .help = "PostgreSQL's interval as microseconds, of which a month has those of 30.4375 days, "
+              "or as a text of ISO 8601, which is exact." },
     { .name = "time.precision.mode",
       .type = SETTING_CHOICE,
       .offset = FIELD(time),

@@ -16,6 +16,7 @@ enum kafka_value_format {
 enum partition_strategy { PARTITION_BY_KEY, PARTITION_BY_TABLE, PARTITION_ALL_TO_ZERO };
 enum delivery_guarantee { DELIVERY_EXACTLY_ONCE, DELIVERY_AT_LEAST_ONCE };
 enum decimal_mode { DECIMAL_PRECISE, DECIMAL_STRING, DECIMAL_DOUBLE };
+enum interval_mode { INTERVAL_NUMERIC, INTERVAL_STRING };
 enum unsigned_mode { UNSIGNED_LONG, UNSIGNED_PRECISE };
 enum time_mode { TIME_ADAPTIVE_MICROSECONDS, TIME_ADAPTIVE, TIME_CONNECT };
 enum binary_mode { BINARY_BYTES, BINARY_BASE64, BINARY_BASE64_URL_SAFE, BINARY_HEX };
@@ -37,7 +38,7 @@ struct kafka_options {
     bool tells_transactions;
     struct bytes boundary_topic;
     bool tombstones;
-    int decimal, bigint_unsigned, time, binary, zero_date;
+    int decimal, bigint_unsigned, interval, time, binary, zero_date;
     struct bytes placeholder;
     bool create_topics;
     int64_t topic_partitions, topic_replication;

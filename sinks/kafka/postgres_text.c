@@ -129,6 +129,107 @@ bool zoned_time_of_text(struct bytes text, struct buf *out)
     return true;
 }
 
+/* ---- intervals ---- */
+
+/* Up to 12 digits, behind a sign or none. */
+static bool take_count(struct bytes *rest, int *sign, int64_t *out)
+{
+    enum { COUNT_DIGITS = 12 };
+    size_t at = rest->size > 0 && (rest->data[0] == '-' || rest->data[0] == '+');
+    size_t first = at;
+    *sign = at && rest->data[0] == '-' ? -1 : 1;
+    *out = 0;
+    for (; at < rest->size && rest->data[at] >= '0' && rest->data[at] <= '9'; at++) {
+        if (at - first == COUNT_DIGITS)
+            return false;
+        *out = *out * 10 + (rest->data[at] - '0');
+    }
+    *rest = (struct bytes){ rest->data + at, rest->size - at };
+    return at > first;
+}
+
+static bool take_word(struct bytes *rest, const char *word)
+{
+    bool there = bytes_begins(*rest, word);
+    size_t size = there ? strlen(word) : 0;
+    *rest = (struct bytes){ rest->data + size, rest->size - size };
+    return there;
+}
+
+static bool take_unit(struct bytes *rest, int64_t count, struct interval *out)
+{
+    int64_t *field = take_word(rest, " year")  ? &out->years
+                     : take_word(rest, " mon") ? &out->months
+                     : take_word(rest, " day") ? &out->days
+                                               : NULL;
+    if (!field)
+        return false;
+    *field = count;
+    take_word(rest, "s");
+    return rest->size == 0 || take_word(rest, " ");
+}
+
+/* Behind the hours. */
+static bool take_minutes(struct bytes *rest, int sign, struct interval *out)
+{
+    int minutes, seconds;
+    if (!take_pair(rest, true, &minutes) || !take_pair(rest, true, &seconds))
+        return false;
+    struct bytes fraction = take_fraction(rest);
+    out->minutes = sign * minutes;
+    out->seconds = sign * seconds;
+    for (size_t i = 1; i <= FRACTION_DIGITS; i++)
+        out->micros = out->micros * 10 + (i < fraction.size ? sign * (fraction.data[i] - '0') : 0);
+    return rest->size == 0;
+}
+
+bool interval_of_text(struct bytes text, struct interval *out)
+{
+    struct bytes rest = text;
+    *out = (struct interval){ 0 };
+    bool good = rest.size > 0;
+    while (good && rest.size > 0) {
+        int sign;
+        int64_t count;
+        good = take_count(&rest, &sign, &count);
+        if (good && rest.size > 0 && rest.data[0] == ':') {
+            out->hours = sign * count;
+            good = take_minutes(&rest, sign, out);
+        } else if (good) {
+            good = take_unit(&rest, sign * count, out);
+        }
+    }
+    return good;
+}
+
+bool interval_micros(const struct interval *interval, int64_t *out)
+{
+    static const int64_t month_s = 2629800, day_s = DAY_S, second_us = 1000000;
+    int64_t months = interval->years * 12 + interval->months, days_s = interval->days * day_s;
+    int64_t clock_s = interval->hours * 3600 + interval->minutes * 60 + interval->seconds;
+    int64_t seconds;
+    return !__builtin_mul_overflow(months, month_s, &seconds) &&
+           !__builtin_add_overflow(seconds, days_s + clock_s, &seconds) &&
+           !__builtin_mul_overflow(seconds, second_us, &seconds) &&
+           !__builtin_add_overflow(seconds, interval->micros, out);
+}
+
+void interval_put_iso(const struct interval *interval, struct buf *out)
+{
+    bool negative = interval->seconds < 0 || interval->micros < 0;
+    int64_t micros = interval->micros < 0 ? -interval->micros : interval->micros;
+    int digits = micros ? FRACTION_DIGITS : 0;
+    for (; digits > 0 && micros % 10 == 0; digits--)
+        micros /= 10;
+    buf_printf(out, "P%lldY%lldM%lldDT%lldH%lldM%s%lld", (long long)interval->years,
+               (long long)interval->months, (long long)interval->days, (long long)interval->hours,
+               (long long)interval->minutes, negative ? "-" : "",
+               (long long)(negative ? -interval->seconds : interval->seconds));
+    if (digits > 0)
+        buf_printf(out, ".%0*lld", digits, (long long)micros);
+    buf_u8(out, 'S');
+}
+
 /* ---- numbers ---- */
 
 bool scaled_of_text(struct bytes text, struct scaled *out)

@@ -17,10 +17,9 @@ from test_postgres import DECLARED, types_of
 
 # Debezium leaves these out, or gives their text as bytes; we give it as a text.
 UNKNOWN = {"xid8", "composite", "multirange", "box", "polygon", "pg_lsn"}
-# interval: microseconds, for which a month has 30.4 days; we give PostgreSQL's text.
 # numeric(3,-2): Debezium takes the scale for 2046; numeric(2,5): it tells fewer digits than scale.
 # Debezium loses the values of `name`.
-OTHERWISE = UNKNOWN | {"interval", "numeric_coarse", "numeric_fine", "name"}
+OTHERWISE = UNKNOWN | {"numeric_coarse", "numeric_fine", "name"}
 # Values that Debezium drops or writes otherwise: infinities are large numbers, or NULL; arrays of
 # more dimensions are lists of NULLs; and those for which Java has more digits.
 NOT_THESE = {"'infinity'", "'-infinity'", "'Infinity'", "'-Infinity'", "'NaN'", "'[0:1]={1,2}'",
@@ -39,7 +38,8 @@ DEFAULTS = (
     "h varchar(10) DEFAULT 'x'", "i bigint NOT NULL DEFAULT 7",
     "n bytea DEFAULT '\\x00ff'", "o time DEFAULT '12:34:56'",
     "p smallint DEFAULT -3", "q real DEFAULT 0.5", "s numeric DEFAULT 1.50",
-    "u int NOT NULL DEFAULT 1 + 1", "w char(5) DEFAULT 'ab'")
+    "u int NOT NULL DEFAULT 1 + 1", "w char(5) DEFAULT 'ab'",
+    "x interval NOT NULL DEFAULT '1 mon -2 days 03:04:05.6'")
 
 
 def made(pg, types):
@@ -114,12 +114,13 @@ def test_types_are_those_of_debezium(pg_for, kafka, registry, tmp_path, form):
     made(pg, types)
     pg.execute("CREATE TABLE last (id int PRIMARY KEY)")
     theirs, ours = f"theirs_{pg.schema}", f"ours_{pg.schema}"
-    sink = {"topic.prefix": ours, "provide.transaction.metadata": True,
+    intervals = {"interval.handling.mode": "string" if form == "avro" else "numeric"}
+    sink = {"topic.prefix": ours, "provide.transaction.metadata": True, **intervals,
             **({"debezium-json.include-schema.enabled": True} if form == "json" else
                {"value.format": "avro-confluent", "schema.registry.url": registry.url})}
     settings = avro_settings(registry) if form == "avro" else SETTINGS
     engine = Debezium(os.path.join(tmp_path, "debezium"), pg.source, kafka, pg.schema, theirs,
-                      form, **{**settings, "schema.include.list": pg.schema,
+                      form, **{**settings, **intervals, "schema.include.list": pg.schema,
                                "provide.transaction.metadata": "true",
                                "time.precision.mode": "adaptive_time_microseconds"}).start()
     try:

@@ -74,7 +74,8 @@ def messages_of(pg, kafka):
 def test_every_type_arrives_exactly(pg_for, postgres_version, kafka, registry, form):
     pg = pg_for(postgres_version)
     pg.clickhouse = kafka  # the sink of its agent
-    options = {"value.format": form, "zero-date.handling.mode": "null"}
+    options = {"value.format": form, "zero-date.handling.mode": "null",
+               "interval.handling.mode": "string"}
     if form == "avro-confluent":
         options.update({"schema.registry.url": registry.url,
                         "bigint.unsigned.handling.mode": "precise"})
@@ -103,6 +104,25 @@ def test_a_number_that_is_none(pg, kafka, registry, form):
         wait_for(lambda: topic in kafka.topics() and kafka.messages(topic), 30, "the row")
         assert str(read(kafka.messages(topic)[0].raw_value)["after"]["v"]).lower() == "nan"
         agent.stop()
+
+
+@pytest.mark.parametrize("form", ["debezium-json", "avro-confluent"])
+def test_an_interval_without_end(pg_for, kafka, registry, form):
+    pg = pg_for("postgres17")  # the first that has them
+    pg.clickhouse = kafka
+    options = {"value.format": form, "schema.registry.url": registry.url}
+    pg.execute("CREATE TABLE t (id int PRIMARY KEY, v interval)",
+               "INSERT INTO t VALUES (1, '-infinity')")
+    agent = pg.agent(sink=options).start()
+    agent.wait_log("column 'v': .*an infinity, or more than 292000 years.*: string carries it")
+    agent.stop()
+    read = kafka_rows.AvroReader(registry).read if form == "avro-confluent" else json.loads
+    topic = f"string.{pg.schema}.{pg.schema}.t"
+    pg.agent(source={"slot.name": f"{pg.schema}_string"},
+             sink={**options, "topic.prefix": f"string.{pg.schema}",
+                   "interval.handling.mode": "string"}).start()
+    wait_for(lambda: topic in kafka.topics() and kafka.messages(topic), 30, "the row")
+    assert read(kafka.messages(topic)[0].raw_value)["after"]["v"] == "-infinity"
 
 
 @pytest.mark.parametrize("form", ["debezium-json-flink", "canal-json", "maxwell-json"])

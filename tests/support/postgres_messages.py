@@ -101,12 +101,23 @@ def _in_utc(text):
     return f"{int(whole) // 3600:02d}:{int(whole) // 60 % 60:02d}:{int(whole) % 60:02d}{fraction}Z"
 
 
+def _iso(text):
+    """1 year 2 mons -3 days +04:05:06.7 as P1Y2M-3DT4H5M6.7S."""
+    years, months, days = (int((re.search(rf"([-+]?\d+) {unit}", text) or [0, 0])[1])
+                           for unit in ("year", "mon", "day"))
+    sign, *clock = re.search(r"([-+]?)(\d+):(\d+):([\d.]+)$", text + " 00:00:00"
+                             if ":" not in text else text).groups()
+    hours, minutes, seconds = (decimal.Decimal(sign + part) for part in clock)
+    seconds = f"{seconds:f}".rstrip("0").rstrip(".") if "." in clock[2] else f"{int(seconds)}"
+    return f"P{years}Y{months}M{days}DT{int(hours)}H{int(minutes)}M{seconds}S"
+
+
 def as_debezium_tells(columns, rows):
     """The texts of read_source() with those types as Debezium's form lets one read them."""
     forms = {"numeric": lambda text: text.rstrip("0").rstrip(".") if "." in text else text,
              "bit": lambda text: text.lstrip("0"), "varbit": lambda text: text.lstrip("0"),
              "point": lambda text: " ".join(str(float(n)) for n in text[1:-1].split(",")),
-             "timetz": _in_utc}
+             "timetz": _in_utc, "interval": _iso}
     told = []
     for row in rows:
         cells = row.split("|")

@@ -105,6 +105,52 @@ static void zoned_times(void **state)
     }
 }
 
+static void intervals(void **state)
+{
+    static const struct {
+        const char *text, *iso; /* NULL: it is none */
+        int64_t micros;         /* -1: too many */
+    } cases[] = {
+        { "00:00:00", "P0Y0M0DT0H0M0S", 0 },
+        { "1 year 2 mons 3 days 04:05:06.789", "P1Y2M3DT4H5M6.789S", 37091106789000 },
+        { "-1 days +00:00:01", "P0Y0M-1DT0H0M1S", -86399000000 },
+        { "-1 years -2 mons +3 days -04:05:06.7", "P-1Y-2M3DT-4H-5M-6.7S", -36572706700000 },
+        { "-00:00:00.5", "P0Y0M0DT0H0M-0.5S", -500000 },
+        { "00:00:00.000001", "P0Y0M0DT0H0M0.000001S", 1 },
+        { "-00:00:30", "P0Y0M0DT0H0M-30S", -30000000 },
+        { "1 day", "P0Y0M1DT0H0M0S", 86400000000 },
+        { "2 years", "P2Y0M0DT0H0M0S", 63115200000000 },
+        { "2562047788:00:54.775807", "P0Y0M0DT2562047788H0M54.775807S", INT64_MAX },
+        { "178000000 years", "P178000000Y0M0DT0H0M0S", -1 },
+        { "infinity", NULL, 0 },
+        { "", NULL, 0 },
+        { "1", NULL, 0 },
+        { "1 week", NULL, 0 },
+        { "1 day2", NULL, 0 },
+        { "01:02", NULL, 0 },
+        { "01:02:03x", NULL, 0 },
+        { "- days", NULL, 0 },
+        { "1234567890123 days", NULL, 0 },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf iso;
+        struct interval interval;
+        int64_t micros = -1;
+        buf_init(&iso, 100);
+        bool good = interval_of_text(bytes_from(cases[i].text), &interval);
+        if (good)
+            interval_put_iso(&interval, &iso);
+        if (good != (cases[i].iso != NULL) ||
+            (good && (!bytes_is(buf_view(&iso), cases[i].iso) ||
+                      interval_micros(&interval, &micros) != (cases[i].micros != -1) ||
+                      (cases[i].micros != -1 && micros != cases[i].micros))))
+            fail_msg("'%s' gives %.*s, %lld", cases[i].text, BYTES_ARGS(buf_view(&iso)),
+                     (long long)micros);
+        buf_done(&iso);
+    }
+}
+
 static void numbers(void **state)
 {
     static const struct {
@@ -129,6 +175,7 @@ static void numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(bits), cmocka_unit_test(points),
-                                        cmocka_unit_test(zoned_times), cmocka_unit_test(numbers) };
+                                        cmocka_unit_test(zoned_times), cmocka_unit_test(intervals),
+                                        cmocka_unit_test(numbers) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
