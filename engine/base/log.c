@@ -162,6 +162,16 @@ static int conversion_print(struct conversion *c, char *room, size_t size, va_li
 }
 #pragma GCC diagnostic pop
 
+/* Three dots end what is cut, between two characters. */
+static size_t cut(char *text, size_t room)
+{
+    size_t end = room - 4;
+    while (end > 0 && ((unsigned char)text[end] & 0xc0) == 0x80)
+        end--;
+    memcpy(text + end, "...", 3);
+    return end + 3;
+}
+
 static const char *line_convert(struct log_line *line, const char *format, va_list *args)
 {
     struct conversion conversion;
@@ -169,7 +179,7 @@ static const char *line_convert(struct log_line *line, const char *format, va_li
     char text[1024];
     int length = conversion_print(&conversion, text, sizeof text, args);
     ASSERT(length >= 0);
-    line_put(line, text, (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
+    line_put(line, text, (size_t)length < sizeof text ? (size_t)length : cut(text, sizeof text));
     return format;
 }
 

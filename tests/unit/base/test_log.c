@@ -110,6 +110,23 @@ static void test_a_line_has_an_end(void **unused)
     const char *text = captured(&lines);
     assert_true(strlen(text) < 4300);
     assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+    assert_string_equal(text + strlen(text) - 5, "x...\n");
+}
+
+static void test_a_cut_value_ends_with_a_whole_character(void **unused)
+{
+    (void)unused;
+    for (size_t shift = 0; shift < 3; shift++) {
+        char value[3000];
+        memset(value, 'x', shift);
+        for (size_t i = shift; i < sizeof value - 3; i += 3)
+            memcpy(value + i, "\xe6\x95\xb0", 4);
+        struct capture lines;
+        capture(&lines);
+        log_info("cut value=%s", value);
+        const char *text = captured(&lines);
+        assert_string_equal(text + strlen(text) - 7, "\xe6\x95\xb0...\n");
+    }
 }
 
 static void test_other_formats(void **unused)
@@ -154,6 +171,7 @@ int main(void)
         cmocka_unit_test(test_message_context_keys),
         cmocka_unit_test(test_values_from_outside_forge_nothing),
         cmocka_unit_test(test_a_line_has_an_end),
+        cmocka_unit_test(test_a_cut_value_ends_with_a_whole_character),
         cmocka_unit_test(test_other_formats),
         cmocka_unit_test(test_the_same_line_again_is_counted),
     };
