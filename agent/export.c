@@ -143,6 +143,8 @@ static void put_table(struct export *export, const struct table *table)
     put_bytes(&json, "comment", table->comment);
     put_flag(&json, "system_versioned", table->system_versioned);
     json_member_uint(&json, "source_id", table->source_id);
+    json_member_uint(&json, "columns_ever", table->columns_ever);
+    json_member_uint(&json, "storage", table->storage);
     json_key(&json, BYTES_LITERAL("columns"));
     json_array(&json);
     for (uint16_t i = 0; i < table->column_count; i++)

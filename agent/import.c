@@ -194,6 +194,8 @@ static struct table *read_table(struct fields *in)
     table->comment = take_bytes(in, "comment");
     table->system_versioned = take_flag(in, "system_versioned");
     table->source_id = (uint32_t)take_number(in, "source_id", UINT32_MAX);
+    table->columns_ever = (uint32_t)take_number(in, "columns_ever", UINT32_MAX);
+    table->storage = (uint32_t)take_number(in, "storage", UINT32_MAX);
     const json_t *list = take_list(in, "columns", UINT16_MAX);
     size_t count = json_array_size(list);
     struct column *columns = arena_array(in->arena, count + 1, sizeof *columns);

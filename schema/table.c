@@ -14,7 +14,13 @@
 #include "engine/base/error.h"
 #include "engine/base/reader.h"
 
-enum { TABLE_FORMAT = 3, TABLE_FORMAT_LEAVES = 3, TABLE_FORMAT_FIRST = 1, COLUMN_BYTES_MIN = 30 };
+enum {
+    TABLE_FORMAT = 4,
+    TABLE_FORMAT_STORAGE = 4,
+    TABLE_FORMAT_LEAVES = 3,
+    TABLE_FORMAT_FIRST = 1,
+    COLUMN_BYTES_MIN = 30
+};
 enum {
     FLAG_FIXED = 1,
     FLAG_BOOLEAN = 2,
@@ -120,8 +126,8 @@ static void column_encode(const struct column *column, struct buf *out)
     buf_sized(out, column->default_text);
     buf_sized(out, column->comment);
     const struct type *type = &column->type;
-    buf_u8(out, type->kind == TYPE_ARRAY ? (uint8_t)(FLAG_ARRAY | type->element)
-                                         : (uint8_t)type->kind);
+    buf_u8(out,
+           type->kind == TYPE_ARRAY ? (uint8_t)(FLAG_ARRAY | type->element) : (uint8_t)type->kind);
     buf_u8(out, type->bits);
     buf_u8(out, type->precision);
     buf_u8(out, type->scale);
@@ -155,6 +161,8 @@ void table_encode(const struct table *table, struct buf *out)
     buf_u8(out, table->system_versioned);
     buf_le(out, table->source_id, 4);
     buf_sized(out, table->leaves);
+    buf_le(out, table->columns_ever, 4);
+    buf_le(out, table->storage, 4);
     buf_le(out, table->column_count, 2);
     for (uint16_t i = 0; i < table->column_count; i++)
         column_encode(&table->columns[i], out);
@@ -237,6 +245,10 @@ bool table_decode(struct bytes record, struct arena *arena, struct table **out, 
     table->source_id = format > TABLE_FORMAT_FIRST ? (uint32_t)reader_le(&in, 4) : 0;
     if (format >= TABLE_FORMAT_LEAVES)
         table->leaves = take_sized(&in, arena);
+    if (format >= TABLE_FORMAT_STORAGE) {
+        table->columns_ever = (uint32_t)reader_le(&in, 4);
+        table->storage = (uint32_t)reader_le(&in, 4);
+    }
     table->column_count = (uint16_t)reader_le(&in, 2);
     if (in.failed || (size_t)table->column_count * COLUMN_BYTES_MIN > in.rest.size ||
         !table->name.data)

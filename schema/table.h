@@ -45,6 +45,10 @@ struct table {
     uint32_t source_id;    /* the source's own number of it (PostgreSQL: OID); 0: none */
     struct bytes leaves;   /* of a partitioned one of PostgreSQL: OIDs of its leaves, sorted, with
                               commas between; NULL: none, or not known */
+    uint32_t columns_ever; /* of PostgreSQL: how many columns it has had, dropped ones too; 0: not
+                              known */
+    uint32_t storage;      /* of PostgreSQL: number of its file, another one once its rows were
+                              written anew; 0: not known */
     const struct table *previous;
 };
 

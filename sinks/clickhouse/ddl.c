@@ -46,7 +46,7 @@ static bool text_is_number(struct bytes text)
         else if (!(c == '-' && i == 0))
             return false;
     }
-    return digit && text.size < 80;
+    return digit;
 }
 
 /* "2020-01-01..." in years that every server reads in a text. */
@@ -82,7 +82,7 @@ static bool bit_literal(struct bytes text, uint64_t *out)
 static bool default_is_number(enum type_kind kind)
 {
     return kind == TYPE_INT || kind == TYPE_UINT || kind == TYPE_FLOAT || kind == TYPE_DOUBLE ||
-           kind == TYPE_DECIMAL || kind == TYPE_YEAR;
+           kind == TYPE_YEAR;
 }
 
 /* The column's default as a literal. False: none that ClickHouse reads alike. */
@@ -96,6 +96,8 @@ static bool literal(const struct column *column, struct buf *sql)
                    text_is_date(text));
     if (default_is_number(kind) && text_is_number(text))
         buf_bytes(sql, text);
+    else if (kind == TYPE_DECIMAL && text_is_number(text))
+        sql_string(sql, text); /* a number with a fraction would be a double */
     else if (kind == TYPE_BIT && bit_literal(text, &bits))
         buf_printf(sql, "%llu", (unsigned long long)bits);
     else if (quoted)

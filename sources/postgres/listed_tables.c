@@ -29,11 +29,13 @@ void table_quote(struct buf *out, const struct table *table)
 
 /* ---- the statements ---- */
 
-enum table_cell { T_OID, T_SCHEMA, T_NAME, T_KIND, T_IDENTITY, T_COMMENT, T_DATABASE, T_LEAVES, T_COUNT };
+enum table_cell { T_OID, T_SCHEMA, T_NAME, T_KIND, T_IDENTITY, T_COMMENT, T_DATABASE, T_LEAVES,
+                  T_EVER, T_STORAGE, T_COUNT };
 
 static const char tables_sql[] =
     "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, "
-    "obj_description(c.oid, 'pg_class'), current_database(), " LISTED_LEAVES " FROM pg_class c "
+    "obj_description(c.oid, 'pg_class'), current_database(), " LISTED_LEAVES ", c.relnatts, c.relfilenode FROM "
+    "pg_class c "
     "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relpersistence = 'p' "
     "AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')";
 
@@ -45,16 +47,31 @@ const char *listed_kinds(const struct postgres_options *options)
 }
 
 enum column_cell { C_TABLE, C_NAME, C_ATTNUM, C_NOT_NULL, C_GENERATED, C_IDENTITY, C_DECLARED, C_TYPE,
-                   C_TYPMOD, C_DEFAULT, C_COMMENT, C_COLLATION_OID, C_COLLATION, C_COUNT };
+                   C_TYPMOD, C_DEFAULT, C_COMMENT, C_COLLATION_OID, C_COLLATION, C_FILL, C_DOUBT, C_COUNT };
 static const char columns_sql[] =
     "SELECT a.attrelid, a.attname, a.attnum, a.attnotnull, a.attgenerated, a.attidentity, "
     "format_type(a.atttypid, a.atttypmod), a.atttypid, a.atttypmod, "
     "pg_get_expr(d.adbin, d.adrelid), col_description(a.attrelid, a.attnum), a.attcollation, "
     "CASE WHEN a.attcollation <> t.typcollation THEN (SELECT quote_ident(n.nspname) || '.' || "
     "quote_ident(l.collname) FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace "
-    "WHERE l.oid = a.attcollation) END FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
-    "LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum "
+    "WHERE l.oid = a.attcollation) END, ";
+static const char columns_from_sql[] =
+    " FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
+    "LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum ";
+static const char columns_of_sql[] =
     "WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid = ANY (";
+
+/* What an ADD COLUMN told the server to take for rows that lack it, until they are written anew. A
+ * partitioned table has it in its leaves. Where it is gone, a default says nothing of these rows. */
+static const char fills_sql[] = "m.fill, m.fill IS NULL AND (d.adbin IS NOT NULL OR "
+                                "t.typdefault IS NOT NULL OR t.typdelim <> ',')";
+static const char fills_from_sql[] =
+    "JOIN pg_class r ON r.oid = a.attrelid LEFT JOIN LATERAL (SELECT a.attmissingval::text::text[] "
+    "AS fill WHERE a.atthasmissing AND t.typdelim = ',' UNION ALL SELECT "
+    "l.attmissingval::text::text[] FROM pg_partition_tree(a.attrelid) p JOIN pg_attribute l ON "
+    "l.attrelid = p.relid AND l.attname = a.attname WHERE r.relkind = 'p' AND p.isleaf AND "
+    "l.atthasmissing AND t.typdelim = ',' LIMIT 1) v ON true "
+    "CROSS JOIN LATERAL (SELECT v.fill[1]) m(fill) ";
 
 enum key_cell { K_TABLE, K_INDEX, K_NAME, K_PRIMARY, K_IDENTITY, K_ATTNUM, K_NOT_NULL, K_COUNT };
 static const char keys_sql[] =
@@ -121,6 +138,15 @@ static void draft_column(const struct bytes *cells, const struct user_types *use
 static bool column_is_carried(const struct bytes *cells, bool generated)
 {
     return cells[C_GENERATED].size == 0 || (generated && bytes_is(cells[C_GENERATED], "s"));
+}
+
+/* As set_default() gives a literal. */
+static struct listed_fill fill_of(const struct bytes *cells, const struct column *column)
+{
+    struct listed_fill fill = { .text = cells[C_FILL], .doubt = bytes_is(cells[C_DOUBT], "t") };
+    if (fill.text.data && column->type.boolean)
+        fill.text = bytes_is(fill.text, "t") ? BYTES_LITERAL("1") : BYTES_LITERAL("0");
+    return fill;
 }
 
 /* ---- keys ---- */
@@ -196,15 +222,21 @@ static void draft_table(const struct listing *listing, uint32_t row, uint32_t *c
     table->schema = cells[T_SCHEMA];
     table->name = cells[T_NAME];
     table->leaves = cells[T_LEAVES];
+    table->columns_ever = oid_of(cells[T_EVER]);
+    table->storage = oid_of(cells[T_STORAGE]);
     if (options->comments)
         table->comment = cells[T_COMMENT];
     uint32_t end = rows_of(&listing->columns, C_COUNT, table->source_id, column_at);
     struct column *columns = arena_array(arena, end - *column_at + 1, sizeof *columns);
+    struct listed_fill *fills = arena_array(arena, end - *column_at + 1, sizeof *fills);
     for (; *column_at < end; ++*column_at) {
         const struct bytes *column = &listing->columns.cells[*column_at * C_COUNT];
         out->generated |= bytes_is(column[C_GENERATED], "s");
-        if (column_is_carried(column, generated))
-            draft_column(column, &listing->users, options, arena, &columns[table->column_count++]);
+        if (!column_is_carried(column, generated))
+            continue;
+        struct column *drafted = &columns[table->column_count];
+        draft_column(column, &listing->users, options, arena, drafted);
+        fills[table->column_count++] = fill_of(column, drafted);
     }
     uint32_t keys_end = rows_of(&listing->keys, K_COUNT, table->source_id, key_at);
     out->identity = (char)cells[T_IDENTITY].data[0];
@@ -217,11 +249,12 @@ static void draft_table(const struct listing *listing, uint32_t row, uint32_t *c
     table->columns = columns;
     table_index_keys(arena, table);
     out->table = table;
+    out->fills = fills;
     out->replicable = out->identity == 'f' || (out->identity != 'n' && table->key_count > 0);
 }
 
 static bool details_read(struct session *connection, const struct postgres_options *options,
-                         const uint32_t *oids, size_t count, struct arena *arena,
+                         const uint32_t *oids, size_t count, bool fills, struct arena *arena,
                          struct listing *out, struct error *err)
 {
     struct buf list, sql;
@@ -232,6 +265,10 @@ static bool details_read(struct session *connection, const struct postgres_optio
         buf_printf(&list, "%s%u", i ? "," : "", oids[i]);
     buf_text(&list, "}'::oid[])");
     buf_text(&sql, columns_sql);
+    buf_text(&sql, fills ? fills_sql : "NULL, NULL");
+    buf_text(&sql, columns_from_sql);
+    buf_text(&sql, fills ? fills_from_sql : "");
+    buf_text(&sql, columns_of_sql);
     buf_bytes(&sql, buf_view(&list));
     buf_text(&sql, " ORDER BY a.attrelid, a.attnum");
     bool ok = session_query(connection, buf_view(&sql), arena, &out->columns, err);
@@ -251,7 +288,7 @@ static bool details_read(struct session *connection, const struct postgres_optio
                            err);
 }
 
-/* Keeps the rows of listing->tables that the filter wants. */
+/* Keeps the rows of listing->tables that the filter wants; without one with fills. */
 static bool drafts_make(struct session *connection, const struct postgres_options *options,
                         const struct table_filter *filter, bool generated, struct arena *arena,
                         struct listing *listing, struct listed_table **out, size_t *count,
@@ -273,7 +310,7 @@ static bool drafts_make(struct session *connection, const struct postgres_option
     *out = arena_array(arena, kept + 1u, sizeof **out);
     if (kept == 0)
         return true;
-    if (!details_read(connection, options, oids, kept, arena, listing, err))
+    if (!details_read(connection, options, oids, kept, !filter, arena, listing, err))
         return false;
     uint32_t column_at = 0, key_at = 0;
     for (uint32_t i = 0; i < kept; i++)

@@ -15,8 +15,15 @@
 /* SQL: is pg_class c a table here? */
 const char *listed_kinds(const struct postgres_options *options);
 
+/* What the rows from before a column was added hold in it. */
+struct listed_fill {
+    struct bytes text; /* NULL: NULL */
+    bool doubt;        /* or something else: they may have been written anew since */
+};
+
 struct listed_table {
     struct table *table;
+    const struct listed_fill *fills; /* of the columns; of listed_table_read() alone */
     char identity; /* d, n, f, i */
     bool partitioned;
     bool rootless; /* and the server is too old to publish it */

@@ -3,7 +3,8 @@
  * The log reader's state, shared by postgres.c (the driver's table), wal_start.c (connecting and
  * choosing where to begin), wal_timeline.c (another server in the source's place), wal_stream.c
  * (frames, transactions, keepalives), wal_rows.c (changes of rows), wal_schema.c (relations to
- * table versions) and wal_discover.c (tables that come and go).
+ * table versions), wal_fill.c (what rows from before a change hold) and wal_discover.c (tables that
+ * come and go).
  *
  * One thread, the intake's, with one exception: the server ends a stream whose reader says nothing
  * for wal_sender_timeout, and the intake may wait that long for a sink. So a thread of our own, the
@@ -147,6 +148,19 @@ void wal_announce(struct wal_source *self, struct batch *batch); /* its transact
 
 /* wal_toast.c: fills the holes of a batch from the tables. */
 bool wal_fill_holes(struct wal_source *self, struct batch *batch, struct error *err);
+
+/* wal_fill.c: NULL when there is none. */
+const struct column *wal_column_by_id(const struct table *table, uint32_t id);
+const struct column *wal_column_named(const struct table *table, struct bytes name);
+/* `draft` with new columns whose default is what rows from before hold; in `arena` where it
+ * differs. `live` may be NULL: it is not known then. */
+const struct table *wal_fill_table(const struct table *before, const struct table *draft,
+                                   const struct listed_table *live, struct arena *arena);
+/* A column is another one than that of its name before. */
+bool wal_fill_replaces(const struct table *before, const struct table *after);
+/* Do rows hold values that nothing tells? */
+bool wal_fill_rereads(const struct table *before, const struct table *after,
+                      const struct listed_table *live);
 
 /* wal_leaves.c: partitions that come and go. */
 bool wal_leaves_differ(struct bytes a, struct bytes b);

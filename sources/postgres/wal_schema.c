@@ -12,9 +12,8 @@
  *     read again, which passes over all that is older.
  *   - three different shapes: a version between, of the message's columns with what is known.
  * So the catalog must not be older than the message: see wait_visible(). A table is known by its
- * OID, so that a new name is a rename; the same name under another OID is another table. Values
- * that an ALTER wrote are in no log: a column that changed its type or came with a default that is
- * computed makes the table be read again. */
+ * OID, so that a new name is a rename; the same name under another OID is another table. What rows
+ * from before a change hold stands in wal_fill.c. */
 #include "sources/postgres/wal.h"
 
 #include <stdio.h>
@@ -121,22 +120,6 @@ static bool same_name(const struct table *a, const struct table *b)
     return bytes_equal(a->schema, b->schema) && bytes_equal(a->name, b->name);
 }
 
-static const struct column *column_by_id(const struct table *table, uint32_t id)
-{
-    for (uint16_t i = 0; i < table->column_count && id; i++)
-        if (table->columns[i].source_id == id)
-            return &table->columns[i];
-    return NULL;
-}
-
-static const struct column *column_named(const struct table *table, struct bytes name)
-{
-    for (uint16_t i = 0; table && i < table->column_count; i++)
-        if (bytes_equal(table->columns[i].name, name))
-            return &table->columns[i];
-    return NULL;
-}
-
 /* The same number under another name: a rename. */
 static void find_renames(const struct table *before, const struct table *after, struct arena *arena,
                          struct schema_change *change)
@@ -145,49 +128,12 @@ static void find_renames(const struct table *before, const struct table *after, 
     uint16_t count = 0;
     for (uint16_t i = 0; i < after->column_count; i++) {
         const struct column *column = &after->columns[i];
-        const struct column *old = column_by_id(before, column->source_id);
+        const struct column *old = wal_column_by_id(before, column->source_id);
         if (old && !bytes_equal(old->name, column->name))
             renames[count++] = (struct column_rename){ old->name, column->name };
     }
     change->renames = renames;
     change->rename_count = count;
-}
-
-/* Did the ALTER write values that no log tells of? */
-static bool wrote_values(const struct table *before, const struct table *after)
-{
-    for (uint16_t i = 0; i < after->column_count; i++) {
-        const struct column *column = &after->columns[i];
-        const struct column *old = column_by_id(before, column->source_id);
-        old = old ? old : column->source_id ? NULL : column_named(before, column->name);
-        if (!old && (column->default_is_expression || column->auto_increment ||
-                     column->type.kind == TYPE_ARRAY || column->generated != COLUMN_STORED_PLAIN ||
-                     (!column->nullable && !column->default_text.data)))
-            return true;
-        if (old && !type_equal(&old->type, &column->type) &&
-            (old->type.kind != column->type.kind || column->type.kind != TYPE_TEXT) &&
-            column->type.kind != TYPE_ENUM)
-            return true;
-    }
-    return false;
-}
-
-/* A column of a shape between has no number where the catalog was ahead by then: whether it went,
- * or has another name now, or is another one of that name, nothing tells. */
-static bool lost_track(const struct table *before, const struct table *after)
-{
-    bool unknown_went = false, comes = false;
-    for (uint16_t i = 0; i < before->column_count; i++) {
-        const struct column *old = &before->columns[i];
-        const struct column *now = column_named(after, old->name);
-        if (!old->source_id && now && now->source_id)
-            return true;
-        unknown_went |= !old->source_id && !now;
-    }
-    for (uint16_t i = 0; i < after->column_count; i++)
-        comes |= !column_named(before, after->columns[i].name) &&
-                 !column_by_id(before, after->columns[i].source_id);
-    return unknown_went && comes;
 }
 
 /* ---- the shape of a message ---- */
@@ -214,7 +160,7 @@ static void derive_key(const struct pgoutput_relation *relation, const struct ta
 {
     uint16_t found = 0, flagged = 0;
     for (uint16_t i = 0; i < relation->column_count; i++) {
-        const struct column *known = column_named(model, relation->columns[i].name);
+        const struct column *known = wal_column_named(model, relation->columns[i].name);
         columns[i].key_order = known ? known->key_order : 0;
         found = (uint16_t)(found + (columns[i].key_order > 0));
     }
@@ -234,8 +180,8 @@ static struct table *derive(const struct pgoutput_relation *relation, const stru
     struct column *columns = arena_array(arena, relation->column_count + 1u, sizeof *columns);
     for (uint16_t i = 0; i < relation->column_count; i++) {
         const struct pgoutput_column *from = &relation->columns[i];
-        const struct column *known = column_named(live, from->name);
-        const struct column *old = column_named(tracked, from->name);
+        const struct column *known = wal_column_named(live, from->name);
+        const struct column *old = wal_column_named(tracked, from->name);
         bool unsure = known && old && known->source_id != old->source_id;
         known = known ? known : old;
         columns[i] = known ? *known : (struct column){ .nullable = true };
@@ -253,6 +199,11 @@ static struct table *derive(const struct pgoutput_relation *relation, const stru
     table->comment = model ? model->comment : (struct bytes){ 0 };
     table->key_name = model ? model->key_name : (struct bytes){ 0 };
     table->leaves = model ? model->leaves : (struct bytes){ 0 };
+    table->storage = tracked ? tracked->storage : 0;
+    table->columns_ever = tracked ? tracked->columns_ever : 0;
+    for (uint16_t i = 0; table->columns_ever && i < relation->column_count; i++)
+        if (columns[i].source_id > table->columns_ever)
+            table->columns_ever = columns[i].source_id;
     table->columns = columns;
     table->column_count = relation->column_count;
     table_index_keys(arena, table);
@@ -365,9 +316,10 @@ static const struct column_rename *next_rename(const struct schema_change *chang
 {
     bool meets = false;
     for (uint16_t i = 0; i < change->rename_count; i++)
-        meets |= column_named(first, change->renames[i].to) != NULL;
+        meets |= wal_column_named(first, change->renames[i].to) != NULL;
     for (uint16_t i = 0; meets && i < change->rename_count; i++)
-        if (column_named(now, change->renames[i].from) && !column_named(now, change->renames[i].to))
+        if (wal_column_named(now, change->renames[i].from) &&
+            !wal_column_named(now, change->renames[i].to))
             return &change->renames[i];
     return NULL;
 }
@@ -397,7 +349,7 @@ static const struct table *put_renames(struct meeting *m, const struct table *be
     return now;
 }
 
-static void put_alter(struct meeting *m, const struct table *draft)
+static void put_step(struct meeting *m, const struct table *draft, bool rereads)
 {
     struct wal_source *self = m->self;
     const struct table *before = put_renames(m, m->tracked, draft);
@@ -410,13 +362,23 @@ static void put_alter(struct meeting *m, const struct table *draft)
     find_renames(before, after, &m->batch->arena, change);
     bool circle = false; /* names that changed places: read again instead */
     for (uint16_t i = 0; i < change->rename_count; i++)
-        circle |= column_named(before, change->renames[i].to) != NULL;
+        circle |= wal_column_named(before, change->renames[i].to) != NULL;
     if (circle)
         change->rename_count = 0;
-    change->rereads = circle || wrote_values(before, after) || lost_track(before, after);
+    change->rereads = circle || rereads;
     if (change->rereads)
         put_resync(self, m->batch, after);
     m->tracked = after;
+}
+
+/* Columns come with what the rows hold in them, and get their default behind that. */
+static void put_alter(struct meeting *m, const struct table *draft)
+{
+    const struct table *filled = wal_fill_table(m->tracked, draft, m->live, &m->arena);
+    bool rereads = wal_fill_rereads(m->tracked, filled, m->live);
+    if (filled != draft && !rereads)
+        put_step(m, filled, false);
+    put_step(m, draft, rereads);
 }
 
 /* What the catalog knows beyond the shape: it counts when the shape is the same. */
@@ -427,7 +389,7 @@ static bool details_differ(const struct table *tracked, const struct table *live
     struct schema_change change = { .kind = CHANGE_ALTER_TABLE, .before = tracked, .after = live };
     find_renames(tracked, live, arena, &change);
     diff_tables(&change, arena, &count);
-    return count > 0;
+    return count > 0 || wal_fill_replaces(tracked, live);
 }
 
 static bool meet_tracked(struct meeting *m)

@@ -99,7 +99,9 @@ static const struct table tables[] = {
       .collation = TEXT("utf8mb4_bin"),
       .comment = TEXT("none"),
       .system_versioned = true,
-      .source_id = 16384 },
+      .source_id = 16384,
+      .columns_ever = 5,
+      .storage = UINT32_MAX },
     { .id = 8, .version = TABLE_DROPPED_VERSION, .database = TEXT(""), .name = TEXT("gone") },
 };
 static const struct chunk_record chunks[] = {
