@@ -3,8 +3,8 @@
  * The log reader's state, shared by postgres.c (the driver's table), wal_start.c (connecting and
  * choosing where to begin), wal_timeline.c (another server in the source's place), wal_stream.c
  * (frames, transactions, keepalives), wal_rows.c (changes of rows), wal_schema.c (relations to
- * table versions), wal_fill.c (what rows from before a change hold) and wal_discover.c (tables that
- * come and go).
+ * table versions), wal_columns.c (which column is which), wal_fill.c (what rows from before a
+ * change hold) and wal_discover.c (tables that come and go).
  *
  * One thread, the intake's, with one exception: the server ends a stream whose reader says nothing
  * for wal_sender_timeout, and the intake may wait that long for a sink. So a thread of our own, the
@@ -149,9 +149,16 @@ void wal_announce(struct wal_source *self, struct batch *batch); /* its transact
 /* wal_toast.c: fills the holes of a batch from the tables. */
 bool wal_fill_holes(struct wal_source *self, struct batch *batch, struct error *err);
 
-/* wal_fill.c: NULL when there is none. */
+/* wal_columns.c: NULL when there is none; `table` may be NULL. */
 const struct column *wal_column_by_id(const struct table *table, uint32_t id);
 const struct column *wal_column_named(const struct table *table, struct bytes name);
+/* Has it columns whose number is not known? */
+bool wal_columns_unknown(const struct table *table);
+/* The numbers of a message's `count` columns; in `arena`. NULL: nothing tells them. */
+const uint32_t *wal_columns_identify(const struct table *tracked, const struct table *live,
+                                     uint16_t count, struct arena *arena);
+
+/* wal_fill.c */
 /* `draft` with new columns whose default is what rows from before hold; in `arena` where it
  * differs. `live` may be NULL: it is not known then. */
 const struct table *wal_fill_table(const struct table *before, const struct table *draft,

@@ -9,22 +9,6 @@
 #include "schema/fill.h"
 #include "sources/postgres/wal.h"
 
-const struct column *wal_column_by_id(const struct table *table, uint32_t id)
-{
-    for (uint16_t i = 0; i < table->column_count && id; i++)
-        if (table->columns[i].source_id == id)
-            return &table->columns[i];
-    return NULL;
-}
-
-const struct column *wal_column_named(const struct table *table, struct bytes name)
-{
-    for (uint16_t i = 0; table && i < table->column_count; i++)
-        if (bytes_equal(table->columns[i].name, name))
-            return &table->columns[i];
-    return NULL;
-}
-
 /* The column of that name, if it is not another one. */
 static const struct column *old_of(const struct table *before, const struct column *column)
 {
@@ -123,24 +107,6 @@ static bool wrote_values(const struct table *before, const struct table *after,
     return false;
 }
 
-/* A column of a shape between has no number where the catalog was ahead by then: whether it went,
- * or has another name now, or is another one of that name, nothing tells. */
-static bool lost_track(const struct table *before, const struct table *after)
-{
-    bool unknown_went = false, comes = false;
-    for (uint16_t i = 0; i < before->column_count; i++) {
-        const struct column *old = &before->columns[i];
-        const struct column *now = wal_column_named(after, old->name);
-        if (!old->source_id && now && now->source_id)
-            return true;
-        unknown_went |= !old->source_id && !now;
-    }
-    for (uint16_t i = 0; i < after->column_count; i++)
-        comes |= !wal_column_named(before, after->columns[i].name) &&
-                 !wal_column_by_id(before, after->columns[i].source_id);
-    return unknown_went && comes;
-}
-
 bool wal_fill_replaces(const struct table *before, const struct table *after)
 {
     for (uint16_t i = 0; i < after->column_count; i++) {
@@ -154,24 +120,9 @@ bool wal_fill_replaces(const struct table *before, const struct table *after)
     return false;
 }
 
-/* Columns came and went again since: one that the log tells of by its name may be one of them. */
-static bool is_one_of_many(const struct table *before, const struct table *after,
-                           const struct listed_table *live)
-{
-    uint32_t since = before->columns_ever, there = 0;
-    bool comes = false;
-    if (!live || since == 0)
-        return false;
-    for (uint16_t i = 0; i < live->table->column_count; i++)
-        there += live->table->columns[i].source_id > since;
-    for (uint16_t i = 0; i < after->column_count; i++)
-        comes |= after->columns[i].source_id > since;
-    return comes && live->table->columns_ever > since + there;
-}
-
 bool wal_fill_rereads(const struct table *before, const struct table *after,
                       const struct listed_table *live)
 {
-    return wrote_values(before, after, live) || lost_track(before, after) ||
-           wal_fill_replaces(before, after) || is_one_of_many(before, after, live);
+    return wal_columns_unknown(before) || wal_fill_replaces(before, after) ||
+           wrote_values(before, after, live);
 }

@@ -156,12 +156,13 @@ static bool relation_types(struct wal_source *self, const struct pgoutput_relati
 
 /* The key as the message tells it, where neither of the others can: the flags of its columns. */
 static void derive_key(const struct pgoutput_relation *relation, const struct table *model,
-                       struct column *columns)
+                       bool identified, struct column *columns)
 {
     uint16_t found = 0, flagged = 0;
     for (uint16_t i = 0; i < relation->column_count; i++) {
         const struct column *known = wal_column_named(model, relation->columns[i].name);
-        columns[i].key_order = known ? known->key_order : 0;
+        if (!identified)
+            columns[i].key_order = known ? known->key_order : 0;
         found = (uint16_t)(found + (columns[i].key_order > 0));
     }
     if (model && found == model->key_count)
@@ -171,25 +172,39 @@ static void derive_key(const struct pgoutput_relation *relation, const struct ta
             relation->identity != 'f' && relation->columns[i].key ? ++flagged : 0;
 }
 
+/* A column of the message: by its number, or else by its name, and then it has no number where the
+ * catalog may be ahead. */
+static struct column derive_column(const struct pgoutput_column *from, uint32_t id,
+                                   const struct table *live, const struct table *tracked)
+{
+    const struct column *known =
+        id ? wal_column_by_id(live, id) : wal_column_named(live, from->name);
+    const struct column *old =
+        id ? wal_column_by_id(tracked, id) : wal_column_named(tracked, from->name);
+    struct column column = known ? *known : old ? *old : (struct column){ .nullable = true };
+    column.source_id = id ? id : !live && old ? old->source_id : 0;
+    column.name = from->name;
+    return column;
+}
+
+/* `ids`: numbers of the columns; NULL: not known. */
 static struct table *derive(const struct pgoutput_relation *relation, const struct table *live,
-                            const struct table *tracked, const struct user_types *users,
-                            struct bytes database, struct arena *arena)
+                            const struct table *tracked, const uint32_t *ids,
+                            const struct user_types *users, struct bytes database,
+                            struct arena *arena)
 {
     const struct table *model = tracked ? tracked : live;
     struct table *table = arena_zalloc(arena, sizeof *table);
     struct column *columns = arena_array(arena, relation->column_count + 1u, sizeof *columns);
+    table->columns_ever = tracked ? tracked->columns_ever : 0;
     for (uint16_t i = 0; i < relation->column_count; i++) {
         const struct pgoutput_column *from = &relation->columns[i];
-        const struct column *known = wal_column_named(live, from->name);
-        const struct column *old = wal_column_named(tracked, from->name);
-        bool unsure = known && old && known->source_id != old->source_id;
-        known = known ? known : old;
-        columns[i] = known ? *known : (struct column){ .nullable = true };
-        columns[i].source_id = unsure ? 0 : columns[i].source_id;
-        columns[i].name = from->name;
+        columns[i] = derive_column(from, ids ? ids[i] : 0, live, tracked);
         columns[i].type = postgres_type(from->type, from->typmod, users);
+        if (columns[i].source_id > table->columns_ever)
+            table->columns_ever = columns[i].source_id;
     }
-    derive_key(relation, live && relation->identity != 'n' ? live : model, columns);
+    derive_key(relation, live && relation->identity != 'n' ? live : model, ids != NULL, columns);
     for (uint16_t i = 0; i < relation->column_count; i++)
         postgres_key_type(&columns[i]);
     table->database = database;
@@ -200,10 +215,6 @@ static struct table *derive(const struct pgoutput_relation *relation, const stru
     table->key_name = model ? model->key_name : (struct bytes){ 0 };
     table->leaves = model ? model->leaves : (struct bytes){ 0 };
     table->storage = tracked ? tracked->storage : 0;
-    table->columns_ever = tracked ? tracked->columns_ever : 0;
-    for (uint16_t i = 0; table->columns_ever && i < relation->column_count; i++)
-        if (columns[i].source_id > table->columns_ever)
-            table->columns_ever = columns[i].source_id;
     table->columns = columns;
     table->column_count = relation->column_count;
     table_index_keys(arena, table);
@@ -307,6 +318,7 @@ struct meeting {
     const struct table *tracked;
     struct listed_table *live; /* NULL: gone, or a partition */
     struct table *shape;       /* the message's */
+    bool guessed;              /* its columns are known by their names alone */
 };
 
 /* One of the renames whose new name is free by now, and was not from the beginning; a rename that
@@ -372,10 +384,10 @@ static void put_step(struct meeting *m, const struct table *draft, bool rereads)
 }
 
 /* Columns come with what the rows hold in them, and get their default behind that. */
-static void put_alter(struct meeting *m, const struct table *draft)
+static void put_alter(struct meeting *m, const struct table *draft, bool guessed)
 {
     const struct table *filled = wal_fill_table(m->tracked, draft, m->live, &m->arena);
-    bool rereads = wal_fill_rereads(m->tracked, filled, m->live);
+    bool rereads = guessed || wal_fill_rereads(m->tracked, filled, m->live);
     if (filled != draft && !rereads)
         put_step(m, filled, false);
     put_step(m, draft, rereads);
@@ -389,7 +401,7 @@ static bool details_differ(const struct table *tracked, const struct table *live
     struct schema_change change = { .kind = CHANGE_ALTER_TABLE, .before = tracked, .after = live };
     find_renames(tracked, live, arena, &change);
     diff_tables(&change, arena, &count);
-    return count > 0 || wal_fill_replaces(tracked, live);
+    return count > 0 || wal_columns_unknown(tracked) || wal_fill_replaces(tracked, live);
 }
 
 static bool meet_tracked(struct meeting *m)
@@ -398,7 +410,7 @@ static bool meet_tracked(struct meeting *m)
     bool is_live = live && same_columns(live, m->shape) && same_name(live, m->shape);
     if (same_columns(m->shape, m->tracked) && same_name(m->shape, m->tracked)) {
         if (is_live && details_differ(m->tracked, live, &m->arena))
-            put_alter(m, live);
+            put_alter(m, live, false);
         plan(m->self, &m->relation, m->tracked, false);
         return true;
     }
@@ -411,7 +423,7 @@ static bool meet_tracked(struct meeting *m)
         plan(m->self, &m->relation, m->tracked, true);
         return true;
     }
-    put_alter(m, is_live ? live : m->shape);
+    put_alter(m, is_live ? live : m->shape, m->guessed);
     plan(m->self, &m->relation, m->tracked, false);
     return true;
 }
@@ -453,8 +465,11 @@ static bool meet(struct meeting *m, bool *again, struct error *err)
         return false;
     if (!seen)
         m->live = NULL; /* older than the message, which would look like one of long ago */
-    m->shape = derive(&m->relation, m->live ? m->live->table : NULL, m->tracked, &users, database,
-                      &m->arena);
+    const struct table *live = m->live ? m->live->table : NULL;
+    const uint32_t *ids =
+        wal_columns_identify(m->tracked, live, m->relation.column_count, &m->arena);
+    m->guessed = live && !ids;
+    m->shape = derive(&m->relation, live, m->tracked, ids, &users, database, &m->arena);
     if (!captured) {
         put_drop(self, m->batch, m->tracked, true); /* renamed out of the captured tables */
         plan(self, &m->relation, NULL, false);
@@ -514,7 +529,7 @@ static bool look_at_shape(struct meeting *m, const struct table *live, struct by
     bool changed = !same_name(live, m->tracked) || !same_columns(live, m->tracked) ||
                    details_differ(m->tracked, live, &m->arena);
     if (changed)
-        put_alter(m, live);
+        put_alter(m, live, false);
     const struct event *last = m->batch->count ? &m->batch->events[m->batch->count - 1] : NULL;
     if (rewritten && !(last && last->change->kind == CHANGE_RESYNC_TABLE))
         put_resync(self, m->batch, m->tracked);
@@ -530,7 +545,7 @@ static bool look_at_leaves(struct meeting *m, const struct table *live, struct e
         !wal_leaves_move_rows(m->self, m->tracked->leaves, live->leaves, &rows, err))
         return false;
     draft.leaves = live->leaves;
-    put_alter(m, &draft);
+    put_alter(m, &draft, false);
     if (rows && !wal_raise_floor(m->self, err))
         return false;
     if (rows)
@@ -557,7 +572,7 @@ static bool look(struct meeting *m, uint32_t oid, const char *verb, struct bytes
     else if (m->tracked && wal_leaves_differ(live->leaves, m->tracked->leaves))
         return look_at_leaves(m, live, err);
     else if (m->tracked && !same_name(live, m->tracked) && same_columns(live, m->tracked))
-        put_alter(m, live);
+        put_alter(m, live, false);
     else if (m->tracked && strcmp(verb, "read") == 0 && wal_raise_floor(self, err))
         put_resync(self, m->batch, m->tracked);
     return true;
