@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The system catalog to drafts: statements for tables, columns and unique indexes whatever the number
- * of tables, each sorted by OID, walked side by side.
+ * The system catalog to drafts: statements for tables, columns and unique indexes whatever the
+ * number of tables, each sorted by OID, walked side by side.
  *
- * The key of a table is what the log identifies its old rows by: the index of REPLICA IDENTITY USING
- * INDEX, else the primary key. Under REPLICA IDENTITY FULL, where whole old rows are logged, a unique
- * index over columns that are NOT NULL serves as well; without any the table is a multiset. */
+ * The key of a table is what the log identifies its old rows by: the index of REPLICA IDENTITY
+ * USING INDEX, else the primary key. Under REPLICA IDENTITY FULL, where whole old rows are logged,
+ * a unique index over columns that are NOT NULL serves as well; without any the table is a
+ * multiset. */
 #include "sources/postgres/listed_tables.h"
 
 #include <stdlib.h>
@@ -29,14 +30,25 @@ void table_quote(struct buf *out, const struct table *table)
 
 /* ---- the statements ---- */
 
-enum table_cell { T_OID, T_SCHEMA, T_NAME, T_KIND, T_IDENTITY, T_COMMENT, T_DATABASE, T_LEAVES,
-                  T_EVER, T_STORAGE, T_COUNT };
+enum table_cell {
+    T_OID,
+    T_SCHEMA,
+    T_NAME,
+    T_KIND,
+    T_IDENTITY,
+    T_COMMENT,
+    T_DATABASE,
+    T_LEAVES,
+    T_EVER,
+    T_STORAGE,
+    T_COUNT
+};
 
 static const char tables_sql[] =
     "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, "
-    "obj_description(c.oid, 'pg_class'), current_database(), " LISTED_LEAVES ", c.relnatts, c.relfilenode FROM "
-    "pg_class c "
-    "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relpersistence = 'p' "
+    "obj_description(c.oid, 'pg_class'), current_database(), " LISTED_LEAVES ", c.relnatts, "
+    "c.relfilenode FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE "
+    "c.relpersistence = 'p' "
     "AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')";
 
 const char *listed_kinds(const struct postgres_options *options)
@@ -46,8 +58,24 @@ const char *listed_kinds(const struct postgres_options *options)
                : "c.relkind IN ('r', 'p') AND NOT c.relispartition";
 }
 
-enum column_cell { C_TABLE, C_NAME, C_ATTNUM, C_NOT_NULL, C_GENERATED, C_IDENTITY, C_DECLARED, C_TYPE,
-                   C_TYPMOD, C_DEFAULT, C_COMMENT, C_COLLATION_OID, C_COLLATION, C_FILL, C_DOUBT, C_COUNT };
+enum column_cell {
+    C_TABLE,
+    C_NAME,
+    C_ATTNUM,
+    C_NOT_NULL,
+    C_GENERATED,
+    C_IDENTITY,
+    C_DECLARED,
+    C_TYPE,
+    C_TYPMOD,
+    C_DEFAULT,
+    C_COMMENT,
+    C_COLLATION_OID,
+    C_COLLATION,
+    C_FILL,
+    C_DOUBT,
+    C_COUNT
+};
 static const char columns_sql[] =
     "SELECT a.attrelid, a.attname, a.attnum, a.attnotnull, a.attgenerated, a.attidentity, "
     "format_type(a.atttypid, a.atttypmod), a.atttypid, a.atttypmod, "
@@ -62,7 +90,8 @@ static const char columns_of_sql[] =
     "WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid = ANY (";
 
 /* What an ADD COLUMN told the server to take for rows that lack it, until they are written anew. A
- * partitioned table has it in its leaves. Where it is gone, a default says nothing of these rows. */
+ * partitioned table has it in its leaves. Where it is gone, a default says nothing of these rows.
+ */
 static const char fills_sql[] = "m.fill, m.fill IS NULL AND (d.adbin IS NOT NULL OR "
                                 "t.typdefault IS NOT NULL OR t.typdelim <> ',')";
 static const char fills_from_sql[] =
@@ -102,7 +131,8 @@ static void set_default(struct column *column, struct bytes text, struct arena *
     bool cast = quoted && end < text.size && (end + 1 == text.size || text.data[end + 1] == ':');
     struct bytes rest = { text.data + end + 1, cast ? text.size - end - 1 : 0 };
     /* A date or a sequence's name may stand in quotes and still be a call's argument. */
-    cast = cast && !memchr(rest.data, '(', rest.size ? rest.size : 0) && !memchr(rest.data, ')', rest.size);
+    cast = cast && !memchr(rest.data, '(', rest.size ? rest.size : 0) &&
+           !memchr(rest.data, ')', rest.size);
     bool number = text.size > 0 && strspn((const char *)text.data, "-0123456789.") == text.size;
     bool boolean = bytes_is(text, "true") || bytes_is(text, "false");
     if (boolean)
@@ -128,9 +158,9 @@ static void draft_column(const struct bytes *cells, const struct user_types *use
     column->charset = oid_of(cells[C_COLLATION_OID]) ? BYTES_LITERAL("utf8") : (struct bytes){ 0 };
     if (options->comments)
         column->comment = cells[C_COMMENT];
-    column->type = postgres_type(oid_of(cells[C_TYPE]),
-                                 (int32_t)strtol((const char *)cells[C_TYPMOD].data, NULL, 10),
-                                 users);
+    column->type =
+        postgres_type(oid_of(cells[C_TYPE]),
+                      (int32_t)strtol((const char *)cells[C_TYPMOD].data, NULL, 10), users);
     if (!is_generated)
         set_default(column, cells[C_DEFAULT], arena);
 }
@@ -151,7 +181,11 @@ static struct listed_fill fill_of(const struct bytes *cells, const struct column
 
 /* ---- keys ---- */
 
-struct candidate { uint32_t first, count, index; bool usable, primary, identity; struct bytes name; };
+struct candidate {
+    uint32_t first, count, index;
+    bool usable, primary, identity;
+    struct bytes name;
+};
 
 static bool better(const struct candidate *a, const struct candidate *b)
 {
@@ -173,7 +207,9 @@ static struct candidate choose_key(const struct result *keys, uint32_t first, ui
     struct candidate best = { 0 };
     for (uint32_t at = first; at < end;) {
         const struct bytes *cells = &keys->cells[at * K_COUNT];
-        struct candidate one = { .first = at, .index = oid_of(cells[K_INDEX]), .usable = true,
+        struct candidate one = { .first = at,
+                                 .index = oid_of(cells[K_INDEX]),
+                                 .usable = true,
                                  .primary = bytes_is(cells[K_PRIMARY], "t"),
                                  .identity = bytes_is(cells[K_IDENTITY], "t"),
                                  .name = cells[K_NAME] };
@@ -199,7 +235,10 @@ static void mark_key(const struct result *keys, const struct candidate *key, str
 
 /* ---- putting it together ---- */
 
-struct listing { struct result tables, columns, keys; struct user_types users; };
+struct listing {
+    struct result tables, columns, keys;
+    struct user_types users;
+};
 
 static uint32_t rows_of(const struct result *result, uint32_t width, uint32_t oid, uint32_t *at)
 {
@@ -299,8 +338,8 @@ static bool drafts_make(struct session *connection, const struct postgres_option
     uint32_t kept = 0;
     for (uint32_t i = 0; i < tables->row_count; i++) {
         const struct bytes *cells = &tables->cells[i * T_COUNT];
-        if (filter && !filter->matches(filter->context, cells[T_DATABASE], cells[T_SCHEMA],
-                                       cells[T_NAME]))
+        if (filter &&
+            !filter->matches(filter->context, cells[T_DATABASE], cells[T_SCHEMA], cells[T_NAME]))
             continue;
         memmove(&tables->cells[kept * T_COUNT], cells, T_COUNT * sizeof *cells);
         oids[kept++] = oid_of(cells[T_OID]);
@@ -323,25 +362,25 @@ static bool drafts_make(struct session *connection, const struct postgres_option
 }
 
 bool listed_tables_read(struct session *connection, const struct postgres_options *options,
-                 const struct table_filter *filter, bool generated, struct arena *arena,
-                 struct listed_table **out, size_t *count, struct error *err)
+                        const struct table_filter *filter, bool generated, struct arena *arena,
+                        struct listed_table **out, size_t *count, struct error *err)
 {
     struct listing listing = { 0 };
-    struct bytes sql = arena_printf(arena, "%s AND %s ORDER BY c.oid", tables_sql,
-                                    listed_kinds(options));
+    struct bytes sql =
+        arena_printf(arena, "%s AND %s ORDER BY c.oid", tables_sql, listed_kinds(options));
     return session_query(connection, sql, arena, &listing.tables, err) &&
            drafts_make(connection, options, filter, generated, arena, &listing, out, count, err);
 }
 
 bool listed_table_read(struct session *connection, const struct postgres_options *options,
-                 uint32_t oid, bool generated, struct arena *arena, struct listed_table **out,
-                 struct error *err)
+                       uint32_t oid, bool generated, struct arena *arena, struct listed_table **out,
+                       struct error *err)
 {
     struct listing listing = { 0 };
     size_t count;
     struct listed_table *found;
-    struct bytes sql = arena_printf(arena, "%s AND %s AND c.oid = %u", tables_sql,
-                                    listed_kinds(options), oid);
+    struct bytes sql =
+        arena_printf(arena, "%s AND %s AND c.oid = %u", tables_sql, listed_kinds(options), oid);
     if (!session_query(connection, sql, arena, &listing.tables, err) ||
         !drafts_make(connection, options, NULL, generated, arena, &listing, &found, &count, err))
         return false;
