@@ -112,6 +112,8 @@ static void reader_trouble(struct snapshot_reader *self, struct job *job, const 
     struct snapshot *snapshot = self->snapshot;
     if (err->kind == ERROR_STOP)
         return;
+    if (err->code != READER_GATE)
+        reader_disconnect(self); /* rows that were not taken would answer what is asked next */
     if (err->kind == ERROR_DATA && err->code == READER_SHAPE) {
         /* The table was altered and the log has not told us yet: it will, wait for it. */
         int64_t now_us = clock_now_us();
@@ -123,8 +125,6 @@ static void reader_trouble(struct snapshot_reader *self, struct job *job, const 
         }
     }
     if (err->kind == ERROR_RETRY || err->kind == ERROR_UNKNOWN) {
-        if (err->code != READER_GATE)
-            reader_disconnect(self);
         uint32_t wait_ms;
         struct error why = *err;
         if (!retry_again(&self->retry, &wait_ms, &why)) {

@@ -79,7 +79,8 @@ struct ddl_statement {
     bool or_replace, if_exists;     /* IF NOT EXISTS for creations */
     bool temporary;                 /* never to be applied; nothing but names is told */
     /* Rows that were there before have values that are in no event and in no literal: a new column
-     * with AUTO_INCREMENT or an expression, a generated one that changed. */
+     * with AUTO_INCREMENT or an expression, a generated one that changed, one in the place of
+     * another of its name. */
     bool fills_rows;
     bool ignores; /* MariaDB's ALTER IGNORE: what does not fit is altered or left out */
     /* Draft: columns, keys, comment, charset. NULL without `like`: the columns cannot be told from

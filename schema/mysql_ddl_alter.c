@@ -558,6 +558,18 @@ static bool take_spec(struct alter *alter)
     return found || take_option(alter);
 }
 
+/* A column that is dropped and added again under its name is another one. */
+static bool replaces_column(const struct alter *alter)
+{
+    for (size_t i = 0; i < alter->count; i++)
+        for (size_t k = 0; k < alter->count; k++)
+            if (alter->specs[i].kind == ALTER_ADD_COLUMN &&
+                alter->specs[k].kind == ALTER_DROP_COLUMN &&
+                text_equal_fold(alter->specs[i].column->name, alter->specs[k].old_name))
+                return true;
+    return false;
+}
+
 bool ddl_parse_alter(struct ddl_parser *parser, struct ddl_name name, bool if_exists)
 {
     struct alter alter = { .parser = parser, .table = name };
@@ -578,6 +590,6 @@ bool ddl_parse_alter(struct ddl_parser *parser, struct ddl_name name, bool if_ex
     statement->if_exists = if_exists;
     statement->alters = alter.specs;
     statement->alter_count = (uint16_t)alter.count;
-    statement->fills_rows = alter.fills;
+    statement->fills_rows = alter.fills || replaces_column(&alter);
     return true;
 }
