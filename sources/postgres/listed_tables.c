@@ -236,6 +236,7 @@ static void mark_key(const struct result *keys, const struct candidate *key, str
 /* ---- putting it together ---- */
 
 struct listing {
+    bool fills; /* are they asked for? */
     struct result tables, columns, keys;
     struct user_types users;
 };
@@ -267,7 +268,8 @@ static void draft_table(const struct listing *listing, uint32_t row, uint32_t *c
         table->comment = cells[T_COMMENT];
     uint32_t end = rows_of(&listing->columns, C_COUNT, table->source_id, column_at);
     struct column *columns = arena_array(arena, end - *column_at + 1, sizeof *columns);
-    struct listed_fill *fills = arena_array(arena, end - *column_at + 1, sizeof *fills);
+    struct listed_fill *fills =
+        listing->fills ? arena_array(arena, end - *column_at + 1, sizeof *fills) : NULL;
     for (; *column_at < end; ++*column_at) {
         const struct bytes *column = &listing->columns.cells[*column_at * C_COUNT];
         out->generated |= bytes_is(column[C_GENERATED], "s");
@@ -275,7 +277,9 @@ static void draft_table(const struct listing *listing, uint32_t row, uint32_t *c
             continue;
         struct column *drafted = &columns[table->column_count];
         draft_column(column, &listing->users, options, arena, drafted);
-        fills[table->column_count++] = fill_of(column, drafted);
+        if (fills)
+            fills[table->column_count] = fill_of(column, drafted);
+        table->column_count++;
     }
     uint32_t keys_end = rows_of(&listing->keys, K_COUNT, table->source_id, key_at);
     out->identity = (char)cells[T_IDENTITY].data[0];
@@ -293,7 +297,7 @@ static void draft_table(const struct listing *listing, uint32_t row, uint32_t *c
 }
 
 static bool details_read(struct session *connection, const struct postgres_options *options,
-                         const uint32_t *oids, size_t count, bool fills, struct arena *arena,
+                         const uint32_t *oids, size_t count, struct arena *arena,
                          struct listing *out, struct error *err)
 {
     struct buf list, sql;
@@ -304,9 +308,9 @@ static bool details_read(struct session *connection, const struct postgres_optio
         buf_printf(&list, "%s%u", i ? "," : "", oids[i]);
     buf_text(&list, "}'::oid[])");
     buf_text(&sql, columns_sql);
-    buf_text(&sql, fills ? fills_sql : "NULL, NULL");
+    buf_text(&sql, out->fills ? fills_sql : "NULL, NULL");
     buf_text(&sql, columns_from_sql);
-    buf_text(&sql, fills ? fills_from_sql : "");
+    buf_text(&sql, out->fills ? fills_from_sql : "");
     buf_text(&sql, columns_of_sql);
     buf_bytes(&sql, buf_view(&list));
     buf_text(&sql, " ORDER BY a.attrelid, a.attnum");
@@ -327,7 +331,7 @@ static bool details_read(struct session *connection, const struct postgres_optio
                            err);
 }
 
-/* Keeps the rows of listing->tables that the filter wants; without one with fills. */
+/* Keeps the rows of listing->tables that the filter wants. */
 static bool drafts_make(struct session *connection, const struct postgres_options *options,
                         const struct table_filter *filter, bool generated, struct arena *arena,
                         struct listing *listing, struct listed_table **out, size_t *count,
@@ -349,7 +353,7 @@ static bool drafts_make(struct session *connection, const struct postgres_option
     *out = arena_array(arena, kept + 1u, sizeof **out);
     if (kept == 0)
         return true;
-    if (!details_read(connection, options, oids, kept, !filter, arena, listing, err))
+    if (!details_read(connection, options, oids, kept, arena, listing, err))
         return false;
     uint32_t column_at = 0, key_at = 0;
     for (uint32_t i = 0; i < kept; i++)
@@ -376,7 +380,7 @@ bool listed_table_read(struct session *connection, const struct postgres_options
                        uint32_t oid, bool generated, struct arena *arena, struct listed_table **out,
                        struct error *err)
 {
-    struct listing listing = { 0 };
+    struct listing listing = { .fills = true };
     size_t count;
     struct listed_table *found;
     struct bytes sql =

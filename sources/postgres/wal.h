@@ -136,6 +136,9 @@ bool wal_status(struct wal_source *self, bool reply_now, struct error *err); /* 
 void wal_keeper_start(struct wal_source *self);
 void wal_keeper_stop(struct wal_source *self);
 void wal_put_position(const struct wal_source *self, struct buf *out);
+/* Which transactions other sessions see; in `arena`. */
+bool wal_snapshot_now(struct wal_source *self, struct arena *arena, struct snapshot_text *out,
+                      struct error *err);
 bool wal_prune_recent(struct wal_source *self, struct error *err);
 bool wal_raise_floor(struct wal_source *self, struct error *err);
 uint64_t wal_row_mark(struct wal_source *self);

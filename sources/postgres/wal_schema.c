@@ -296,13 +296,11 @@ static bool wait_visible(struct wal_source *self, bool *seen, struct error *err)
     *seen = self->seen_xid == self->xid;
     for (int tick = 0; ok && !*seen && tick < TICKS_MAX; tick++) {
         struct arena arena = { 0 };
-        struct bytes text;
         struct snapshot_text snapshot;
         if (tick > 0)
             clock_sleep_us(TICK_US);
-        ok = session_value(self->metadata, "SELECT txid_current_snapshot()", &arena, &text, err);
-        *seen =
-            ok && snapshot_parse(text, &arena, &snapshot) && snapshot_sees(&snapshot, self->xid);
+        ok = wal_snapshot_now(self, &arena, &snapshot, err);
+        *seen = ok && snapshot_sees(&snapshot, self->xid);
         arena_done(&arena);
     }
     if (*seen)

@@ -150,11 +150,9 @@ static bool wait_running(struct wal_source *self, struct error *err)
     uint64_t xmax = 0;
     while (!over) {
         struct arena arena = { 0 };
-        struct bytes text;
         struct snapshot_text snapshot;
-        bool ok =
-            session_value(self->metadata, "SELECT txid_current_snapshot()", &arena, &text, err);
-        over = ok && snapshot_parse(text, &arena, &snapshot) && xmax && snapshot.xmin >= xmax;
+        bool ok = wal_snapshot_now(self, &arena, &snapshot, err);
+        over = ok && xmax && snapshot.xmin >= xmax;
         xmax = xmax || !ok ? xmax : snapshot.xmax;
         arena_done(&arena);
         if (!ok)

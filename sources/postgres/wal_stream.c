@@ -129,8 +129,8 @@ static void note_recent(struct wal_source *self, uint32_t xid)
     self->recent[self->recent_count++] = xid;
 }
 
-static bool snapshot_now(struct wal_source *self, struct arena *arena, struct snapshot_text *out,
-                         struct error *err)
+bool wal_snapshot_now(struct wal_source *self, struct arena *arena, struct snapshot_text *out,
+                      struct error *err)
 {
     struct bytes text;
     if (!session_value(self->metadata, "SELECT txid_current_snapshot()", arena, &text, err))
@@ -147,7 +147,7 @@ bool wal_prune_recent(struct wal_source *self, struct error *err)
         return true;
     struct arena arena = { 0 };
     struct snapshot_text snapshot;
-    bool ok = snapshot_now(self, &arena, &snapshot, err);
+    bool ok = wal_snapshot_now(self, &arena, &snapshot, err);
     uint32_t kept = 0;
     for (uint32_t i = 0; ok && i < self->recent_count; i++)
         if (!snapshot_sees(&snapshot, self->recent[i]))
@@ -164,7 +164,7 @@ bool wal_raise_floor(struct wal_source *self, struct error *err)
 {
     struct arena arena = { 0 };
     struct snapshot_text snapshot;
-    bool ok = snapshot_now(self, &arena, &snapshot, err);
+    bool ok = wal_snapshot_now(self, &arena, &snapshot, err);
     if (ok)
         self->floor = snapshot.xmax;
     arena_done(&arena);

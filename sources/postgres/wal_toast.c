@@ -30,10 +30,9 @@ static bool are_visible(struct wal_source *self, const struct group *group, bool
                         struct error *err)
 {
     struct arena arena = { 0 };
-    struct bytes text;
     struct snapshot_text snapshot;
-    bool ok = session_value(self->metadata, "SELECT txid_current_snapshot()", &arena, &text, err);
-    *visible = ok && snapshot_parse(text, &arena, &snapshot);
+    bool ok = wal_snapshot_now(self, &arena, &snapshot, err);
+    *visible = ok;
     for (uint32_t i = 0; *visible && i < group->count; i++)
         *visible = snapshot_sees(&snapshot, group->holes[i].xid);
     arena_done(&arena);
